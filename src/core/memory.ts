@@ -1,0 +1,51 @@
+// What every operator that holds data is given: a budget to ask before it grows, and a store to put aside what does not
+// fit. Both are synchronous, because slots are synchronous inside a batch.
+
+/** The share of memory that one task's operators may hold together. */
+export interface MemoryBudget {
+  /** Bytes that may be reserved in all. */
+  readonly limitBytes: number;
+  /** Bytes reserved now. */
+  readonly reservedBytes: number;
+  /** Takes `bytes` if they fit and answers whether it did. Never waits. */
+  tryReserve(bytes: number): boolean;
+  /** Gives back what an earlier `tryReserve` took. */
+  release(bytes: number): void;
+}
+
+/** Append-only scratch files of one attempt; all of them go with the attempt, whatever its end. */
+export interface SpillStore {
+  /** Bytes written so far by this attempt, for its metrics. */
+  readonly writtenBytes: number;
+  create(purpose: string): SpillFile;
+}
+
+export interface SpillFile {
+  readonly sizeBytes: number;
+  /** Appends and returns the offset at which `bytes` begin. */
+  append(bytes: Uint8Array): number;
+  /** Reads exactly `length` bytes at `offset`; throws IO_ERROR when fewer are there. */
+  read(offset: number, length: number): Uint8Array;
+  /** Closes and removes the file. Idempotent. */
+  delete(): void;
+}
+
+/** A budget that counts and refuses beyond its limit; tests and single-slot processes use it as it is. */
+export class CountingBudget implements MemoryBudget {
+  #reserved = 0;
+  constructor(readonly limitBytes: number) {}
+
+  get reservedBytes(): number {
+    return this.#reserved;
+  }
+
+  tryReserve(bytes: number): boolean {
+    if (this.#reserved + bytes > this.limitBytes) return false;
+    this.#reserved += bytes;
+    return true;
+  }
+
+  release(bytes: number): void {
+    this.#reserved -= bytes;
+  }
+}

@@ -1,0 +1,95 @@
+// What a running attempt may use: everything that touches memory, disk, other workers or user code is given to operators
+// through this interface, so that operators do no I/O of their own and tests run them on arrays.
+
+import type { ClassRegistry } from "../codec/class-registry.js";
+import type { MemoryBudget, SpillStore } from "../core/memory.js";
+import type { NodeId, ShuffleId, StageId } from "../core/ids.js";
+import type { FunctionRef } from "../plan/function.js";
+import type { Partitioner, Split, FragmentNode } from "../plan/stages.js";
+import type { StorageLevel } from "../plan/lineage.js";
+
+/** Records by the batch: at most 1,024 of them an array, which the receiver may keep. null = the end. A promise only below an asynchronous operator. */
+export interface BatchSource {
+  next(): MaybePromise<readonly unknown[] | null>;
+  /** Frees files and reservations; called once, at the end or when the consumer wants no more. */
+  close(): void;
+}
+
+export type MaybePromise<T> = T | Promise<T>;
+
+/** Encoded frames of one reduce partition, map outputs in map order whatever their arrival. */
+export interface FrameSource {
+  /** The next frame with the schema table of its map output; null = the end. Blocks (Atomics.wait) when the frame is remote. */
+  next(): { readonly frame: Uint8Array; readonly schemas: import("../codec/schema.js").SchemaTable; readonly map: number } | null;
+  close(): void;
+}
+
+/** Where a map task's encoded frames go; commit makes them visible under this attempt's name. */
+export interface ShuffleOutput {
+  /** Appends a frame to a reduce partition. */
+  write(partition: number, frame: Uint8Array): void;
+  /** Ends the output: merges spills, writes data + index, renames. Returns bytes per partition. */
+  commit(schemas: import("../codec/schema.js").SchemaTable): readonly number[];
+  /** Removes everything written. Idempotent. */
+  abort(): void;
+}
+
+/** Where a part file goes. */
+export interface PartFile {
+  write(bytes: Uint8Array): void;
+  /** Closes the pending file and tells its names. */
+  finish(): { readonly pending: string; readonly final: string; readonly sizeBytes: number };
+  abort(): void;
+}
+
+/** Where the partition of a persisted node goes while it is computed. */
+export interface CacheWriter {
+  write(frame: Uint8Array): void;
+  /** False: it did not fit and was dropped (MEMORY_ONLY). */
+  commit(schemas: import("../codec/schema.js").SchemaTable): boolean;
+  abort(): void;
+}
+
+export interface TaskContext {
+  readonly partition: number;
+  readonly memory: MemoryBudget;
+  readonly spill: SpillStore;
+  readonly classes: ClassRegistry;
+  /** Throws TASK_CANCELLED when the attempt was cancelled. Cheap: reads one word. Called once a batch and every 1,024 records. */
+  checkCancelled(): void;
+  /** Passed to asynchronous functions as their last argument. */
+  readonly signal: AbortSignal;
+  /** The live function; the same object for the same hash within a slot and session. */
+  revive(fn: FunctionRef): (...args: never[]) => unknown;
+  openSplit(node: FragmentNode, partition: number): BatchSource;
+  openShuffle(shuffle: ShuffleId, partition: number): FrameSource;
+  openShuffleOutput(shuffle: ShuffleId, partitions: number): ShuffleOutput;
+  /** Function from key to partition (roundRobin: of the record, by turn). Range partitioners read their bounds from `value`. */
+  partitionOf(partitioner: Partitioner): (key: unknown) => number;
+  /** Encoded results of a value stage, one a partition. */
+  value(stage: StageId): readonly Uint8Array[];
+  /** The cached partition if somebody has it. */
+  openCached(node: NodeId, partition: number): FrameSource | null;
+  openCacheWriter(node: NodeId, partition: number, level: StorageLevel): CacheWriter;
+  openPartFile(url: string, partition: number, compression: "none" | "gzip"): PartFile;
+  /** Counters that the runner reports; operators add to them once a batch. */
+  readonly metrics: MutableTaskMetrics;
+}
+
+export interface MutableTaskMetrics {
+  recordsRead: number;
+  bytesRead: number;
+  recordsWritten: number;
+  bytesWritten: number;
+  shuffleReadBytes: number;
+  shuffleWriteBytes: number;
+}
+
+/** What a fragment's run gives back; the attempt runner adds timing and names. */
+export type FragmentResult =
+  | { readonly kind: "bytes"; readonly bytes: Uint8Array; readonly records: number }
+  | { readonly kind: "mapOutput"; readonly sizes: readonly number[]; readonly records: number; readonly checksum: string }
+  | { readonly kind: "file"; readonly pending: string; readonly final: string; readonly sizeBytes: number; readonly records: number };
+
+/** A split opened as a source needs only this of formats. */
+export type SplitOpener = (node: FragmentNode, split: Split) => BatchSource;

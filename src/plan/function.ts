@@ -1,0 +1,29 @@
+// A user's function as it travels. Its bytes are the closure format (src/closure); the plan only carries and names them.
+
+import type { BlobHash } from "../core/ids.js";
+
+/** Where in the user's program an operation was called: what errors, logs and the progress bar name. */
+export interface CallSite {
+  /** Absolute path or file: URL as the user's source map gives it. */
+  readonly file: string;
+  readonly line: number;
+  readonly column: number;
+  /** The public method, e.g. "flatMap". */
+  readonly method: string;
+}
+
+export interface FunctionRef {
+  /** Content hash of `bytes`: equal captures are revived once per slot and session. */
+  readonly hash: BlobHash;
+  readonly bytes: Uint8Array;
+  /** Declared `async`: the chain is cut there. A plain function that answers a promise is found when it runs. */
+  readonly async: boolean;
+  /** For messages: the function's own name or its first characters. */
+  readonly name: string;
+}
+
+/** `flatMap at counts.ts:12:5`. */
+export function formatCallSite(site: CallSite): string {
+  const file = site.file.slice(site.file.lastIndexOf("/") + 1);
+  return `${site.method} at ${file}:${site.line}:${site.column}`;
+}

@@ -1,0 +1,109 @@
+// The lineage: one node an RDD, made by the driver, immutable, sent to the master once. Pure data that packs (core/packed).
+// Partition counts that the user left open are null here; the master resolves them when it plans (resolve.ts).
+
+import type { NodeId } from "../core/ids.js";
+import type { CallSite, FunctionRef } from "./function.js";
+
+/** One step of a narrow chain: what the generated loop is made of. */
+export type Operator =
+  | { readonly op: "map"; readonly fn: FunctionRef }
+  | { readonly op: "flatMap"; readonly fn: FunctionRef }
+  | { readonly op: "filter"; readonly fn: FunctionRef }
+  | { readonly op: "mapValues"; readonly fn: FunctionRef }
+  | { readonly op: "flatMapValues"; readonly fn: FunctionRef }
+  | { readonly op: "keyBy"; readonly fn: FunctionRef }
+  | { readonly op: "keys" }
+  | { readonly op: "values" }
+  /** fn(records: Iterable): Iterable | AsyncIterable | Promise of either. */
+  | { readonly op: "mapPartitions"; readonly fn: FunctionRef }
+  /** fn(partition, records). */
+  | { readonly op: "mapPartitionsWithIndex"; readonly fn: FunctionRef }
+  /** The record itself becomes the key of [record, null]: what distinct combines on. */
+  | { readonly op: "asKey" }
+  /** [key, [left values, right values]] of a cogroup to [key, [l, r]] for every combination: join. */
+  | { readonly op: "joinPairs" };
+
+export type Source =
+  /** Encoded slices (codec frames), one a partition. */
+  | { readonly kind: "collection"; readonly slices: readonly Uint8Array[] }
+  /** start, start + step, ... below end (above, for a negative step), cut into `slices`. */
+  | { readonly kind: "range"; readonly start: number; readonly end: number; readonly step: number; readonly slices: number }
+  /** Absolute URLs, globs allowed; lines without their \n or \r\n. minPartitions null: by size. */
+  | { readonly kind: "text"; readonly paths: readonly string[]; readonly minPartitions: number | null }
+  /** Records of exactly `recordLength` bytes. */
+  | { readonly kind: "binaryRecords"; readonly paths: readonly string[]; readonly recordLength: number; readonly minPartitions: number | null };
+
+/** How an exchange places records. `partitions: null` = the largest parent's count. Keys are a pair's [0]. */
+export type PartitionerSpec =
+  | { readonly kind: "hash"; readonly partitions: number | null }
+  | { readonly kind: "range"; readonly partitions: number | null; readonly ascending: boolean }
+  /** fn(key, partitions) gives an integer in [0, partitions). Equal iff hash of fn and count are equal. */
+  | { readonly kind: "custom"; readonly partitions: number; readonly fn: FunctionRef }
+  /** Records (not keys) dealt out in turn from a start derived from the map partition: repartition. */
+  | { readonly kind: "roundRobin"; readonly partitions: number | null };
+
+/** Spark's combineByKey triple; builtins name themselves so that operators can specialise. */
+export type Aggregator =
+  | { readonly kind: "functions"; readonly create: FunctionRef; readonly mergeValue: FunctionRef; readonly mergeCombiners: FunctionRef }
+  /** reduceByKey: create is identity and both merges are `merge`. */
+  | { readonly kind: "reduce"; readonly merge: FunctionRef }
+  /** aggregateByKey: `zero` is a codec-encoded value, decoded afresh for each key. */
+  | { readonly kind: "aggregate"; readonly zero: Uint8Array; readonly seq: FunctionRef; readonly comb: FunctionRef }
+  /** groupByKey: values in an array, never combined on the map side. */
+  | { readonly kind: "group" }
+  /** distinct: the first record of each key stays; the value is ignored. */
+  | { readonly kind: "first" };
+
+interface NodeBase {
+  readonly id: NodeId;
+  readonly callSite: CallSite;
+}
+
+export type LineageNode =
+  | (NodeBase & { readonly kind: "source"; readonly source: Source })
+  | (NodeBase & { readonly kind: "narrow"; readonly parent: NodeId; readonly operator: Operator; readonly preservesPartitioning: boolean })
+  | (NodeBase & { readonly kind: "union"; readonly parents: readonly NodeId[] })
+  /** Adjacent parent partitions in one; never more than the parent has. */
+  | (NodeBase & { readonly kind: "coalesce"; readonly parent: NodeId; readonly partitions: number })
+  /** combineByKey family. Without an exchange when the parent is already partitioned so. Gives [key, combined]. */
+  | (NodeBase & {
+      readonly kind: "combine";
+      readonly parent: NodeId;
+      readonly partitioner: PartitionerSpec;
+      readonly aggregator: Aggregator;
+      readonly mapSideCombine: boolean;
+    })
+  /** Gives [key, [values of parent 0, values of parent 1, ...]]. A parent partitioned so already is read without an exchange. */
+  | (NodeBase & { readonly kind: "cogroup"; readonly parents: readonly NodeId[]; readonly partitioner: PartitionerSpec })
+  /** Moves records unchanged. `sort`: each partition ordered by key (stable by map index, then position). */
+  | (NodeBase & {
+      readonly kind: "exchange";
+      readonly parent: NodeId;
+      readonly partitioner: PartitionerSpec;
+      readonly sort: "ascending" | "descending" | null;
+      /** repartition moves any record; the others need pairs. */
+      readonly pairs: boolean;
+    });
+
+/** RDD.persist's state: told to the master apart from the node, because it may change. */
+export type StorageLevel = "NONE" | "MEMORY_ONLY" | "MEMORY_AND_DISK" | "DISK_ONLY";
+
+/** What an action asks of every partition of its RDD; how the driver folds the answers is the driver's. */
+export type ActionSpec =
+  /** Encoded records. `limit`: stop after so many records over all partitions in partition order (take, first). */
+  | { readonly kind: "collect"; readonly limit: number | null }
+  /** One number a partition. */
+  | { readonly kind: "count" }
+  /** 0 or 1 record a partition: the fold of its records. */
+  | { readonly kind: "reduce"; readonly fn: FunctionRef }
+  /** 1 record a partition. */
+  | { readonly kind: "aggregate"; readonly zero: Uint8Array; readonly seq: FunctionRef }
+  /** At most n records a partition, greatest first by codec order of fn(record) (of the record itself without fn). */
+  | { readonly kind: "top"; readonly n: number; readonly fn: FunctionRef | null; readonly order: "greatest" | "least" }
+  /** Pairs [key, count] a partition. */
+  | { readonly kind: "countByKey" }
+  | { readonly kind: "foreach"; readonly fn: FunctionRef }
+  /** fn(records: Iterable) once a partition. */
+  | { readonly kind: "foreachPartition"; readonly fn: FunctionRef }
+  /** One part file a partition under `url`, then _SUCCESS; one record a line by String(record) as JavaScript prints pairs: key \t value. */
+  | { readonly kind: "saveAsTextFile"; readonly url: string; readonly compression: "none" | "gzip" };

@@ -1,0 +1,117 @@
+// A job as the scheduler sees it: a flat list of stages. A stage = inputs + one fragment + an output. The scheduler reads
+// the edges and counts; it never looks inside a fragment. Made by lower.ts, purely, from lineage and resolved sources.
+
+import type { BlobHash, JobId, NodeId, ShuffleId, StageId } from "../core/ids.js";
+import type { CallSite } from "./function.js";
+import type { ActionSpec, Aggregator, LineageNode, Operator, StorageLevel } from "./lineage.js";
+
+/** What one partition of a source reads. Resolved by the master (formats/planSplits). */
+export type Split =
+  /** Bytes [start, start + length) of a file; text splits own the lines that begin inside. Size and mtime pin the version. */
+  | { readonly kind: "file"; readonly url: string; readonly start: number; readonly length: number; readonly fileSize: number; readonly modifiedMs: number; readonly compression: "none" | "gzip" }
+  /** One slice of a collection, encoded. */
+  | { readonly kind: "bytes"; readonly bytes: Uint8Array }
+  | { readonly kind: "range"; readonly start: number; readonly step: number; readonly count: number };
+
+/** A partitioner with everything resolved. `bounds` of a range partitioner come from a value stage. */
+export type Partitioner =
+  | { readonly kind: "hash"; readonly partitions: number }
+  | { readonly kind: "range"; readonly partitions: number; readonly ascending: boolean; readonly bounds: StageId }
+  | { readonly kind: "custom"; readonly partitions: number; readonly fn: import("./function.js").FunctionRef }
+  | { readonly kind: "roundRobin"; readonly partitions: number };
+
+/** Which partitions of `node` one partition of its child reads. */
+export type FragmentInput =
+  /** Same stage: partition i of the parent, evaluated in the same task. */
+  | { readonly kind: "narrow"; readonly node: NodeId }
+  /** Blocks of an exchange: reduce partition i of the shuffle. `combined`: the map side sent combiners, not values. */
+  | { readonly kind: "shuffle"; readonly shuffle: ShuffleId; readonly maps: number; readonly combined: boolean };
+
+/** A lineage node inside a fragment, resolved: counts known, each parent either in the same task or behind an exchange. */
+export interface FragmentNode {
+  readonly id: NodeId;
+  readonly kind: LineageNode["kind"];
+  readonly callSite: CallSite;
+  readonly partitions: number;
+  readonly inputs: readonly FragmentInput[];
+  readonly operator?: Operator;
+  readonly aggregator?: Aggregator;
+  readonly sort?: "ascending" | "descending" | null;
+  /** Source nodes: how the split is read. */
+  readonly format?: { readonly kind: "collection" | "range" | "text" } | { readonly kind: "binaryRecords"; readonly recordLength: number };
+  /** Union: first partition of each input within this node. Coalesce: first parent partition of each of this node's partitions. */
+  readonly offsets?: readonly number[];
+  /** Not NONE: look in the cache first and fill it after. */
+  readonly storage: StorageLevel;
+}
+
+/** What a fragment does with the records of its root. */
+export type FragmentOutput =
+  | { readonly kind: "shuffle"; readonly shuffle: ShuffleId; readonly partitioner: Partitioner; readonly aggregator: Aggregator | null; readonly pairs: boolean; readonly flushBytes: number }
+  | { readonly kind: "action"; readonly action: ActionSpec }
+  /** Keys drawn for range bounds: at most `size` of them with the number they stand for. `seed` from the node's ordinal. */
+  | { readonly kind: "sampleKeys"; readonly size: number; readonly seed: number }
+  /** No root: folds the value results of stage `of` (sampleKeys) into at most partitions - 1 range bounds. */
+  | { readonly kind: "rangeBounds"; readonly of: StageId; readonly partitions: number };
+
+/** The blob a worker runs, packed and named by its hash; shared by all tasks of a stage. */
+export interface Fragment {
+  /** Parents before children; the last is the root. Empty for rangeBounds. */
+  readonly nodes: readonly FragmentNode[];
+  readonly output: FragmentOutput;
+  /** Codec form of the driver's accumulator ids that functions may add to, for early checks. */
+  readonly accumulators: readonly number[];
+}
+
+export type StageKind = "shuffleMap" | "value" | "result";
+
+export interface Stage {
+  readonly id: StageId;
+  readonly kind: StageKind;
+  readonly job: JobId;
+  /** e.g. "reduceByKey at counts.ts:9:4". */
+  readonly name: string;
+  readonly callSite: CallSite;
+  readonly fragment: Uint8Array;
+  readonly fragmentHash: BlobHash;
+  readonly tasks: readonly StageTask[];
+  /** Stages of this job that must end first (shuffleMap or value). */
+  readonly parents: readonly StageId[];
+  /** Shuffles read; those whose maps are all present need no stage. */
+  readonly shuffleInputs: readonly ShuffleId[];
+  /** Value stages whose results each launch carries. */
+  readonly valueInputs: readonly StageId[];
+  /** Set for shuffleMap. */
+  readonly shuffleOutput: ShuffleId | null;
+  /** Functions here that may not be run twice at once with effects (foreach, save): the master commits one attempt. */
+  readonly commitsOutput: boolean;
+}
+
+export interface StageTask {
+  readonly partition: number;
+  readonly splits: readonly TaskSplit[];
+  /** Cached nodes of the fragment that this task can read instead of computing: [node, partition]. */
+  readonly cached: readonly (readonly [NodeId, number])[];
+}
+
+/** The split of source node `node`'s partition `partition`. */
+export interface TaskSplit {
+  readonly node: NodeId;
+  readonly partition: number;
+  readonly split: Split;
+}
+
+/** A job that grows: take runs partition 0 first, then four times as many each round until `limit` records are there. */
+export interface GrowthRule {
+  readonly stage: StageId;
+  readonly limit: number;
+  readonly factor: number;
+}
+
+export interface StageGraph {
+  readonly job: JobId;
+  /** Parents before children; the last is the result stage. */
+  readonly stages: readonly Stage[];
+  readonly resultStage: StageId;
+  readonly growth: GrowthRule | null;
+}

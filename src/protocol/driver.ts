@@ -1,0 +1,67 @@
+// The conversation of one driver's session and the master. The driver dials; nobody dials the driver.
+
+import type { WireError } from "../core/errors.js";
+import type { BlobHash, JobId, NodeId, SessionId, StageId } from "../core/ids.js";
+import type { ActionSpec, LineageNode, StorageLevel } from "../plan/lineage.js";
+import type { CallSite } from "../plan/function.js";
+import type { AccumulatorUpdate } from "./tasks.js";
+
+/** Options of a session that master and workers need, compiled (core/options). */
+export interface SessionSettings {
+  readonly appName: string;
+  readonly options: Readonly<Record<string, string | number | boolean>>;
+  /** The driver's working directory and platform, for messages and events. */
+  readonly workingDirectory: string;
+  readonly version: string;
+}
+
+export type DriverToMaster =
+  | { readonly kind: "open"; readonly settings: SessionSettings }
+  /** One blob in pieces of at most 256 KiB, in order; `last` ends it and the hash is checked. */
+  | { readonly kind: "blob"; readonly hash: BlobHash; readonly bytes: Uint8Array; readonly last: boolean }
+  | { readonly kind: "submit"; readonly job: JobId; readonly nodes: readonly LineageNode[]; readonly root: NodeId; readonly action: ActionSpec; readonly callSite: CallSite; readonly accumulators: readonly number[] }
+  /** Answers how many partitions the node will have. */
+  | { readonly kind: "countPartitions"; readonly request: number; readonly nodes: readonly LineageNode[]; readonly node: NodeId }
+  | { readonly kind: "cancel"; readonly job: JobId; readonly reason: string }
+  /** Result bytes that the user has taken: opens the job's window again. */
+  | { readonly kind: "acknowledge"; readonly job: JobId; readonly bytes: number }
+  | { readonly kind: "persist"; readonly node: NodeId; readonly level: StorageLevel }
+  | { readonly kind: "releaseNodes"; readonly nodes: readonly NodeId[] }
+  | { readonly kind: "heartbeat" }
+  | { readonly kind: "close" };
+
+export type MasterToDriver =
+  | { readonly kind: "opened"; readonly session: SessionId; readonly slots: number; readonly heartbeatMs: number }
+  | { readonly kind: "refused"; readonly error: WireError }
+  | { readonly kind: "partitions"; readonly request: number; readonly count: number | null; readonly error: WireError | null }
+  /** Part of one partition's result, partitions in order, undecoded. */
+  | { readonly kind: "result"; readonly job: JobId; readonly partition: number; readonly bytes: Uint8Array; readonly last: boolean; readonly records: number }
+  | { readonly kind: "accumulators"; readonly job: JobId; readonly updates: readonly AccumulatorUpdate[] }
+  | { readonly kind: "jobEnded"; readonly job: JobId; readonly error: WireError | null; readonly summary: JobSummary }
+  | { readonly kind: "log"; readonly stage: StageId; readonly partition: number; readonly stream: "stdout" | "stderr"; readonly text: string }
+  | { readonly kind: "progress"; readonly stages: readonly StageProgress[] }
+  | { readonly kind: "closed"; readonly error: WireError | null };
+
+export interface JobSummary {
+  readonly stages: number;
+  readonly tasks: number;
+  readonly failedAttempts: number;
+  readonly elapsedMs: number;
+  readonly shuffleBytes: number;
+  readonly spillBytes: number;
+  /** Tasks that ran on each worker, by worker id and role: "what ran where". */
+  readonly workers: readonly { readonly worker: string; readonly role: string; readonly tasks: number; readonly runMs: number }[];
+}
+
+export interface StageProgress {
+  readonly job: JobId;
+  readonly stage: StageId;
+  readonly name: string;
+  readonly tasks: number;
+  readonly done: number;
+  readonly running: number;
+  readonly failed: number;
+  readonly records: number;
+  readonly bytes: number;
+  readonly startedMs: number;
+}

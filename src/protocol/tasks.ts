@@ -1,0 +1,116 @@
+// What master and workers say of tasks. Plain data; rpc/ turns it into protobuf and back.
+
+import type { WireError } from "../core/errors.js";
+import type { BlobHash, NodeId, SessionId, ShuffleId, StageId, TaskKey, WorkerId } from "../core/ids.js";
+import type { TaskSplit } from "../plan/stages.js";
+
+/** Locality that the master achieved for an attempt, Spark's names. */
+export type Locality = "PROCESS_LOCAL" | "NODE_LOCAL" | "NO_PREF" | "ANY";
+
+/** One attempt to run. At most 256 KiB on the wire; everything larger in it is a blob by hash. */
+export interface TaskLaunch {
+  readonly key: TaskKey;
+  readonly fragment: BlobHash;
+  readonly splits: readonly TaskSplit[];
+  /** Results of value stages: encoded bytes, or the hash of a blob held by the master. */
+  readonly values: readonly ValueInput[];
+  /** Where cached partitions of this task's nodes lie. Another worker's are fetched. */
+  readonly cached: readonly CachedLocation[];
+  /** Shuffles that the fragment reads, with the version of locations that this attempt needs at least. */
+  readonly shuffles: readonly { readonly shuffle: ShuffleId; readonly version: number }[];
+  readonly locality: Locality;
+}
+
+export interface ValueInput {
+  readonly stage: StageId;
+  /** One encoded value a partition of that stage, in partition order. */
+  readonly parts: readonly Uint8Array[];
+  /** Instead of parts when they are larger than 64 KiB together: pack(parts) as a blob. */
+  readonly blob?: BlobHash;
+}
+
+export interface CachedLocation {
+  readonly node: NodeId;
+  readonly partition: number;
+  readonly worker: WorkerId;
+}
+
+/** Locations of every map output of a shuffle, sent once per worker and version, before a launch that needs it. */
+export interface MapOutputLocations {
+  readonly session: SessionId;
+  readonly shuffle: ShuffleId;
+  readonly version: number;
+  /** Index = map partition. */
+  readonly outputs: readonly MapOutputLocation[];
+  /** Everyone named in outputs. */
+  readonly workers: readonly WorkerAddress[];
+}
+
+export interface MapOutputLocation {
+  readonly worker: WorkerId;
+  readonly stage: StageId;
+  readonly attempt: number;
+}
+
+export interface WorkerAddress {
+  readonly worker: WorkerId;
+  readonly machine: string;
+  /** host:port of its block server; empty for the in-process worker. */
+  readonly blocks: string;
+  /** Its directory: read directly where `machine` is the reader's own. */
+  readonly directory: string;
+}
+
+export interface MapOutput {
+  /** Encoded bytes per reduce partition, for statistics and locality; one byte each on the wire (log scale, as Spark does). */
+  readonly sizes: readonly number[];
+  readonly records: number;
+  /** Order-free sum of record hashes: two runs of a deterministic map agree. Decimal text of an unsigned 64-bit number. */
+  readonly checksum: string;
+}
+
+export interface AccumulatorUpdate {
+  readonly accumulator: number;
+  /** Codec-encoded partial value. */
+  readonly value: Uint8Array;
+}
+
+/** What one attempt did; also what the event log records of it. Bytes are bytes, times milliseconds. */
+export interface TaskMetrics {
+  readonly runMs: number;
+  readonly recordsRead: number;
+  readonly bytesRead: number;
+  readonly recordsWritten: number;
+  readonly bytesWritten: number;
+  readonly shuffleReadBytes: number;
+  readonly shuffleWriteBytes: number;
+  readonly spillBytes: number;
+  readonly peakMemoryBytes: number;
+}
+
+export type TaskResult =
+  /** Up to 64 KiB, in the status itself. */
+  | { readonly kind: "inline"; readonly bytes: Uint8Array; readonly records: number }
+  /** A file of the worker named by the task key; the master pulls it from the worker's block server. */
+  | { readonly kind: "block"; readonly sizeBytes: number; readonly records: number }
+  | { readonly kind: "mapOutput"; readonly output: MapOutput }
+  /** A part file written aside; visible once the master commits it. */
+  | { readonly kind: "file"; readonly pending: string; readonly final: string; readonly sizeBytes: number; readonly records: number };
+
+export type TaskOutcome =
+  | {
+      readonly kind: "succeeded";
+      readonly result: TaskResult;
+      readonly accumulators: readonly AccumulatorUpdate[];
+      readonly metrics: TaskMetrics;
+      /** Partitions put into this worker's cache on the way. */
+      readonly cached: readonly { readonly node: NodeId; readonly partition: number; readonly sizeBytes: number }[];
+    }
+  | { readonly kind: "failed"; readonly error: WireError; readonly metrics: TaskMetrics | null }
+  /** Never counts against the task: the master drops the output named and recomputes it. */
+  | { readonly kind: "fetchFailed"; readonly shuffle: ShuffleId; readonly map: number; readonly worker: WorkerId; readonly error: WireError }
+  | { readonly kind: "cancelled" };
+
+export type TaskStatus =
+  | { readonly kind: "running"; readonly key: TaskKey; readonly slot: number }
+  | { readonly kind: "ended"; readonly key: TaskKey; readonly outcome: TaskOutcome };

@@ -1,0 +1,50 @@
+// The control conversation of one worker and the master: one bidirectional stream, messages in order, each with a sequence
+// number of its sender so that doubled or late ones are recognised.
+
+import type { WireError } from "../core/errors.js";
+import type { BlobHash, NodeId, SessionId, ShuffleId, TaskKey, WorkerId } from "../core/ids.js";
+import type { MapOutputLocations, TaskLaunch, TaskStatus, WorkerAddress } from "./tasks.js";
+
+export type WorkerRole = "core" | "task";
+
+export interface WorkerRegistration {
+  readonly worker: WorkerId;
+  /** Grows with every start of the same worker id: the master drops what an earlier incarnation says. */
+  readonly incarnation: number;
+  readonly version: string;
+  readonly role: WorkerRole;
+  readonly node: string;
+  readonly slots: number;
+  readonly memoryBytes: number;
+  readonly pid: number;
+  readonly address: WorkerAddress;
+}
+
+export interface TaskLogLine {
+  readonly key: TaskKey;
+  readonly stream: "stdout" | "stderr";
+  readonly text: string;
+}
+
+export type WorkerToMaster =
+  | { readonly kind: "register"; readonly registration: WorkerRegistration }
+  | { readonly kind: "heartbeat"; readonly rssBytes: number; readonly cacheBytes: number; readonly running: readonly TaskKey[] }
+  | { readonly kind: "statuses"; readonly statuses: readonly TaskStatus[] }
+  | { readonly kind: "logs"; readonly lines: readonly TaskLogLine[]; readonly dropped: number }
+  | { readonly kind: "uncached"; readonly session: SessionId; readonly partitions: readonly { readonly node: NodeId; readonly partition: number }[] }
+  /** Leaves on purpose (SIGTERM): its attempts are rescheduled and nothing is charged. */
+  | { readonly kind: "leaving"; readonly reason: string };
+
+export type MasterToWorker =
+  | { readonly kind: "registered"; readonly heartbeatMs: number; readonly liveSessions: readonly SessionId[] }
+  | { readonly kind: "refused"; readonly error: WireError }
+  | { readonly kind: "mapOutputs"; readonly locations: MapOutputLocations }
+  | { readonly kind: "launch"; readonly launches: readonly TaskLaunch[] }
+  | { readonly kind: "cancel"; readonly keys: readonly TaskKey[]; readonly reason: string }
+  /** Results acknowledged by the driver: their files may go. */
+  | { readonly kind: "releaseResults"; readonly keys: readonly TaskKey[] }
+  | { readonly kind: "releaseShuffle"; readonly session: SessionId; readonly shuffle: ShuffleId }
+  | { readonly kind: "uncache"; readonly session: SessionId; readonly node: NodeId }
+  | { readonly kind: "releaseSession"; readonly session: SessionId }
+  | { readonly kind: "releaseBlobs"; readonly hashes: readonly BlobHash[] }
+  | { readonly kind: "shutdown"; readonly reason: string };
