@@ -2,53 +2,16 @@
 // through this interface, so that operators do no I/O of their own and tests run them on arrays.
 
 import type { ClassRegistry } from "../codec/class-registry.js";
+import type { CacheWriter, FrameSource, ShuffleOutput } from "../codec/frame-flow.js";
+import type { BatchSource, PartFile } from "../core/data-flow.js";
 import type { MemoryBudget, SpillStore } from "../core/memory.js";
 import type { NodeId, ShuffleId, StageId } from "../core/ids.js";
 import type { FunctionRef } from "../plan/function.js";
 import type { Partitioner, Split, FragmentNode } from "../plan/stages.js";
 import type { StorageLevel } from "../plan/lineage.js";
 
-/** Records by the batch: at most 1,024 of them an array, which the receiver may keep. null = the end. A promise only below an asynchronous operator. */
-export interface BatchSource {
-  next(): MaybePromise<readonly unknown[] | null>;
-  /** Frees files and reservations; called once, at the end or when the consumer wants no more. */
-  close(): void;
-}
-
-export type MaybePromise<T> = T | Promise<T>;
-
-/** Encoded frames of one reduce partition, map outputs in map order whatever their arrival. */
-export interface FrameSource {
-  /** The next frame with the schema table of its map output; null = the end. Blocks (Atomics.wait) when the frame is remote. */
-  next(): { readonly frame: Uint8Array; readonly schemas: import("../codec/schema.js").SchemaTable; readonly map: number } | null;
-  close(): void;
-}
-
-/** Where a map task's encoded frames go; commit makes them visible under this attempt's name. */
-export interface ShuffleOutput {
-  /** Appends a frame to a reduce partition. */
-  write(partition: number, frame: Uint8Array): void;
-  /** Ends the output: merges spills, writes data + index, renames. Returns bytes per partition. */
-  commit(schemas: import("../codec/schema.js").SchemaTable): readonly number[];
-  /** Removes everything written. Idempotent. */
-  abort(): void;
-}
-
-/** Where a part file goes. */
-export interface PartFile {
-  write(bytes: Uint8Array): void;
-  /** Closes the pending file and tells its names. */
-  finish(): { readonly pending: string; readonly final: string; readonly sizeBytes: number };
-  abort(): void;
-}
-
-/** Where the partition of a persisted node goes while it is computed. */
-export interface CacheWriter {
-  write(frame: Uint8Array): void;
-  /** False: it did not fit and was dropped (MEMORY_ONLY). */
-  commit(schemas: import("../codec/schema.js").SchemaTable): boolean;
-  abort(): void;
-}
+export type { BatchSource, MaybePromise, PartFile } from "../core/data-flow.js";
+export type { CacheWriter, FrameSource, ShuffleOutput } from "../codec/frame-flow.js";
 
 export interface TaskContext {
   readonly partition: number;
