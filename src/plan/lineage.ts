@@ -24,8 +24,8 @@ export type Operator =
   | { readonly op: "joinPairs" };
 
 export type Source =
-  /** Encoded slices (codec frames), one a partition. */
-  | { readonly kind: "collection"; readonly slices: readonly Uint8Array[] }
+  /** Encoded slices (codec record streams), one a partition. `classes`: reviving these makes known the classes of the records. */
+  | { readonly kind: "collection"; readonly slices: readonly Uint8Array[]; readonly classes: readonly FunctionRef[] }
   /** start, start + step, ... below end (above, for a negative step), cut into `slices`. */
   | { readonly kind: "range"; readonly start: number; readonly end: number; readonly step: number; readonly slices: number }
   /** Absolute URLs, globs allowed; lines without their \n or \r\n. minPartitions null: by size. */
@@ -88,7 +88,11 @@ export type LineageNode =
 /** RDD.persist's state: told to the master apart from the node, because it may change. */
 export type StorageLevel = "NONE" | "MEMORY_ONLY" | "MEMORY_AND_DISK" | "DISK_ONLY";
 
-/** What an action asks of every partition of its RDD; how the driver folds the answers is the driver's. */
+/**
+ * What an action asks of every partition of its RDD; how the driver folds the answers is the driver's. The answer of a
+ * partition is one record stream (codec RecordStreamWriter) for collect, reduce, aggregate, top and countByKey; encodeValue
+ * of a number (a stream of one record, too) for count; no bytes for foreach, foreachPartition and saveAsTextFile.
+ */
 export type ActionSpec =
   /** Encoded records. `limit`: stop after so many records over all partitions in partition order (take, first). */
   | { readonly kind: "collect"; readonly limit: number | null }

@@ -2,7 +2,7 @@
 // the edges and counts; it never looks inside a fragment. Made by lower.ts, purely, from lineage and resolved sources.
 
 import type { BlobHash, JobId, NodeId, ShuffleId, StageId } from "../core/ids.js";
-import type { CallSite } from "./function.js";
+import type { CallSite, FunctionRef } from "./function.js";
 import type { ActionSpec, Aggregator, LineageNode, Operator, StorageLevel } from "./lineage.js";
 
 /** What one partition of a source reads. Resolved by the master (formats/planSplits). */
@@ -17,7 +17,7 @@ export type Split =
 export type Partitioner =
   | { readonly kind: "hash"; readonly partitions: number }
   | { readonly kind: "range"; readonly partitions: number; readonly ascending: boolean; readonly bounds: StageId }
-  | { readonly kind: "custom"; readonly partitions: number; readonly fn: import("./function.js").FunctionRef }
+  | { readonly kind: "custom"; readonly partitions: number; readonly fn: FunctionRef }
   | { readonly kind: "roundRobin"; readonly partitions: number };
 
 /** Which partitions of `node` one partition of its child reads. */
@@ -38,7 +38,7 @@ export interface FragmentNode {
   readonly aggregator?: Aggregator;
   readonly sort?: "ascending" | "descending" | null;
   /** Source nodes: how the split is read. */
-  readonly format?: { readonly kind: "collection" | "range" | "text" } | { readonly kind: "binaryRecords"; readonly recordLength: number };
+  readonly format?: { readonly kind: "range" | "text" } | { readonly kind: "collection"; readonly classes: readonly FunctionRef[] } | { readonly kind: "binaryRecords"; readonly recordLength: number };
   /** Union: first partition of each input within this node. Coalesce: first parent partition of each of this node's partitions. */
   readonly offsets?: readonly number[];
   /** Not NONE: look in the cache first and fill it after. */

@@ -25,7 +25,10 @@ export type DriverToMaster =
   | { readonly kind: "cancel"; readonly job: JobId; readonly reason: string }
   /** Result bytes that the user has taken: opens the job's window again. */
   | { readonly kind: "acknowledge"; readonly job: JobId; readonly bytes: number }
+  /** Comes before the first submit that carries the node when it was persisted before any action: levels are kept by id. */
   | { readonly kind: "persist"; readonly node: NodeId; readonly level: StorageLevel }
+  /** A broadcast value: off the workers only (unpersist; the master keeps it), or everywhere (destroy). */
+  | { readonly kind: "releaseBlob"; readonly hash: BlobHash; readonly scope: "workers" | "everywhere" }
   | { readonly kind: "releaseNodes"; readonly nodes: readonly NodeId[] }
   | { readonly kind: "heartbeat" }
   | { readonly kind: "close" };

@@ -1,0 +1,125 @@
+// Broadcast values and accumulators as they travel inside captured functions: the driver's object is replaced by a reference
+// (plain packable data), and a slot turns the reference into a live object of its own. The loading of blobs, the codec and the
+// reviving of functions are given to it, so that nothing here does I/O.
+
+import { MillraceError } from "../core/errors.js";
+import type { BlobHash } from "../core/ids.js";
+import type { FunctionRef } from "./function.js";
+
+export type HandleReference =
+  /** The value is the blob `hash`: one codec-encoded value. `classes`: revive these before it is decoded. */
+  | { readonly kind: "broadcast"; readonly id: number; readonly hash: BlobHash; readonly sizeBytes: number; readonly classes: readonly FunctionRef[] }
+  /** `zero` is codec-encoded and decoded afresh for every attempt. `classes` as above, for zero and for the partial values. */
+  | { readonly kind: "accumulator"; readonly id: number; readonly name: string; readonly zero: Uint8Array; readonly add: FunctionRef; readonly classes: readonly FunctionRef[] };
+
+/** What a slot gives to make handles live. */
+export interface HandleRuntime {
+  loadBlob(hash: BlobHash): Uint8Array;
+  /** One codec-encoded value. */
+  decode(bytes: Uint8Array): unknown;
+  revive(fn: FunctionRef): (...args: never[]) => unknown;
+}
+
+/** The handles of one slot and session. `begin` and `end` frame every attempt. */
+export class TaskHandles {
+  readonly #runtime: HandleRuntime;
+  readonly #live = new Map<number, TaskBroadcast | TaskAccumulator>();
+  /** Accumulators that the running attempt has added to. */
+  readonly #touched = new Set<TaskAccumulator>();
+
+  constructor(runtime: HandleRuntime) {
+    this.#runtime = runtime;
+  }
+
+  /** The live object of a reference: the same one for the same id. */
+  open(reference: HandleReference): TaskBroadcast | TaskAccumulator {
+    const existing = this.#live.get(reference.id);
+    if (existing !== undefined) return existing;
+    const made =
+      reference.kind === "broadcast"
+        ? new TaskBroadcast(reference, this.#runtime)
+        : new TaskAccumulator(reference, this.#runtime, (accumulator) => this.#touched.add(accumulator));
+    this.#live.set(reference.id, made);
+    return made;
+  }
+
+  /** Forgets what an earlier attempt has added, whatever became of it. */
+  begin(): void {
+    for (const accumulator of this.#touched) accumulator.clear();
+    this.#touched.clear();
+  }
+
+  /** What the attempt has added, by id; to be encoded and reported if it succeeds. */
+  end(): { readonly accumulator: number; readonly value: unknown }[] {
+    const updates = [...this.#touched].map((one) => ({ accumulator: one.id, value: one.partial }));
+    this.begin();
+    return updates.sort((a, b) => a.accumulator - b.accumulator);
+  }
+}
+
+/** A broadcast value inside a task. */
+export class TaskBroadcast {
+  readonly #reference: HandleReference & { kind: "broadcast" };
+  readonly #runtime: HandleRuntime;
+  #loaded: { readonly value: unknown } | null = null;
+
+  constructor(reference: HandleReference & { kind: "broadcast" }, runtime: HandleRuntime) {
+    this.#reference = reference;
+    this.#runtime = runtime;
+  }
+
+  /** Fetched and decoded at first use, once a slot. */
+  get value(): unknown {
+    if (this.#loaded === null) {
+      for (const fn of this.#reference.classes) this.#runtime.revive(fn);
+      this.#loaded = { value: this.#runtime.decode(this.#runtime.loadBlob(this.#reference.hash)) };
+    }
+    return this.#loaded.value;
+  }
+}
+
+/** An accumulator inside a task: adds to a partial value of the attempt's own. */
+export class TaskAccumulator {
+  readonly id: number;
+  readonly #reference: HandleReference & { kind: "accumulator" };
+  readonly #runtime: HandleRuntime;
+  readonly #onTouch: (self: TaskAccumulator) => void;
+  #add: ((total: unknown, amount: unknown) => unknown) | null = null;
+  #partial: { value: unknown } | null = null;
+
+  constructor(reference: HandleReference & { kind: "accumulator" }, runtime: HandleRuntime, onTouch: (self: TaskAccumulator) => void) {
+    this.id = reference.id;
+    this.#reference = reference;
+    this.#runtime = runtime;
+    this.#onTouch = onTouch;
+  }
+
+  add(amount: unknown): void {
+    if (this.#add === null) {
+      for (const fn of this.#reference.classes) this.#runtime.revive(fn);
+      this.#add = this.#runtime.revive(this.#reference.add) as (total: unknown, amount: unknown) => unknown;
+    }
+    if (this.#partial === null) {
+      this.#partial = { value: this.#runtime.decode(this.#reference.zero) };
+      this.#onTouch(this);
+    }
+    this.#partial.value = this.#add(this.#partial.value, amount);
+  }
+
+  /** Tasks cannot know what the other tasks have added. */
+  get value(): never {
+    throw new MillraceError(
+      "INVALID_ARGUMENT",
+      `the value of the accumulator ${JSON.stringify(this.#reference.name)} can be read in the driver only, not in a task`,
+      { fields: { accumulator: this.#reference.name } },
+    );
+  }
+
+  get partial(): unknown {
+    return this.#partial?.value;
+  }
+
+  clear(): void {
+    this.#partial = null;
+  }
+}
