@@ -13,6 +13,8 @@ export interface BatchSource {
 
 /** A BatchSource that never answers a promise: what formats open. */
 export interface SyncBatchSource extends BatchSource {
+  /** Bytes taken from storage so far, for the task's metrics. 0 for sources that read none. */
+  readonly bytesRead: number;
   next(): readonly unknown[] | null;
 }
 

@@ -35,6 +35,11 @@ export class SyncFileReader {
     }
   }
 
+  /** The size that was planned, which is the file's until checkUnchanged says otherwise. */
+  get sizeBytes(): number {
+    return this.file.fileSize;
+  }
+
   /** Fills `buffer` from `offset` with at most `length` bytes at `position`; fewer only at the file's end. */
   read(buffer: Uint8Array, offset: number, length: number, position: number): number {
     let filled = 0;
