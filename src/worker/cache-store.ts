@@ -1,0 +1,110 @@
+// The cached partitions of one worker process: buffers in shared memory that every slot reads without a copy. Bounded in
+// bytes; least recently used partitions go first, but never those of the RDD that is being stored (Spark's rule: an RDD
+// larger than the cache would evict itself for ever). MEMORY_AND_DISK moves to a file instead of going.
+
+import { mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { dirname } from "node:path";
+import { LRUCache } from "lru-cache";
+import type { NodeId, SessionId } from "../core/ids.js";
+import type { CachedBlock, CacheOffer } from "./slot/messages.js";
+
+interface Entry {
+  readonly session: SessionId;
+  readonly block: CachedBlock;
+  readonly level: CacheOffer["level"];
+  readonly memoryBytes: number;
+}
+
+export interface CacheStoreOptions {
+  readonly limitBytes: number;
+  /** Where a partition that goes to disk is written. */
+  readonly pathOf: (session: SessionId, node: NodeId, partition: number) => string;
+  /** Told of partitions that went, so that the master stops sending tasks after them. */
+  readonly onEvicted: (session: SessionId, node: NodeId, partition: number) => void;
+}
+
+export class CacheStore {
+  readonly #options: CacheStoreOptions;
+  readonly #entries = new LRUCache<string, Entry>({ max: 1_000_000 });
+  #usedBytes = 0;
+
+  constructor(options: CacheStoreOptions) {
+    this.#options = options;
+  }
+
+  get usedBytes(): number {
+    return this.#usedBytes;
+  }
+
+  /** Takes a partition in; answers whether it is stored now. Throws DISK_FULL and the like from the disk levels. */
+  store(offer: CacheOffer): boolean {
+    const { session, block, level } = offer;
+    const key = keyOf(session, block.node, block.partition);
+    if (this.#entries.peek(key) !== undefined) return true;
+    if (!(block.frames instanceof SharedArrayBuffer)) {
+      this.#entries.set(key, { session, block, level, memoryBytes: 0 });
+      return true;
+    }
+    if (level !== "DISK_ONLY" && this.#makeRoom(offer.sizeBytes, session, block.node)) {
+      this.#usedBytes += offer.sizeBytes;
+      this.#entries.set(key, { session, block, level, memoryBytes: offer.sizeBytes });
+      return true;
+    }
+    if (level === "MEMORY_ONLY") return false;
+    this.#entries.set(key, { session, block: this.#toDisk(session, block), level, memoryBytes: 0 });
+    return true;
+  }
+
+  get(session: SessionId, node: NodeId, partition: number): CachedBlock | undefined {
+    return this.#entries.get(keyOf(session, node, partition))?.block;
+  }
+
+  /** Forgets every partition of an RDD, or of the whole session. */
+  remove(session: SessionId, node?: NodeId): void {
+    for (const [key, entry] of [...this.#entries.entries()]) {
+      if (entry.session === session && (node === undefined || entry.block.node === node)) this.#drop(key, entry);
+    }
+  }
+
+  #makeRoom(bytes: number, session: SessionId, node: NodeId): boolean {
+    if (bytes > this.#options.limitBytes) return false;
+    if (this.#usedBytes + bytes <= this.#options.limitBytes) return true;
+    for (const key of [...this.#entries.rkeys()]) {
+      const entry = this.#entries.peek(key);
+      if (entry === undefined || entry.memoryBytes === 0 || (entry.session === session && entry.block.node === node)) continue;
+      this.#evict(key, entry);
+      if (this.#usedBytes + bytes <= this.#options.limitBytes) return true;
+    }
+    return false;
+  }
+
+  #evict(key: string, entry: Entry): void {
+    if (entry.level === "MEMORY_AND_DISK") {
+      this.#usedBytes -= entry.memoryBytes;
+      this.#entries.set(key, { ...entry, block: this.#toDisk(entry.session, entry.block), memoryBytes: 0 });
+      return;
+    }
+    this.#drop(key, entry);
+    this.#options.onEvicted(entry.session, entry.block.node, entry.block.partition);
+  }
+
+  #drop(key: string, entry: Entry): void {
+    this.#entries.delete(key);
+    this.#usedBytes -= entry.memoryBytes;
+    const { frames } = entry.block;
+    if (!(frames instanceof SharedArrayBuffer)) rmSync(frames.path, { force: true });
+  }
+
+  #toDisk(session: SessionId, block: CachedBlock): CachedBlock {
+    const { frames } = block;
+    if (!(frames instanceof SharedArrayBuffer)) return block;
+    const path = this.#options.pathOf(session, block.node, block.partition);
+    mkdirSync(dirname(path), { recursive: true });
+    writeFileSync(path, new Uint8Array(frames));
+    return { ...block, frames: { path } };
+  }
+}
+
+function keyOf(session: SessionId, node: NodeId, partition: number): string {
+  return `${session}/${node}/${partition}`;
+}

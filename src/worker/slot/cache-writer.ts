@@ -1,0 +1,98 @@
+// Collects the frames of a partition that is being cached. The bytes go into shared memory at commit, so that every slot of
+// the process reads them without a copy; DISK_ONLY, and MEMORY_AND_DISK partitions above the limit, go straight to a file.
+
+import { closeSync, mkdirSync, openSync, renameSync, rmSync, writeSync } from "node:fs";
+import { dirname } from "node:path";
+import type { CacheWriter } from "../../codec/frame-flow.js";
+import type { SchemaTable } from "../../codec/schema.js";
+import type { NodeId, SessionId } from "../../core/ids.js";
+import type { StorageLevel } from "../../plan/lineage.js";
+import type { CacheOffer } from "./messages.js";
+
+export interface CacheWriterOptions {
+  readonly session: SessionId;
+  readonly node: NodeId;
+  readonly partition: number;
+  readonly level: StorageLevel;
+  /** A partition larger than this is not kept in memory. */
+  readonly memoryLimitBytes: number;
+  readonly path: string;
+  readonly offer: (offer: CacheOffer) => void;
+}
+
+export class SharedCacheWriter implements CacheWriter {
+  readonly #options: CacheWriterOptions;
+  #parts: Uint8Array[] = [];
+  #sizeBytes = 0;
+  #fd: number | null = null;
+  #overflowed = false;
+
+  constructor(options: CacheWriterOptions) {
+    this.#options = options;
+    if (options.level === "DISK_ONLY") this.#openFile();
+  }
+
+  write(frame: Uint8Array): void {
+    if (this.#overflowed) return;
+    this.#sizeBytes += frame.byteLength;
+    if (this.#fd !== null) {
+      writeAll(this.#fd, frame);
+      return;
+    }
+    // The encoder reuses its buffer, so the frame is copied here; the copy into shared memory happens once the size is known.
+    this.#parts.push(frame.slice());
+    if (this.#sizeBytes <= this.#options.memoryLimitBytes) return;
+    if (this.#options.level === "MEMORY_AND_DISK") {
+      const fd = this.#openFile();
+      for (const part of this.#parts) writeAll(fd, part);
+    } else {
+      this.#overflowed = true;
+    }
+    this.#parts = [];
+  }
+
+  commit(schemas: SchemaTable): boolean {
+    if (this.#overflowed) return false;
+    const { session, node, partition, level, path } = this.#options;
+    const frames = this.#fd === null ? this.#share() : { path };
+    if (this.#fd !== null) {
+      closeSync(this.#fd);
+      this.#fd = null;
+      renameSync(`${path}.tmp`, path);
+    }
+    this.#options.offer({ session, level, sizeBytes: this.#sizeBytes, block: { node, partition, schemas: schemas.toBytes(), frames } });
+    return true;
+  }
+
+  abort(): void {
+    this.#parts = [];
+    this.#overflowed = true;
+    if (this.#fd === null) return;
+    closeSync(this.#fd);
+    this.#fd = null;
+    rmSync(`${this.#options.path}.tmp`, { force: true });
+  }
+
+  #share(): SharedArrayBuffer {
+    const shared = new SharedArrayBuffer(this.#sizeBytes);
+    const view = new Uint8Array(shared);
+    let at = 0;
+    for (const part of this.#parts) {
+      view.set(part, at);
+      at += part.byteLength;
+    }
+    this.#parts = [];
+    return shared;
+  }
+
+  #openFile(): number {
+    mkdirSync(dirname(this.#options.path), { recursive: true });
+    this.#fd = openSync(`${this.#options.path}.tmp`, "w");
+    return this.#fd;
+  }
+}
+
+function writeAll(fd: number, bytes: Uint8Array): void {
+  let at = 0;
+  while (at < bytes.byteLength) at += writeSync(fd, bytes, at);
+}

@@ -1,0 +1,85 @@
+// What the main thread of a worker and a slot say to each other. Structured clones over piscina's task channel (init, run,
+// endSession) and over one MessagePort a slot (requests, replies, log lines).
+
+import type { MessagePort } from "node:worker_threads";
+import type { WireError } from "../../core/errors.js";
+import type { NodeId, SessionId, ShuffleId, TaskKey } from "../../core/ids.js";
+import type { StorageLevel } from "../../plan/lineage.js";
+import type { AccumulatorUpdate, MapOutputLocations, TaskLaunch, TaskMetrics, TaskResult, WorkerAddress } from "../../protocol/tasks.js";
+
+export interface SlotSettings {
+  readonly slot: number;
+  readonly address: WorkerAddress;
+  /** Bytes that the operators of one task may reserve. */
+  readonly taskBytes: number;
+  readonly inlineResultBytes: number;
+  readonly localReads: boolean;
+  readonly compress: boolean;
+  /** A partition larger than this is never cached in memory. */
+  readonly cacheBytes: number;
+  /** Directories that packages are looked up from. */
+  readonly moduleRoots: readonly string[];
+  /** A request to the main thread that is not answered after this long fails. */
+  readonly requestTimeoutMs: number;
+}
+
+export type SlotCall =
+  | { readonly kind: "init"; readonly settings: SlotSettings; readonly control: SharedArrayBuffer; readonly port: MessagePort }
+  | SlotRun;
+
+export interface SlotRun {
+  readonly kind: "run";
+  /** Number of the run within the slot, from 1: what the cancel word names. */
+  readonly run: number;
+  readonly launch: TaskLaunch;
+  /** The packed fragment, when this slot has not seen its hash yet. */
+  readonly fragment: Uint8Array | null;
+  /** Locations of shuffles in versions that this slot has not seen yet. */
+  readonly locations: readonly MapOutputLocations[];
+  /** Cached partitions of this process that the task may read. */
+  readonly cached: readonly CachedBlock[];
+}
+
+/** A cached partition: frames and their schema table, in memory shared by all slots or in a file. */
+export interface CachedBlock {
+  readonly node: NodeId;
+  readonly partition: number;
+  readonly schemas: Uint8Array;
+  readonly frames: SharedArrayBuffer | { readonly path: string };
+}
+
+/** A partition that the slot computed for the cache. */
+export interface CacheOffer {
+  readonly session: SessionId;
+  readonly level: StorageLevel;
+  readonly block: CachedBlock;
+  readonly sizeBytes: number;
+}
+
+export type SlotOutcome =
+  | { readonly kind: "succeeded"; readonly result: TaskResult; readonly accumulators: readonly AccumulatorUpdate[]; readonly metrics: TaskMetrics; readonly offers: readonly CacheOffer[] }
+  | { readonly kind: "failed"; readonly error: WireError; readonly metrics: TaskMetrics }
+  | { readonly kind: "cancelled" };
+
+/** Slot to main thread. A request is answered by one or more replies with the same id. */
+export type SlotMessage =
+  | { readonly kind: "request"; readonly id: number; readonly request: SlotRequest }
+  /** The slot took a reply of a stream: one more may be sent. */
+  | { readonly kind: "more"; readonly id: number }
+  | { readonly kind: "end"; readonly id: number }
+  | { readonly kind: "log"; readonly key: TaskKey; readonly stream: "stdout" | "stderr"; readonly text: string }
+  | { readonly kind: "logsDropped"; readonly count: number };
+
+export type SlotRequest =
+  /** A blob (broadcast value, bundle) by hash: one reply. */
+  | { readonly kind: "blob"; readonly session: SessionId; readonly hash: string }
+  /** Reduce partition `partition` of the map outputs listed, in that order: one reply a block piece. */
+  | { readonly kind: "blocks"; readonly session: SessionId; readonly shuffle: ShuffleId; readonly partition: number; readonly worker: WorkerAddress; readonly maps: readonly { readonly map: number; readonly stage: number; readonly attempt: number }[] }
+  | { readonly kind: "cached"; readonly session: SessionId; readonly node: NodeId; readonly partition: number; readonly worker: string };
+
+export interface SlotReply {
+  readonly id: number;
+  readonly bytes: Uint8Array | null;
+  readonly last: boolean;
+  readonly error: WireError | null;
+}

@@ -1,0 +1,53 @@
+// What a slot keeps of the one session that it serves: revived functions and classes, live broadcast values and accumulators,
+// where map outputs lie. Gone when the slot turns to another session, so nothing of one user's code is left for the next.
+
+import { Reviver } from "../../closure/index.js";
+import { decodeValue } from "../../codec/stream.js";
+import type { SessionId, ShuffleId } from "../../core/ids.js";
+import type { FunctionRef } from "../../plan/function.js";
+import { type HandleReference, TaskHandles } from "../../plan/handles.js";
+import type { MapOutputLocations } from "../../protocol/tasks.js";
+import type { BlockingChannel } from "./blocking-channel.js";
+import type { SlotSettings } from "./messages.js";
+
+export class SlotSession {
+  readonly locations = new Map<ShuffleId, MapOutputLocations>();
+  readonly handles: TaskHandles;
+  readonly #reviver: Reviver;
+  readonly #live = new Map<string, (...args: never[]) => unknown>();
+
+  constructor(
+    readonly id: SessionId,
+    channel: BlockingChannel,
+    settings: SlotSettings,
+  ) {
+    const loadBlob = (hash: string) => channel.request({ kind: "blob", session: id, hash }, () => undefined);
+    this.handles = new TaskHandles({
+      loadBlob,
+      decode: (bytes) => decodeValue(bytes, this.classes),
+      revive: (fn) => this.revive(fn),
+    });
+    this.#reviver = new Reviver({
+      dereference: (reference) => this.handles.open(reference as HandleReference),
+      loadBundle: loadBlob,
+      moduleRoots: settings.moduleRoots,
+    });
+  }
+
+  get classes() {
+    return this.#reviver.classes;
+  }
+
+  /** Imports what must be there before these functions can be revived (modules that only an import can load). */
+  async prepare(functions: readonly FunctionRef[]): Promise<void> {
+    for (const fn of functions) if (!this.#live.has(fn.hash)) await this.#reviver.prepare(fn);
+  }
+
+  revive(fn: FunctionRef): (...args: never[]) => unknown {
+    const known = this.#live.get(fn.hash);
+    if (known !== undefined) return known;
+    const live = this.#reviver.revive(fn) as (...args: never[]) => unknown;
+    this.#live.set(fn.hash, live);
+    return live;
+  }
+}

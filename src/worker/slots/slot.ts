@@ -1,0 +1,104 @@
+// One slot as its process's main thread sees it: a thread that runs one attempt at a time. A piscina pool of exactly one
+// thread gives the thread's life cycle and the task channel; a pool for each slot makes slots addressable (locality) and lets
+// one die without the others. A slot that died starts a new thread at its next run.
+
+import { MessageChannel, type MessagePort } from "node:worker_threads";
+import { Piscina } from "piscina";
+import { MillraceError } from "../../core/errors.js";
+import { ControlRow } from "../slot/control-row.js";
+import type { SlotCall, SlotMessage, SlotOutcome, SlotReply, SlotRun, SlotSettings } from "../slot/messages.js";
+
+export interface SlotEvents {
+  onMessage(slot: SlotThread, message: SlotMessage): void;
+}
+
+export interface SlotThread {
+  readonly index: number;
+  readonly control: ControlRow;
+  /** Resolves with what the attempt did; rejects with SLOT_DIED when the thread ended under it. */
+  run(call: SlotRun): Promise<SlotOutcome>;
+  reply(reply: SlotReply): void;
+  /** Ends the thread whatever it does; the run in it rejects. Resolves when it is gone. */
+  terminate(): Promise<void>;
+}
+
+export interface SlotThreadOptions {
+  /** file: URL of the built slot entry. */
+  readonly entry: string;
+  readonly settings: Omit<SlotSettings, "slot">;
+  readonly env: NodeJS.ProcessEnv;
+  /** V8's own heap limit, set far above the budget: reaching it would abort the whole process. */
+  readonly heapLimitMb: number;
+}
+
+export class PiscinaSlot implements SlotThread {
+  control = new ControlRow();
+  #pool: Piscina | null = null;
+  #port: MessagePort | null = null;
+
+  constructor(
+    readonly index: number,
+    private readonly options: SlotThreadOptions,
+    private readonly events: SlotEvents,
+  ) {}
+
+  async run(call: SlotRun): Promise<SlotOutcome> {
+    const pool = this.#pool ?? (await this.start());
+    try {
+      return (await pool.run(call)) as SlotOutcome;
+    } catch (error) {
+      if (this.#pool === pool) await this.terminate();
+      throw new MillraceError("SLOT_DIED", `the thread of slot ${this.index} ended while it ran a task: ${(error as Error).message}`, {
+        fields: { slot: this.index },
+        cause: error,
+      });
+    }
+  }
+
+  reply(reply: SlotReply): void {
+    this.#port?.postMessage(reply);
+    this.control.wake();
+  }
+
+  async terminate(): Promise<void> {
+    const pool = this.#pool;
+    this.#pool = null;
+    this.#port?.close();
+    this.#port = null;
+    // What the dead thread had reserved is free again.
+    this.control = new ControlRow();
+    await pool?.destroy();
+  }
+
+  /** Starts the thread ahead of its first run. */
+  async start(): Promise<Piscina> {
+    const { port1, port2 } = new MessageChannel();
+    const pool = new Piscina({
+      filename: this.options.entry,
+      minThreads: 1,
+      maxThreads: 1,
+      concurrentTasksPerWorker: 1,
+      idleTimeout: Number.POSITIVE_INFINITY,
+      // Any other mode blocks the thread's event loop between tasks, and with it the timers of asynchronous functions.
+      atomics: "disabled",
+      recordTiming: false,
+      execArgv: [],
+      env: this.options.env,
+      resourceLimits: { maxOldGenerationSizeMb: this.options.heapLimitMb },
+    });
+    // piscina reports a thread's uncaught error both here and by rejecting the run in it; the run's rejection is what counts.
+    pool.on("error", () => undefined);
+    port1.on("message", (message: SlotMessage) => this.events.onMessage(this, message));
+    port1.unref();
+    this.#pool = pool;
+    this.#port = port1;
+    const init: SlotCall = {
+      kind: "init",
+      settings: { ...this.options.settings, slot: this.index },
+      control: this.control.memory,
+      port: port2,
+    };
+    await pool.run(init, { transferList: [port2] });
+    return pool;
+  }
+}

@@ -1,0 +1,126 @@
+// The directory of one worker process: shuffle files, results, spills and cached partitions of all sessions, with an owner
+// lock (pid and start time) so that a later process can tell a dead owner's directory from a live one's and sweep it.
+//
+//   <localDir>/millrace-<worker id>/owner.json
+//                                  /shuffle/<session>/...   /results/<session>/...   /cache/<session>/...   /tmp/<attempt>/...
+
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { MillraceError } from "../core/errors.js";
+import type { NodeId, SessionId, TaskKey, WorkerId } from "../core/ids.js";
+
+const PREFIX = "millrace-";
+
+interface Owner {
+  readonly pid: number;
+  /** Start of the process in clock ticks since boot (Linux): a pid alone may have been given to another process. */
+  readonly started: string;
+}
+
+export class WorkerDirectory {
+  private constructor(readonly path: string) {}
+
+  /** The directory that worker `worker` has in `localDir`. */
+  static of(localDir: string, worker: WorkerId): WorkerDirectory {
+    return new WorkerDirectory(join(localDir, `${PREFIX}${worker}`));
+  }
+
+  /** A directory whose path is known. */
+  static at(path: string): WorkerDirectory {
+    return new WorkerDirectory(path);
+  }
+
+  /** Makes the directory ours. Throws READ_ONLY_FILE_SYSTEM, PERMISSION_DENIED or DISK_FULL naming it. */
+  claim(): void {
+    try {
+      mkdirSync(this.path, { recursive: true, mode: 0o700 });
+      const owner: Owner = { pid: process.pid, started: startOf(process.pid) ?? "" };
+      writeFileSync(join(this.path, "owner.json"), JSON.stringify(owner), { mode: 0o600 });
+    } catch (error) {
+      throw directoryError(error, this.path);
+    }
+  }
+
+  resultPath(key: TaskKey): string {
+    return join(this.path, "results", key.session, `${key.stage}-${key.partition}-${key.attempt}`);
+  }
+
+  cachePath(session: SessionId, node: NodeId, partition: number): string {
+    return join(this.path, "cache", session, `${node}-${partition}`);
+  }
+
+  /** Scratch directory of one attempt. */
+  spillPath(key: TaskKey): string {
+    return join(this.path, "tmp", `${key.session}-${key.stage}-${key.partition}-${key.attempt}`);
+  }
+
+  removeSession(session: SessionId): void {
+    for (const kind of ["shuffle", "results", "cache"]) rmSync(join(this.path, kind, session), { recursive: true, force: true });
+  }
+
+  remove(): void {
+    rmSync(this.path, { recursive: true, force: true });
+  }
+}
+
+/** Removes the directories in `localDir` whose owner is no longer alive. Returns their paths. */
+export function sweepDeadOwners(localDir: string): string[] {
+  const removed: string[] = [];
+  let names: string[];
+  try {
+    names = readdirSync(localDir);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return removed;
+    throw directoryError(error, localDir);
+  }
+  for (const name of names) {
+    if (!name.startsWith(PREFIX)) continue;
+    const path = join(localDir, name);
+    const owner = readOwner(path);
+    if (owner === null || isAlive(owner)) continue;
+    rmSync(path, { recursive: true, force: true });
+    removed.push(path);
+  }
+  return removed;
+}
+
+/** null: no readable owner file (yet): the directory is left alone. */
+function readOwner(path: string): Owner | null {
+  try {
+    return JSON.parse(readFileSync(join(path, "owner.json"), "utf8")) as Owner;
+  } catch (error) {
+    if (error instanceof SyntaxError || (error as NodeJS.ErrnoException).code === "ENOENT" || (error as NodeJS.ErrnoException).code === "EACCES") return null;
+    throw directoryError(error, path);
+  }
+}
+
+function isAlive(owner: Owner): boolean {
+  try {
+    process.kill(owner.pid, 0);
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === "EPERM";
+  }
+  const started = startOf(owner.pid);
+  return started === null || started === owner.started;
+}
+
+/** Field 22 of /proc/<pid>/stat; null where there is no /proc or the process is gone. */
+function startOf(pid: number): string | null {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, "latin1");
+    // The second field is the name in parentheses and may hold spaces.
+    return stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19] ?? null;
+  } catch (error) {
+    if (error instanceof Error) return null;
+    throw error;
+  }
+}
+
+function directoryError(error: unknown, path: string): MillraceError {
+  const code = (error as NodeJS.ErrnoException).code ?? "";
+  const known = { EROFS: "READ_ONLY_FILE_SYSTEM", ENOSPC: "DISK_FULL", EACCES: "PERMISSION_DENIED", EPERM: "PERMISSION_DENIED" } as const;
+  return new MillraceError(known[code as keyof typeof known] ?? "IO_ERROR", `the worker's directory ${path} cannot be used: ${(error as Error).message}; set --local-dir to a writable one`, {
+    fields: { path, system: code },
+    cause: error,
+  });
+}

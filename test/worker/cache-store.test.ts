@@ -1,0 +1,69 @@
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, describe, expect, it } from "vitest";
+import { nodeId, sessionId } from "../../src/core/ids.js";
+import type { StorageLevel } from "../../src/plan/lineage.js";
+import { CacheStore } from "../../src/worker/cache-store.js";
+import type { CacheOffer } from "../../src/worker/slot/messages.js";
+
+const session = sessionId("s");
+const root = mkdtempSync(join(tmpdir(), "millrace-cache-"));
+afterEach(() => rmSync(root, { recursive: true, force: true }));
+
+function offer(node: number, partition: number, sizeBytes: number, level: StorageLevel = "MEMORY_ONLY"): CacheOffer {
+  const frames = new SharedArrayBuffer(sizeBytes);
+  new Uint8Array(frames).fill(node);
+  return { session, level, sizeBytes, block: { node: nodeId(node), partition, schemas: new Uint8Array(0), frames } };
+}
+
+function makeStore(limitBytes: number) {
+  const evicted: string[] = [];
+  const store = new CacheStore({
+    limitBytes,
+    pathOf: (_session, node, partition) => join(root, `${node}-${partition}`),
+    onEvicted: (_session, node, partition) => evicted.push(`${node}/${partition}`),
+  });
+  return { store, evicted };
+}
+
+describe("cache store", () => {
+  it("evicts the least recently used partition of another RDD", () => {
+    const { store, evicted } = makeStore(100);
+    store.store(offer(1, 0, 40));
+    store.store(offer(2, 0, 40));
+    store.get(session, nodeId(1), 0);
+    expect(store.store(offer(3, 0, 40))).toBe(true);
+    expect(evicted).toEqual(["2/0"]);
+    expect(store.usedBytes).toBe(80);
+  });
+
+  it("never evicts an RDD for itself", () => {
+    const { store, evicted } = makeStore(100);
+    store.store(offer(1, 0, 60));
+    expect(store.store(offer(1, 1, 60))).toBe(false);
+    expect(evicted).toEqual([]);
+    expect(store.get(session, nodeId(1), 0)).toBeDefined();
+  });
+
+  it("moves a MEMORY_AND_DISK partition to a file instead of dropping it, and removes the file with the RDD", () => {
+    const { store, evicted } = makeStore(100);
+    store.store(offer(7, 0, 80, "MEMORY_AND_DISK"));
+    store.store(offer(2, 0, 80));
+    expect(evicted).toEqual([]);
+    const moved = store.get(session, nodeId(7), 0)?.frames as { path: string };
+    expect(readFileSync(moved.path)).toEqual(Buffer.alloc(80, 7));
+    store.remove(session, nodeId(7));
+    expect(existsSync(moved.path)).toBe(false);
+    expect(store.usedBytes).toBe(80);
+  });
+
+  it("forgets a session whole", () => {
+    const { store } = makeStore(100);
+    store.store(offer(1, 0, 10));
+    store.store(offer(2, 0, 10));
+    store.remove(session);
+    expect(store.usedBytes).toBe(0);
+    expect(store.get(session, nodeId(1), 0)).toBeUndefined();
+  });
+});
