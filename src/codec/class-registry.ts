@@ -4,7 +4,7 @@ export type ClassConstructor = abstract new (...args: never[]) => object;
 
 export interface ClassRegistry {
   /** The travelling name of a constructor, undefined when the class did not travel with the plan. */
-  idOf(constructor: ClassConstructor): string | undefined;
+  idOf(maker: ClassConstructor): string | undefined;
   /** This process's own constructor of that name. */
   byId(id: string): ClassConstructor | undefined;
 }

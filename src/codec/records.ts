@@ -1,9 +1,17 @@
-// Batches of records as frames.
+// Batches of records as frames. The types of columns are inferred per batch (encode-column.ts), their schema goes into the
+// table of the map output or stream that the frame belongs to. A batch is at most MAX_BATCH_ROWS rows or about
+// MAX_BATCH_BYTES (estimate.ts): that is the caller's to keep; the format itself ends at MAX_FRAME_BYTES, 1 GiB.
+//
+// What comes back is equal to what went in, of equal types, but holds nothing of it. Not kept: named properties of arrays,
+// symbol and non-enumerable properties, frozenness, and references shared between records or between columns of a record.
 
+import { ByteReader } from "./byte-reader.js";
+import { ByteWriter } from "./byte-writer.js";
 import type { Checksum } from "./checksum.js";
 import type { ClassRegistry } from "./class-registry.js";
-import { decodeAny, encodeAny } from "./columns.js";
-import { FRAME_HEADER_BYTES, frameBody, readFrameHeader, sealFrame } from "./frame.js";
+import { decodeColumn } from "./decode-column.js";
+import { encodeRoot } from "./encode-column.js";
+import { FRAME_HEADER_BYTES, type FrameHeader, frameBody, readFrameHeader, sealFrame } from "./frame.js";
 import type { SchemaTable } from "./schema.js";
 
 export interface EncodeOptions {
@@ -13,28 +21,50 @@ export interface EncodeOptions {
   readonly checksum?: Checksum;
 }
 
-/** `records[start, end)` as one frame of its own bytes; their schema goes into `schemas`. */
+/** One a thread: encoding is synchronous and runs no user code but getters. */
+let scratch: ByteWriter | null = null;
+
+/**
+ * `records[start, end)` as one frame of its own bytes; their schema goes into `schemas`. Throws RECORD_NOT_ENCODABLE,
+ * CLASS_NOT_TRAVELLING or RECORD_TOO_LARGE.
+ */
 export function encodeRecords(
-  records: readonly unknown[],
+  records: ArrayLike<unknown>,
   start: number,
   end: number,
   schemas: SchemaTable,
   classes: ClassRegistry,
-  options: EncodeOptions = {},
+  options?: EncodeOptions,
 ): Uint8Array {
-  const body = encodeAny(records.slice(start, end), classes);
-  const scratch = Buffer.alloc(FRAME_HEADER_BYTES + body.length + 8);
-  scratch.set(body, FRAME_HEADER_BYTES);
-  options.checksum?.addRows(end - start);
-  return sealFrame(
-    scratch,
-    FRAME_HEADER_BYTES + body.length,
-    schemas.internText('"any"'),
-    end - start,
-    options.compress ?? false,
-  );
+  return encodeFrame((w) => encodeRoot(w, records, start, end, classes), end - start, schemas, options);
 }
 
-export function decodeRecords(frame: Uint8Array, _schemas: SchemaTable, classes: ClassRegistry): unknown[] {
-  return decodeAny(frameBody(frame, 0, readFrameHeader(frame)), classes) as unknown[];
+export function decodeRecords(frame: Uint8Array, schemas: SchemaTable, classes: ClassRegistry): unknown[] {
+  const header = readFrameHeader(frame);
+  return decodeColumn(openBody(frame, header), schemas.get(header.schema).root, header.rows, classes);
+}
+
+/** `write` puts the columns of `rows` rows into the writer and answers their type's text. */
+export function encodeFrame(
+  write: (w: ByteWriter) => string,
+  rows: number,
+  schemas: SchemaTable,
+  options: EncodeOptions | undefined,
+): Uint8Array {
+  // A getter of a record that encodes something itself gets a writer of its own.
+  const w = scratch ?? new ByteWriter();
+  scratch = null;
+  w.reset(FRAME_HEADER_BYTES);
+  try {
+    const schema = schemas.internText(write(w));
+    return sealFrame(w.buffer, w.at, schema, rows, options?.compress === true);
+  } finally {
+    scratch = w;
+  }
+}
+
+/** A reader at the begin of the frame's columns. */
+export function openBody(frame: Uint8Array, header: FrameHeader): ByteReader {
+  if (!header.compressed) return new ByteReader(frame, FRAME_HEADER_BYTES, FRAME_HEADER_BYTES + header.bodyBytes);
+  return new ByteReader(frameBody(frame, 0, header), 0, header.bodyBytes);
 }

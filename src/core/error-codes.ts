@@ -24,6 +24,7 @@ export const errorCatalog = {
   CAPTURE_FAILED: row("A variable that a function uses cannot travel to a worker.", "Create the value inside the function, or inside mapPartitions once a partition; the message names the variable and its line."),
   MODULE_NOT_FOUND: row("A worker could not load a module that a function refers to, in the same version.", "Install the package where the worker runs, or let millrace bundle it from the driver's project."),
   CLASS_NOT_TRAVELLING: row("A record is an instance of a class that did not travel with the plan.", "Refer to the class in one of the job's functions, or return plain objects."),
+  RECORD_NOT_ENCODABLE: row("A record holds something that exists in one process only: a function, symbol, promise, generator, weak collection or native handle.", "Return plain data from the function; the message names the place inside the record."),
   // Running user code
   TASK_FAILED: row("A function of the job threw.", "The message and the cause have the function's own error and stack."),
   WRONG_SHAPE: row("A function returned something of another shape than its operation needs.", "Return what the message says (for flatMap: an iterable; for a pair: an array of length 2)."),
