@@ -45,10 +45,10 @@ export interface FragmentNode {
   readonly storage: StorageLevel;
 }
 
-/** What a fragment does with the records of its root. */
+/** What a fragment does with the records of its root. `callSite` is that of the operation whose functions the output runs; errors name it (by default the root's). */
 export type FragmentOutput =
-  | { readonly kind: "shuffle"; readonly shuffle: ShuffleId; readonly partitioner: Partitioner; readonly aggregator: Aggregator | null; readonly pairs: boolean; readonly flushBytes: number }
-  | { readonly kind: "action"; readonly action: ActionSpec }
+  | { readonly kind: "shuffle"; readonly shuffle: ShuffleId; readonly partitioner: Partitioner; readonly aggregator: Aggregator | null; readonly pairs: boolean; readonly flushBytes: number; readonly callSite?: CallSite }
+  | { readonly kind: "action"; readonly action: ActionSpec; readonly callSite?: CallSite }
   /** Keys drawn for range bounds: at most `size` of them with the number they stand for. `seed` from the node's ordinal. */
   | { readonly kind: "sampleKeys"; readonly size: number; readonly seed: number }
   /** No root: folds the value results of stage `of` (sampleKeys) into at most partitions - 1 range bounds. */

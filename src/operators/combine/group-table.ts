@@ -1,0 +1,231 @@
+// Grouping and cogrouping on the reduce side: every value of a key is kept, in arrays, in canonical order. When the budget
+// refuses, all that is held goes to buckets in order, later records follow it there, and the buckets are grouped one after
+// the other; the results are merged by the number of each key's first record, so memory changes nothing in them.
+
+import { estimateBytes } from "../../codec/estimate.js";
+import { checkKey, hashKey, hashNumber, hashString, keysEqual } from "../../codec/keys.js";
+import { Reservation } from "../reservation.js";
+import type { TaskContext } from "../task-context.js";
+import type { PairColumns } from "./combine.js";
+import { mergeRuns, RunFile, SeqRun } from "./seq-runs.js";
+
+const BUCKETS = 16;
+const BUCKET_BITS = 4;
+const MAX_LEVEL = 32 / BUCKET_BITS - 1;
+/** Held without asking, so that every level of a spill makes progress. */
+const FLOOR_BYTES = 64 * 1024;
+const VALUE_OVERHEAD = 24;
+const KEY_OVERHEAD = 120;
+const FIRST_SLOTS = 1024;
+
+export interface GroupOptions {
+  readonly context: TaskContext;
+  /** Parents of a cogroup: a key's value is an array of one array a parent. 0: groupByKey, a plain array of values. */
+  readonly parents: number;
+}
+
+export class GroupTable {
+  readonly #options: GroupOptions;
+  readonly #level: number;
+  readonly #reservation: Reservation;
+  #slots = new Int32Array(2 * FIRST_SLOTS);
+  #mask = FIRST_SLOTS - 1;
+  #keys: unknown[] = [];
+  #groups: unknown[][] = [];
+  #seqs: number[] = [];
+  #nextSeq = 0;
+  #held = 0;
+  #covered = FLOOR_BYTES;
+  #file: RunFile | null = null;
+  #buckets: (SeqRun | null)[] = [];
+
+  constructor(options: GroupOptions, level = 0) {
+    this.#options = options;
+    this.#level = level;
+    this.#reservation = new Reservation(options.context.memory);
+  }
+
+  /** Values of parent `parent` (0 for groupByKey), in order. */
+  addColumns(keys: ArrayLike<unknown>, values: ArrayLike<unknown>, parent: number): void {
+    const { length } = keys;
+    for (let i = 0; i < length; i++) this.#add(keys[i], values[i], parent, this.#nextSeq++);
+  }
+
+  /** Every key once with its values, by first occurrence; the table is empty afterwards. */
+  *results(): Generator<PairColumns, void, void> {
+    try {
+      if (this.#file === null) {
+        yield { keys: this.#keys, values: this.#groups, count: this.#keys.length };
+        return;
+      }
+      for (const { keys, values, seqs } of this.#spilledResults()) yield { keys, values, count: seqs.length };
+    } finally {
+      this.release();
+    }
+  }
+
+  /** Gives memory and scratch files back. Idempotent. */
+  release(): void {
+    this.#reservation.release();
+    this.#file?.delete();
+    this.#file = null;
+    this.#buckets = [];
+    this.#forget();
+  }
+
+  #add(key: unknown, value: unknown, parent: number, seq: number): void {
+    const h = hashOf(key);
+    if (this.#file !== null) {
+      this.#bucketOf(h).add(seq, key, this.#options.parents === 0 ? value : [parent, value]);
+      return;
+    }
+    const group = this.#groupOf(key, h, seq);
+    if (this.#options.parents === 0) group.push(value);
+    else (group[parent] as unknown[]).push(value);
+    this.#held += estimateBytes(value) + VALUE_OVERHEAD;
+    if (this.#held > this.#covered) this.#cover();
+  }
+
+  #groupOf(key: unknown, h: number, seq: number): unknown[] {
+    const slots = this.#slots;
+    const wrap = (this.#mask << 1) | 1;
+    let s = (h & this.#mask) << 1;
+    for (let e = slots[s + 1] as number; e !== 0; e = slots[s + 1] as number) {
+      if (slots[s] === h) {
+        const other = this.#keys[e - 1];
+        if (other === key || (typeof key !== "string" && keysEqual(other, key))) return this.#groups[e - 1] as unknown[];
+      }
+      s = (s + 2) & wrap;
+    }
+    checkKey(key, this.#options.context.classes);
+    const group: unknown[] = [];
+    for (let i = 0; i < this.#options.parents; i++) group.push([]);
+    slots[s] = h;
+    slots[s + 1] = this.#keys.push(key);
+    this.#groups.push(group);
+    this.#seqs.push(seq);
+    this.#held += estimateBytes(key) + KEY_OVERHEAD;
+    if (this.#keys.length << 1 > this.#mask) this.#grow();
+    return group;
+  }
+
+  #grow(): void {
+    const old = this.#slots;
+    this.#mask = (this.#mask << 1) | 1;
+    const slots = new Int32Array(old.length << 1);
+    const wrap = (this.#mask << 1) | 1;
+    for (let i = 0; i < old.length; i += 2) {
+      if (old[i + 1] === 0) continue;
+      const h = old[i] as number;
+      let s = (h & this.#mask) << 1;
+      while (slots[s + 1] !== 0) s = (s + 2) & wrap;
+      slots[s] = h;
+      slots[s + 1] = old[i + 1] as number;
+    }
+    this.#slots = slots;
+  }
+
+  #cover(): void {
+    if (this.#reservation.cover(this.#held)) {
+      this.#covered = this.#held + FLOOR_BYTES;
+      return;
+    }
+    // One key alone cannot be divided, however much it holds.
+    if (this.#level >= MAX_LEVEL || (this.#level > 0 && this.#keys.length === 1)) {
+      this.#covered = this.#held * 2;
+      return;
+    }
+    this.#dump();
+  }
+
+  /** Everything held goes to the buckets, values in order behind the key's first sequence number. */
+  #dump(): void {
+    const { context, parents } = this.#options;
+    this.#file = new RunFile(context.spill, context.classes, "group");
+    this.#buckets = new Array<SeqRun | null>(BUCKETS).fill(null);
+    for (let i = 0; i < this.#keys.length; i++) {
+      const key = this.#keys[i];
+      const bucket = this.#bucketOf(hashOf(key));
+      const seq = this.#seqs[i] as number;
+      const group = this.#groups[i] as unknown[];
+      if (parents === 0) for (const value of group) bucket.add(seq, key, value);
+      else for (let p = 0; p < parents; p++) for (const value of group[p] as unknown[]) bucket.add(seq, key, [p, value]);
+    }
+    this.#forget();
+    this.#reservation.release();
+  }
+
+  #forget(): void {
+    this.#keys = [];
+    this.#groups = [];
+    this.#seqs = [];
+    this.#slots = new Int32Array(2 * FIRST_SLOTS);
+    this.#mask = FIRST_SLOTS - 1;
+    this.#held = 0;
+    this.#covered = FLOOR_BYTES;
+  }
+
+  *#spilledResults(): Generator<{ keys: ArrayLike<unknown>; values: ArrayLike<unknown>; seqs: Float64Array }> {
+    const { context } = this.#options;
+    const file = new RunFile(context.spill, context.classes, "grouped");
+    try {
+      const runs: SeqRun[] = [];
+      for (const bucket of this.#buckets) {
+        if (bucket === null) continue;
+        bucket.end();
+        runs.push(this.#groupBucket(bucket, new SeqRun(file)));
+      }
+      yield* mergeRuns(runs);
+    } finally {
+      file.delete();
+    }
+  }
+
+  #groupBucket(bucket: SeqRun, into: SeqRun): SeqRun {
+    const below = new GroupTable(this.#options, this.#level + 1);
+    const { parents, context } = this.#options;
+    try {
+      for (const { keys, values, seqs } of bucket.read()) {
+        context.checkCancelled();
+        for (let i = 0; i < seqs.length; i++) {
+          const seq = seqs[i] as number;
+          if (parents === 0) below.#add(keys[i], values[i], 0, seq);
+          else {
+            const [parent, value] = values[i] as readonly [number, unknown];
+            below.#add(keys[i], value, parent, seq);
+          }
+        }
+      }
+      if (below.#file === null) {
+        for (let i = 0; i < below.#keys.length; i++) {
+          into.add(below.#seqs[i] as number, below.#keys[i], below.#groups[i]);
+        }
+      } else {
+        for (const { keys, values, seqs } of below.#spilledResults()) {
+          for (let i = 0; i < seqs.length; i++) into.add(seqs[i] as number, keys[i], values[i]);
+        }
+      }
+      into.end();
+      return into;
+    } finally {
+      below.release();
+    }
+  }
+
+  #bucketOf(h: number): SeqRun {
+    const at = (h >>> (this.#level * BUCKET_BITS)) & (BUCKETS - 1);
+    let bucket = this.#buckets[at] ?? null;
+    if (bucket === null) {
+      bucket = new SeqRun(this.#file as RunFile);
+      this.#buckets[at] = bucket;
+    }
+    return bucket;
+  }
+}
+
+/** Signed, as an Int32Array gives it back. */
+function hashOf(key: unknown): number {
+  if (typeof key === "string") return hashString(key) | 0;
+  if (typeof key === "number") return hashNumber(key) | 0;
+  return hashKey(key) | 0;
+}

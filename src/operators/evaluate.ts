@@ -1,0 +1,410 @@
+// Evaluates a fragment's nodes for one partition, like an iterator over an RDD: narrow inputs in the same task, shuffle
+// inputs by the context. A chain of narrow operators above a source is not run here: it is handed out with the source, so
+// that the output compiles chain and sink into one loop.
+
+import { decodePairs } from "../codec/pairs.js";
+import { decodeRecords, encodeRecords } from "../codec/records.js";
+import { SchemaTable } from "../codec/schema.js";
+import { MillraceError } from "../core/errors.js";
+import type { NodeId } from "../core/ids.js";
+import type { CallSite } from "../plan/function.js";
+import type { Aggregator } from "../plan/lineage.js";
+import type { FragmentInput, FragmentNode } from "../plan/stages.js";
+import { BATCH_RECORDS, chainMaybe, ConcatSource, drain, isPromise, LazySource } from "./batches.js";
+import type { ChainOperator, UserFunction } from "./chain/chain-code.js";
+import { chainSource, runChain, settleChain } from "./chain/settle.js";
+import { Combine, combineFunctions, type PairColumns } from "./combine/combine.js";
+import { GroupTable } from "./combine/group-table.js";
+import { partitionsSource } from "./map-partitions.js";
+import { PairSource } from "./pair-source.js";
+import { sortedPairs } from "./sort/sort-pairs.js";
+import type { BatchSource, CacheWriter, FrameSource, MaybePromise, TaskContext } from "./task-context.js";
+import { notAPair } from "./user-errors.js";
+
+/** A source and the operators above it that can be compiled into the consumer's loop. */
+export interface OpenChain {
+  readonly source: BatchSource;
+  readonly operators: readonly ChainOperator[];
+}
+
+export class Evaluator {
+  readonly #nodes: ReadonlyMap<NodeId, FragmentNode>;
+  constructor(
+    nodes: readonly FragmentNode[],
+    readonly context: TaskContext,
+  ) {
+    this.#nodes = new Map(nodes.map((node) => [node.id, node]));
+  }
+
+  /** The partition as a source and its open chain. */
+  openChain(id: NodeId, partition: number): OpenChain {
+    const operators: ChainOperator[] = [];
+    let node = this.#node(id);
+    while (isFusable(node)) {
+      operators.unshift(liveOperator(node, this.context));
+      node = this.#node(narrowInput(node, 0));
+    }
+    return { source: this.#openBase(node, partition), operators };
+  }
+
+  /** The partition as a source of its records. */
+  open(id: NodeId, partition: number): BatchSource {
+    const { source, operators } = this.openChain(id, partition);
+    if (operators.length === 0) return source;
+    const { context } = this;
+    const lazy = new LazySource(() =>
+      chainMaybe(settleChain(source, operators, context), (chain) => chainSource(chain, context)),
+    );
+    return closingBoth(lazy, source);
+  }
+
+  /** A node whose operator is not fused into a chain: everything but plain narrow operators. */
+  #openBase(node: FragmentNode, partition: number): BatchSource {
+    if (node.storage === "NONE") return this.#compute(node, partition);
+    const cached = this.context.openCached(node.id, partition);
+    if (cached !== null) return new FrameRecords(cached, this.context, false);
+    const plain = { ...node, storage: "NONE" as const };
+    const below = isFusable(plain) ? this.#fused(plain, partition) : this.#compute(plain, partition);
+    return new CachingSource(below, this.context.openCacheWriter(node.id, partition, node.storage), this.context);
+  }
+
+  /** One fusable node whose records are wanted as they are (it is persisted). */
+  #fused(node: FragmentNode, partition: number): BatchSource {
+    const below = this.openChain(narrowInput(node, 0), partition);
+    const operators = [...below.operators, liveOperator(node, this.context)];
+    const { context } = this;
+    const lazy = new LazySource(() =>
+      chainMaybe(settleChain(below.source, operators, context), (chain) => chainSource(chain, context)),
+    );
+    return closingBoth(lazy, below.source);
+  }
+
+  #compute(node: FragmentNode, partition: number): BatchSource {
+    switch (node.kind) {
+      case "source":
+        return countedSplit(this.context.openSplit(node, partition), this.context);
+      case "union":
+        return this.#openUnion(node, partition);
+      case "coalesce":
+        return this.#openCoalesce(node, partition);
+      case "combine":
+        return this.#openCombine(node, partition);
+      case "cogroup":
+        return this.#openCogroup(node, partition);
+      case "exchange":
+        return this.#openExchange(node, partition);
+      case "narrow":
+        return this.#openMapPartitions(node, partition);
+    }
+  }
+
+  #openMapPartitions(node: FragmentNode, partition: number): BatchSource {
+    const operator = node.operator;
+    if (operator === undefined || (operator.op !== "mapPartitions" && operator.op !== "mapPartitionsWithIndex")) {
+      throw badPlan(node, "a narrow node has no operator");
+    }
+    const fn = this.context.revive(operator.fn) as UserFunction;
+    const indexed = operator.op === "mapPartitionsWithIndex";
+    return partitionsSource({
+      below: this.open(narrowInput(node, 0), partition),
+      call: indexed ? (records) => fn(partition, records) : (records) => fn(records),
+      context: this.context,
+      site: node.callSite,
+    });
+  }
+
+  #openUnion(node: FragmentNode, partition: number): BatchSource {
+    const offsets = node.offsets ?? [];
+    let input = offsets.length - 1;
+    while (input > 0 && (offsets[input] as number) > partition) input--;
+    return this.open(narrowInput(node, input), partition - (offsets[input] ?? 0));
+  }
+
+  #openCoalesce(node: FragmentNode, partition: number): BatchSource {
+    const parent = this.#node(narrowInput(node, 0));
+    const from = node.offsets?.[partition] ?? 0;
+    const to = node.offsets?.[partition + 1] ?? parent.partitions;
+    return new ConcatSource(Array.from({ length: to - from }, (_, i) => () => this.open(parent.id, from + i)));
+  }
+
+  #openCombine(node: FragmentNode, partition: number): BatchSource {
+    const input = node.inputs[0];
+    const aggregator = node.aggregator;
+    if (input === undefined || aggregator === undefined) throw badPlan(node, "a combine has no input or aggregator");
+    return this.#lazily(() =>
+      aggregator.kind === "group"
+        ? this.#group(node, [input], 0, partition)
+        : this.#combine(node, input, aggregator, partition),
+    );
+  }
+
+  #openCogroup(node: FragmentNode, partition: number): BatchSource {
+    return this.#lazily(() => this.#group(node, node.inputs, node.inputs.length, partition));
+  }
+
+  #combine(
+    node: FragmentNode,
+    input: FragmentInput,
+    aggregator: Exclude<Aggregator, { kind: "group" }>,
+    partition: number,
+  ): MaybePromise<BatchSource> {
+    const { context } = this;
+    const table = (combiners: boolean, operators: readonly ChainOperator[]) =>
+      new Combine({
+        context,
+        functions: combineFunctions(aggregator, combiners ? "combiners" : "values", context),
+        operators,
+        sites: [...operators.map((operator) => operator.site), node.callSite],
+        flushBytes: Infinity,
+      });
+    if (input.kind === "shuffle") {
+      const combine = table(input.combined, []);
+      return this.#collected(combine, () => {
+        this.#eachFrame(input, partition, (keys, values) => combine.addColumns(keys, values, 0, keys.length));
+        return combine.results();
+      });
+    }
+    const open = this.openChain(input.node, partition);
+    return chainMaybe(settleChain(open.source, open.operators, context), (chain) => {
+      const combine = table(false, chain.operators);
+      return this.#collected(combine, () => chainMaybe(runChain(chain, combine.runner, context), () => combine.results()));
+    });
+  }
+
+  #group(
+    node: FragmentNode,
+    inputs: readonly FragmentInput[],
+    parents: number,
+    partition: number,
+  ): MaybePromise<BatchSource> {
+    const { context } = this;
+    const table = new GroupTable({ context, parents });
+    const feed = (at: number): MaybePromise<void> => {
+      const input = inputs[at];
+      if (input === undefined) return;
+      return chainMaybe(
+        this.#feedPairs(node, input, partition, (keys, values) => table.addColumns(keys, values, at)),
+        () => feed(at + 1),
+      );
+    };
+    return this.#collected({ abort: () => table.release() }, () => chainMaybe(feed(0), () => table.results()));
+  }
+
+  #openExchange(node: FragmentNode, partition: number): BatchSource {
+    const input = node.inputs[0];
+    if (input === undefined) throw badPlan(node, "an exchange has no input");
+    const sort = node.sort ?? null;
+    if (sort !== null) {
+      return this.#lazily(() =>
+        sortedPairs(this.context, sort, (add) => this.#feedPairs(node, input, partition, add)),
+      );
+    }
+    if (input.kind === "narrow") return this.open(input.node, partition);
+    return new FrameRecords(this.context.openShuffle(input.shuffle, partition), this.context, true);
+  }
+
+  /** Keys and values of an input in canonical order, by columns. */
+  #feedPairs(
+    node: FragmentNode,
+    input: FragmentInput,
+    partition: number,
+    add: (keys: ArrayLike<unknown>, values: ArrayLike<unknown>) => void,
+  ): MaybePromise<void> {
+    const { context } = this;
+    if (input.kind === "shuffle") {
+      this.#eachFrame(input, partition, add);
+      return;
+    }
+    const source = this.open(input.node, partition);
+    const drained = drain(
+      source,
+      () => context.checkCancelled(),
+      (batch) => {
+        const keys: unknown[] = [];
+        const values: unknown[] = [];
+        for (const record of batch) {
+          const [key, value] = pairOf(record, node.callSite, context.partition);
+          keys.push(key);
+          values.push(value);
+        }
+        add(keys, values);
+        return false;
+      },
+    );
+    return isPromise(drained) ? drained.finally(() => source.close()) : source.close();
+  }
+
+  #eachFrame(
+    input: FragmentInput & { readonly kind: "shuffle" },
+    partition: number,
+    add: (keys: ArrayLike<unknown>, values: ArrayLike<unknown>) => void,
+  ): void {
+    const { context } = this;
+    const frames = context.openShuffle(input.shuffle, partition);
+    try {
+      for (let next = frames.next(); next !== null; next = frames.next()) {
+        context.checkCancelled();
+        const { keys, values } = decodePairs(next.frame, next.schemas, context.classes);
+        context.metrics.shuffleReadBytes += next.frame.byteLength;
+        context.metrics.recordsRead += keys.length;
+        add(keys, values);
+      }
+    } finally {
+      frames.close();
+    }
+  }
+
+  /** Runs `body`; on failure, and when the source is closed, `owner` gives back what it holds. */
+  #collected(
+    owner: { abort(): void },
+    body: () => MaybePromise<Iterator<PairColumns>>,
+  ): MaybePromise<BatchSource> {
+    const failed = (error: unknown): never => {
+      owner.abort();
+      throw error;
+    };
+    try {
+      const results = body();
+      const source = (pairs: Iterator<PairColumns>) => new PairSource(pairs, () => owner.abort());
+      return isPromise(results) ? results.then(source, failed) : source(results);
+    } catch (error) {
+      return failed(error);
+    }
+  }
+
+  #lazily(open: () => MaybePromise<BatchSource>): BatchSource {
+    return new LazySource(open);
+  }
+
+  #node(id: NodeId): FragmentNode {
+    const node = this.#nodes.get(id);
+    if (node === undefined) throw new MillraceError("INTERNAL", `a fragment lacks node ${id}`, { fields: { node: id } });
+    return node;
+  }
+}
+
+function isFusable(node: FragmentNode): boolean {
+  if (node.kind !== "narrow" || node.storage !== "NONE") return false;
+  return node.operator?.op !== "mapPartitions" && node.operator?.op !== "mapPartitionsWithIndex";
+}
+
+function liveOperator(node: FragmentNode, context: TaskContext): ChainOperator {
+  const operator = node.operator;
+  if (operator === undefined || operator.op === "mapPartitions" || operator.op === "mapPartitionsWithIndex") {
+    throw badPlan(node, "a narrow node has no operator that can be fused");
+  }
+  const fn = "fn" in operator ? operator.fn : null;
+  return {
+    op: operator.op,
+    fn: fn === null ? null : (context.revive(fn) as UserFunction),
+    hash: fn?.hash ?? "",
+    async: fn?.async ?? false,
+    site: node.callSite,
+  };
+}
+
+function narrowInput(node: FragmentNode, at: number): NodeId {
+  const input = node.inputs[at];
+  if (input?.kind !== "narrow") throw badPlan(node, `input ${at} is not in the same stage`);
+  return input.node;
+}
+
+function badPlan(node: FragmentNode, what: string): MillraceError {
+  return new MillraceError("INTERNAL", `node ${node.id} (${node.kind}) cannot be run: ${what}`, {
+    fields: { node: node.id, kind: node.kind },
+  });
+}
+
+export function pairOf(record: unknown, site: CallSite, partition: number): readonly [unknown, unknown] {
+  if (!Array.isArray(record) || record.length !== 2) throw notAPair(record, site, partition);
+  return record as unknown as readonly [unknown, unknown];
+}
+
+/** A split's records, counted; `close` reaches it once however often it is called. */
+function countedSplit(source: BatchSource, context: TaskContext): BatchSource {
+  let closed = false;
+  const count = (batch: readonly unknown[] | null) => {
+    context.metrics.recordsRead += batch?.length ?? 0;
+    return batch;
+  };
+  return {
+    next: () => (closed ? null : chainMaybe(source.next(), count)),
+    close: () => {
+      if (!closed) source.close();
+      closed = true;
+    },
+  };
+}
+
+function closingBoth(source: BatchSource, below: BatchSource): BatchSource {
+  return {
+    next: () => source.next(),
+    close: () => {
+      source.close();
+      below.close();
+    },
+  };
+}
+
+/** Frames as records. */
+class FrameRecords implements BatchSource {
+  #records: readonly unknown[] = [];
+  #at = 0;
+  #closed = false;
+  constructor(
+    readonly frames: FrameSource,
+    readonly context: TaskContext,
+    readonly shuffled: boolean,
+  ) {}
+
+  next(): readonly unknown[] | null {
+    while (this.#at >= this.#records.length) {
+      const next = this.#closed ? null : this.frames.next();
+      if (next === null) return null;
+      this.#records = decodeRecords(next.frame, next.schemas, this.context.classes);
+      this.#at = 0;
+      this.context.metrics.recordsRead += this.#records.length;
+      if (this.shuffled) this.context.metrics.shuffleReadBytes += next.frame.byteLength;
+      else this.context.metrics.bytesRead += next.frame.byteLength;
+    }
+    const from = this.#at;
+    this.#at = Math.min(this.#records.length, from + BATCH_RECORDS);
+    return this.#records.slice(from, this.#at);
+  }
+
+  close(): void {
+    if (!this.#closed) this.frames.close();
+    this.#closed = true;
+    this.#records = [];
+  }
+}
+
+/** Passes records on and writes them to the cache; only a partition read to its end is committed. */
+class CachingSource implements BatchSource {
+  readonly #schemas = new SchemaTable();
+  #done = false;
+  constructor(
+    readonly below: BatchSource,
+    readonly writer: CacheWriter,
+    readonly context: TaskContext,
+  ) {}
+
+  next(): MaybePromise<readonly unknown[] | null> {
+    return chainMaybe(this.below.next(), (batch) => {
+      if (this.#done) return batch;
+      if (batch === null) {
+        this.#done = true;
+        this.writer.commit(this.#schemas);
+      } else if (batch.length > 0) {
+        this.writer.write(encodeRecords(batch, 0, batch.length, this.#schemas, this.context.classes));
+      }
+      return batch;
+    });
+  }
+
+  close(): void {
+    if (!this.#done) this.writer.abort();
+    this.#done = true;
+    this.below.close();
+  }
+}

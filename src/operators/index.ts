@@ -1,0 +1,12 @@
+// The data work of a task: generated loops, combining, sorting, joining, and the outputs of a stage.
+
+export { printRecord } from "./outputs/print-record.js";
+export { runFragment } from "./run-fragment.js";
+export type {
+  BatchSource,
+  FragmentResult,
+  MaybePromise,
+  MutableTaskMetrics,
+  SplitOpener,
+  TaskContext,
+} from "./task-context.js";

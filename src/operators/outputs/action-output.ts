@@ -1,0 +1,296 @@
+// What an action asks of one partition, as a sink at the end of its chain. The forms of the results are in
+// plan/action-results.ts.
+
+import { compareKeys } from "../../codec/keys.js";
+import { encodeValue, RecordStreamWriter } from "../../codec/stream.js";
+import type { CallSite, FunctionRef } from "../../plan/function.js";
+import type { ActionSpec } from "../../plan/lineage.js";
+import { chainMaybe, isPromise, withClose } from "../batches.js";
+import { type ChainOperator, type ChainRunner, compileChain, type SinkCode, type UserFunction } from "../chain/chain-code.js";
+import { chainSource, runChain, settleChain, type SettledChain } from "../chain/settle.js";
+import { Combine, countFunctions, freshValues } from "../combine/combine.js";
+import type { OpenChain } from "../evaluate.js";
+import { pullable } from "../map-partitions.js";
+import type { FragmentResult, MaybePromise, TaskContext } from "../task-context.js";
+import { isThenable, operatorFailure } from "../user-errors.js";
+import { TopRecords } from "./top-records.js";
+import { printRecord } from "./print-record.js";
+
+interface ActionRun {
+  readonly chain: OpenChain;
+  readonly site: CallSite;
+  readonly context: TaskContext;
+}
+
+const NO_BYTES = new Uint8Array(0);
+/** Text is written in pieces of at least so many characters. */
+const TEXT_CHUNK = 256 * 1024;
+
+export function runAction(action: ActionSpec, run: ActionRun): MaybePromise<FragmentResult> {
+  switch (action.kind) {
+    case "collect":
+      return collect(action.limit, run);
+    case "count":
+      return count([], run, (n) => ({ kind: "bytes", bytes: encodeValue(n, run.context.classes), records: n }));
+    case "foreach":
+      return count([functionOperator("map", action.fn, run)], run, (n) => ({
+        kind: "bytes",
+        bytes: NO_BYTES,
+        records: n,
+      }));
+    case "reduce":
+      return fold("reduce", action.fn, null, run);
+    case "aggregate":
+      return fold("aggregate", action.seq, action.zero, run);
+    case "top":
+      return top(action, run);
+    case "countByKey":
+      return countByKey(run);
+    case "foreachPartition":
+      return foreachPartition(action.fn, run);
+    case "saveAsTextFile":
+      return saveText(action, run);
+  }
+}
+
+/** Settles the chain with `extra` operators on top, compiles it with the sink and runs it to its end. */
+function runSink<S, R, T>(
+  run: ActionRun,
+  extra: readonly ChainOperator[],
+  sink: SinkCode,
+  env: S,
+  identity: string,
+  finish: (runner: ChainRunner & R) => T,
+): MaybePromise<T> {
+  const { chain, context, site } = run;
+  return chainMaybe(settleChain(chain.source, [...chain.operators, ...extra], context), (settled) => {
+    const runner = compileChain<S, R>(settled.operators, sink, chainEnv(settled, site, context, env), identity);
+    return chainMaybe(runChain(settled, runner, context), () => finish(runner));
+  });
+}
+
+function chainEnv<S>(settled: SettledChain, site: CallSite, context: TaskContext, sink: S) {
+  return {
+    partition: context.partition,
+    sites: [...settled.operators.map((operator) => operator.site), site],
+    checkCancelled: () => context.checkCancelled(),
+    sink,
+  };
+}
+
+function functionOperator(op: "map" | "keyBy", fn: FunctionRef, { context, site }: ActionRun): ChainOperator {
+  return { op, fn: context.revive(fn) as UserFunction, hash: fn.hash, async: fn.async, site };
+}
+
+const collectSink: SinkCode = {
+  name: "collect",
+  setup: "let out = [], left = env.limit; const add = (batch) => { env.add(batch); };",
+  record: (x) => `if (out.push(${x}) === 1024) { add(out); out = []; }
+if (--left === 0) { helpers.end(it); return true; }`,
+  pair: null,
+  members: "flush: () => { add(out); out = []; }",
+};
+
+function collect(limit: number | null, run: ActionRun): MaybePromise<FragmentResult> {
+  const { context, chain } = run;
+  const writer = new RecordStreamWriter(context.classes);
+  let records = 0;
+  const finish = (): FragmentResult => {
+    context.metrics.recordsWritten += records;
+    const bytes = writer.finish();
+    context.metrics.bytesWritten += bytes.byteLength;
+    return { kind: "bytes", bytes, records };
+  };
+  if (limit === 0) {
+    chain.source.close();
+    return finish();
+  }
+  const add = (batch: readonly unknown[]) => {
+    records += batch.length;
+    writer.addBatch(batch);
+  };
+  const env = { limit: limit ?? -1, add };
+  return runSink<typeof env, { flush(): void }, FragmentResult>(run, [], collectSink, env, "", (runner) => {
+    runner.flush();
+    return finish();
+  });
+}
+
+const countSink: SinkCode = {
+  name: "count",
+  setup: "let total = 0;",
+  record: () => "total++;",
+  pair: () => "total++;",
+  members: "total: () => total",
+};
+
+function count(
+  extra: readonly ChainOperator[],
+  run: ActionRun,
+  result: (n: number) => FragmentResult,
+): MaybePromise<FragmentResult> {
+  return runSink<null, { total(): number }, FragmentResult>(run, extra, countSink, null, "", (runner) =>
+    result(runner.total()),
+  );
+}
+
+const reduceSink: SinkCode = {
+  name: "reduce",
+  setup: "const merge = env.merge; let acc, any = false;",
+  record: (x) => `if (any) acc = merge(acc, ${x}); else { acc = ${x}; any = true; }`,
+  pair: null,
+  members: "result: () => (any ? [acc] : [])",
+};
+
+const aggregateSink: SinkCode = {
+  name: "aggregate",
+  setup: "const merge = env.merge; let acc = env.zero();",
+  record: (x) => `acc = merge(acc, ${x});`,
+  pair: null,
+  members: "result: () => [acc]",
+};
+
+function fold(
+  kind: "reduce" | "aggregate",
+  fn: FunctionRef,
+  zero: Uint8Array | null,
+  run: ActionRun,
+): MaybePromise<FragmentResult> {
+  const { context } = run;
+  const env = {
+    merge: context.revive(fn),
+    zero: zero === null ? () => undefined : freshValues(zero, context.classes),
+  };
+  const sink = kind === "reduce" ? reduceSink : aggregateSink;
+  return runSink<typeof env, { result(): unknown[] }, FragmentResult>(run, [], sink, env, fn.hash, (runner) =>
+    recordsResult(runner.result(), context),
+  );
+}
+
+const pairsSink: SinkCode = {
+  name: "pairs",
+  setup: "",
+  record: null,
+  pair: (k, v) => `env.add(${k}, ${v});`,
+};
+
+function top(action: Extract<ActionSpec, { kind: "top" }>, run: ActionRun): MaybePromise<FragmentResult> {
+  const { context, site } = run;
+  const best = new TopRecords(action.n, action.order, compareKeys);
+  // keyBy gives (fn(record), record); without a function a record is its own key.
+  const operator: ChainOperator =
+    action.fn === null
+      ? { op: "keyBy", fn: (record: unknown) => record, hash: "identity", async: false, site }
+      : functionOperator("keyBy", action.fn, run);
+  return runSink<TopRecords, object, FragmentResult>(run, [operator], pairsSink, best, "", () =>
+    recordsResult(best.result(), context),
+  );
+}
+
+function countByKey(run: ActionRun): MaybePromise<FragmentResult> {
+  const { chain, context, site } = run;
+  return chainMaybe(settleChain(chain.source, chain.operators, context), (settled) => {
+    const { operators } = settled;
+    const writer = new RecordStreamWriter(context.classes);
+    let records = 0;
+    const combine = new Combine(
+      {
+        context,
+        functions: countFunctions,
+        operators,
+        sites: [...operators.map((operator) => operator.site), site],
+        flushBytes: Infinity,
+      },
+      ({ keys, values, count: n }) => {
+        for (let i = 0; i < n; i++) writer.add([keys[i], values[i]]);
+        records += n;
+      },
+    );
+    return withClose(
+      () => combine.abort(),
+      () =>
+        chainMaybe(runChain(settled, combine.runner, context), (): FragmentResult => {
+          combine.end();
+          context.metrics.recordsWritten += records;
+          return { kind: "bytes", bytes: writer.finish(), records };
+        }),
+    );
+  });
+}
+
+function foreachPartition(fn: FunctionRef, run: ActionRun): MaybePromise<FragmentResult> {
+  const { chain, context, site } = run;
+  const call = context.revive(fn) as UserFunction;
+  const failure = (error: unknown) => operatorFailure(error, site, context.partition);
+  const result: FragmentResult = { kind: "bytes", bytes: NO_BYTES, records: 0 };
+  return withClose(
+    () => chain.source.close(),
+    () =>
+      chainMaybe(settleChain(chain.source, chain.operators, context), (settled) =>
+        chainMaybe(pullable(chainSource(settled, context), context), (records): MaybePromise<FragmentResult> => {
+          let answer: unknown;
+          try {
+            answer = call(records, context.signal);
+          } catch (error) {
+            throw failure(error);
+          }
+          if (!isThenable(answer)) return result;
+          return Promise.resolve(answer).then(
+            () => result,
+            (error: unknown) => {
+              throw failure(error);
+            },
+          );
+        }),
+      ),
+  );
+}
+
+const textSink: SinkCode = {
+  name: "text",
+  setup: `let text = "", lines = 0; const print = env.print;
+  function flush() { if (text.length > 0) env.write(text); text = ""; }`,
+  record: (x) => `text += print(${x}) + "\\n"; lines++; if (text.length >= ${TEXT_CHUNK}) flush();`,
+  pair: null,
+  members: "flush, lines: () => lines",
+};
+
+function saveText(
+  action: Extract<ActionSpec, { kind: "saveAsTextFile" }>,
+  run: ActionRun,
+): MaybePromise<FragmentResult> {
+  const { context } = run;
+  const file = context.openPartFile(action.url, context.partition, action.compression);
+  const env = { print: printRecord, write: (text: string) => file.write(Buffer.from(text, "utf8")) };
+  const failed = (error: unknown): never => {
+    file.abort();
+    throw error;
+  };
+  try {
+    const done = runSink<typeof env, { flush(): void; lines(): number }, FragmentResult>(
+      run,
+      [],
+      textSink,
+      env,
+      "",
+      (runner) => {
+        runner.flush();
+        const { pending, final, sizeBytes } = file.finish();
+        const records = runner.lines();
+        context.metrics.recordsWritten += records;
+        context.metrics.bytesWritten += sizeBytes;
+        return { kind: "file", pending, final, sizeBytes, records };
+      },
+    );
+    return isPromise(done) ? done.catch(failed) : done;
+  } catch (error) {
+    return failed(error);
+  }
+}
+
+export function recordsResult(records: readonly unknown[], context: TaskContext): FragmentResult {
+  const writer = new RecordStreamWriter(context.classes);
+  writer.addBatch(records);
+  context.metrics.recordsWritten += records.length;
+  return { kind: "bytes", bytes: writer.finish(), records: records.length };
+}

@@ -1,0 +1,162 @@
+// The output of a map task: records scattered to the partitions of a shuffle, combined first where the aggregator allows.
+// Canonical order inside a partition is the order in which the map task made the records.
+
+import { estimateBytes } from "../../codec/estimate.js";
+import { checkKey } from "../../codec/keys.js";
+import type { CallSite } from "../../plan/function.js";
+import type { FragmentOutput } from "../../plan/stages.js";
+import { chainMaybe, isPromise } from "../batches.js";
+import { type ChainOperator, type ChainRunner, compileChain, type SinkCode } from "../chain/chain-code.js";
+import { runChain, settleChain } from "../chain/settle.js";
+import { Combine, combineFunctions } from "../combine/combine.js";
+import type { OpenChain } from "../evaluate.js";
+import { Reservation } from "../reservation.js";
+import type { FragmentResult, MaybePromise, TaskContext } from "../task-context.js";
+import { PartitionWriter } from "./partition-writer.js";
+
+type ShuffleSpec = Extract<FragmentOutput, { kind: "shuffle" }>;
+
+/** A block is scattered when it has so many rows or bytes; the larger it is, the fewer frames many partitions cost. */
+const BLOCK_ROWS = 128 * 1024;
+const BLOCK_BYTES = 8 * 1024 * 1024;
+/** Where the budget refuses a block. Framing changes neither order nor values. */
+const SMALL_BLOCK_BYTES = 1024 * 1024;
+
+export function runShuffleOutput(
+  chain: OpenChain,
+  spec: ShuffleSpec,
+  site: CallSite,
+  context: TaskContext,
+): MaybePromise<FragmentResult> {
+  const { partitions } = spec.partitioner;
+  const output = context.openShuffleOutput(spec.shuffle, partitions);
+  const writer = new PartitionWriter(context, output, partitions, context.partitionOf(spec.partitioner));
+  let sink: MapSink | null = null;
+  const failed = (error: unknown): never => {
+    sink?.release();
+    output.abort();
+    throw error;
+  };
+  const before = context.metrics.recordsWritten;
+  const finish = (): FragmentResult => {
+    sink?.end();
+    sink?.release();
+    const sizes = output.commit(writer.schemas);
+    const records = context.metrics.recordsWritten - before;
+    return { kind: "mapOutput", sizes, records, checksum: writer.checksum.toString() };
+  };
+  try {
+    const done = chainMaybe(settleChain(chain.source, chain.operators, context), (settled) => {
+      sink = mapSink(spec, writer, settled.operators, site, context);
+      return chainMaybe(runChain(settled, sink.runner, context), finish);
+    });
+    return isPromise(done) ? done.catch(failed) : done;
+  } catch (error) {
+    return failed(error);
+  }
+}
+
+interface MapSink {
+  readonly runner: ChainRunner;
+  end(): void;
+  release(): void;
+}
+
+function mapSink(
+  spec: ShuffleSpec,
+  writer: PartitionWriter,
+  operators: readonly ChainOperator[],
+  site: CallSite,
+  context: TaskContext,
+): MapSink {
+  const sites = [...operators.map((operator) => operator.site), site];
+  if (spec.aggregator !== null && spec.aggregator.kind !== "group") {
+    const functions = combineFunctions(spec.aggregator, "values", context);
+    const combine = new Combine({ context, functions, operators, sites, flushBytes: spec.flushBytes }, (pairs) =>
+      writer.writePairs(pairs.keys, pairs.values, pairs.count, estimateColumns(pairs.keys, pairs.values, pairs.count)),
+    );
+    return { runner: combine.runner, end: () => combine.end(), release: () => combine.abort() };
+  }
+  const block = new Block(context, spec.pairs, writer);
+  const runner = compileChain<Block>(operators, spec.pairs ? pairBlockSink : recordBlockSink, {
+    partition: context.partition,
+    sites,
+    checkCancelled: () => context.checkCancelled(),
+    sink: block,
+  });
+  return { runner, end: () => block.flush(), release: () => block.release() };
+}
+
+const pairBlockSink: SinkCode = {
+  name: "pair-block",
+  setup: "",
+  record: null,
+  pair: (k, v) => `env.addPair(${k}, ${v});`,
+};
+
+const recordBlockSink: SinkCode = {
+  name: "record-block",
+  setup: "",
+  record: (x) => `env.addRecord(${x});`,
+  pair: null,
+};
+
+/** Rows that wait to be scattered. */
+class Block {
+  #keys: unknown[] = [];
+  #values: unknown[] = [];
+  #bytes = 0;
+  readonly #limit: number;
+  readonly #reservation: Reservation;
+  constructor(
+    readonly context: TaskContext,
+    readonly pairs: boolean,
+    readonly writer: PartitionWriter,
+  ) {
+    this.#reservation = new Reservation(context.memory);
+    this.#limit = this.#reservation.cover(3 * BLOCK_BYTES) ? BLOCK_BYTES : SMALL_BLOCK_BYTES;
+  }
+
+  addPair(key: unknown, value: unknown): void {
+    if (typeof key === "object") checkKey(key, this.context.classes);
+    this.#keys.push(key);
+    this.#values.push(value);
+    this.#bytes += estimateBytes(key) + estimateBytes(value);
+    if (this.#bytes >= this.#limit || this.#keys.length >= BLOCK_ROWS) this.flush();
+  }
+
+  addRecord(record: unknown): void {
+    this.#keys.push(record);
+    this.#bytes += estimateBytes(record);
+    if (this.#bytes >= this.#limit || this.#keys.length >= BLOCK_ROWS) this.flush();
+  }
+
+  flush(): void {
+    const count = this.#keys.length;
+    if (count > 0) {
+      if (this.pairs) this.writer.writePairs(this.#keys, this.#values, count, this.#bytes);
+      else this.writer.writeRecords(this.#keys, count, this.#bytes);
+    }
+    this.#keys = [];
+    this.#values = [];
+    this.#bytes = 0;
+  }
+
+  release(): void {
+    this.#reservation.release();
+    this.#keys = [];
+    this.#values = [];
+  }
+}
+
+/** Bytes of a block of combined pairs, from a few of its rows. */
+function estimateColumns(keys: ArrayLike<unknown>, values: ArrayLike<unknown>, count: number): number {
+  const step = Math.max(1, Math.floor(count / 256));
+  let bytes = 0;
+  let looked = 0;
+  for (let i = 0; i < count; i += step) {
+    bytes += estimateBytes(keys[i]) + estimateBytes(values[i]);
+    looked++;
+  }
+  return looked === 0 ? 0 : Math.ceil((bytes / looked) * count);
+}
