@@ -1,0 +1,283 @@
+// protocol/tasks.ts <-> protobuf: keys, launches, statuses, map-output locations. toProto is total; fromProto checks and
+// names what is missing. These are the hot messages: 100 launches or statuses take well under a millisecond each way.
+
+import type { BlobHash, NodeId, SessionId, ShuffleId, StageId, TaskKey, WorkerId } from "../../core/ids.js";
+import type { Split, TaskSplit } from "../../plan/stages.js";
+import type {
+  AccumulatorUpdate,
+  Locality,
+  MapOutputLocations,
+  TaskLaunch,
+  TaskMetrics,
+  TaskResult,
+  TaskStatus,
+  ValueInput,
+  WorkerAddress,
+} from "../../protocol/tasks.js";
+import type { millrace as pb } from "../generated/messages.js";
+import { fromProtoError, toProtoError } from "./errors.js";
+import { decodeSizes, encodeSizes } from "./size-scale.js";
+import { enumMapping, malformed, mutable, plainBytes, required, requiredText } from "./wire.js";
+
+const localities = enumMapping<Locality>({ PROCESS_LOCAL: 1, NODE_LOCAL: 2, NO_PREF: 3, ANY: 4 });
+
+export function fromProtoKey(message: pb.TaskKey | null | undefined, field: string): TaskKey {
+  const key = required(message, field);
+  return {
+    session: requiredText(key.session, `${field}.session`) as SessionId,
+    job: key.job as TaskKey["job"],
+    stage: key.stage as StageId,
+    partition: key.partition,
+    attempt: key.attempt,
+  };
+}
+
+export function toProtoLaunch(launch: TaskLaunch): pb.TaskLaunch.$Properties {
+  return {
+    key: launch.key,
+    fragment: launch.fragment,
+    splits: launch.splits.map(toProtoTaskSplit),
+    values: launch.values.map((value) => ({
+      stage: value.stage,
+      parts: value.parts as Uint8Array[],
+      blob: value.blob ?? null,
+    })),
+    cached: mutable(launch.cached),
+    shuffles: mutable(launch.shuffles),
+    locality: localities.to[launch.locality],
+  };
+}
+
+export function fromProtoLaunch(message: pb.TaskLaunch): TaskLaunch {
+  return {
+    key: fromProtoKey(message.key, "TaskLaunch.key"),
+    fragment: requiredText(message.fragment, "TaskLaunch.fragment") as BlobHash,
+    splits: message.splits.map(fromProtoTaskSplit),
+    values: message.values.map(fromProtoValue),
+    cached: message.cached.map((cached) => ({
+      node: cached.node as NodeId,
+      partition: cached.partition,
+      worker: requiredText(cached.worker, "CachedLocation.worker") as WorkerId,
+    })),
+    shuffles: message.shuffles.map(({ shuffle, version }) => ({ shuffle: shuffle as ShuffleId, version })),
+    locality: localities.from(message.locality, "TaskLaunch.locality"),
+  };
+}
+
+export function toProtoStatus(status: TaskStatus): pb.TaskStatus.$Properties {
+  if (status.kind === "running") return { key: status.key, running: { slot: status.slot } };
+  const { key, outcome } = status;
+  switch (outcome.kind) {
+    case "succeeded":
+      return {
+        key,
+        succeeded: {
+          result: toProtoResult(outcome.result),
+          accumulators: mutable(outcome.accumulators),
+          metrics: outcome.metrics,
+          cached: mutable(outcome.cached),
+        },
+      };
+    case "failed": {
+      const { error, metrics } = outcome;
+      return { key, failed: { error: toProtoError(error), ...(metrics === null ? {} : { metrics }) } };
+    }
+    case "fetchFailed": {
+      const { shuffle, map, worker, error } = outcome;
+      return { key, fetchFailed: { shuffle, map, worker, error: toProtoError(error) } };
+    }
+    case "cancelled":
+      return { key, cancelled: {} };
+  }
+}
+
+export function fromProtoStatus(message: pb.TaskStatus): TaskStatus {
+  const key = fromProtoKey(message.key, "TaskStatus.key");
+  const { running, succeeded, failed, fetchFailed, cancelled } = message;
+  if (succeeded != null) {
+    const cached = succeeded.cached.map((at) => ({
+      node: at.node as NodeId,
+      partition: at.partition,
+      sizeBytes: at.sizeBytes,
+    }));
+    return {
+      kind: "ended",
+      key,
+      outcome: {
+        kind: "succeeded",
+        result: fromProtoResult(succeeded.result),
+        accumulators: succeeded.accumulators.map(fromProtoAccumulator),
+        metrics: fromProtoMetrics(required(succeeded.metrics, "Succeeded.metrics")),
+        cached,
+      },
+    };
+  }
+  if (running != null) return { kind: "running", key, slot: running.slot };
+  if (failed != null) {
+    const metrics = failed.metrics == null ? null : fromProtoMetrics(failed.metrics);
+    return {
+      kind: "ended",
+      key,
+      outcome: { kind: "failed", error: fromProtoError(failed.error, "Failed.error"), metrics },
+    };
+  }
+  if (fetchFailed != null) {
+    return {
+      kind: "ended",
+      key,
+      outcome: {
+        kind: "fetchFailed",
+        shuffle: fetchFailed.shuffle as ShuffleId,
+        map: fetchFailed.map,
+        worker: requiredText(fetchFailed.worker, "FetchFailed.worker") as WorkerId,
+        error: fromProtoError(fetchFailed.error, "FetchFailed.error"),
+      },
+    };
+  }
+  if (cancelled != null) return { kind: "ended", key, outcome: { kind: "cancelled" } };
+  throw malformed("TaskStatus.kind is missing");
+}
+
+/** A worker that `outputs` name stands once in a table, whether or not `workers` has its address. */
+export function toProtoLocations(locations: MapOutputLocations): pb.MapOutputLocations.$Properties {
+  const index = new Map<string, number>();
+  const holders = locations.outputs.map(({ worker }) => {
+    const known = index.get(worker);
+    if (known !== undefined) return known;
+    index.set(worker, index.size);
+    return index.size - 1;
+  });
+  return {
+    session: locations.session,
+    shuffle: locations.shuffle,
+    version: locations.version,
+    workerIds: [...index.keys()],
+    holders,
+    stages: locations.outputs.map((output) => output.stage),
+    attempts: locations.outputs.map((output) => output.attempt),
+    workers: mutable(locations.workers),
+  };
+}
+
+export function fromProtoLocations(message: pb.MapOutputLocations): MapOutputLocations {
+  const { holders, stages, attempts, workerIds } = message;
+  if (stages.length !== holders.length || attempts.length !== holders.length) {
+    throw malformed("MapOutputLocations has columns of different lengths");
+  }
+  return {
+    session: requiredText(message.session, "MapOutputLocations.session") as SessionId,
+    shuffle: message.shuffle as ShuffleId,
+    version: message.version,
+    outputs: holders.map((holder, i) => ({
+      worker: requiredText(workerIds[holder], "MapOutputLocations.workerIds") as WorkerId,
+      stage: stages[i] as StageId,
+      attempt: attempts[i] as number,
+    })),
+    workers: message.workers.map((worker) => fromProtoAddress(worker, "MapOutputLocations.workers")),
+  };
+}
+
+/** `blocks` is empty for a worker in the same process, so it may be absent. */
+export function fromProtoAddress(message: pb.WorkerAddress | null | undefined, field: string): WorkerAddress {
+  const { worker, machine, blocks, directory } = required(message, field);
+  return { worker: requiredText(worker, `${field}.worker`) as WorkerId, machine, blocks, directory };
+}
+
+export function fromProtoAccumulator(message: pb.AccumulatorUpdate): AccumulatorUpdate {
+  return { accumulator: message.accumulator, value: plainBytes(message.value) };
+}
+
+function toProtoTaskSplit({ node, partition, split }: TaskSplit): pb.TaskSplit.$Properties {
+  return { node, partition, split: toProtoSplit(split) };
+}
+
+function toProtoSplit(split: Split): pb.Split.$Properties {
+  switch (split.kind) {
+    case "file":
+      return { file: split };
+    case "bytes":
+      return { bytes: split.bytes };
+    case "range":
+      return { range: split };
+  }
+}
+
+function fromProtoTaskSplit({ node, partition, split }: pb.TaskSplit): TaskSplit {
+  return { node: node as NodeId, partition, split: fromProtoSplit(required(split, "TaskSplit.split")) };
+}
+
+function fromProtoSplit({ file, bytes, range }: pb.Split): Split {
+  if (file != null) {
+    const { start, length, fileSize, modifiedMs, compression } = file;
+    if (compression !== "none" && compression !== "gzip") throw malformed(`FileSplit.compression is ${compression}`);
+    return {
+      kind: "file",
+      url: requiredText(file.url, "FileSplit.url"),
+      start,
+      length,
+      fileSize,
+      modifiedMs,
+      compression,
+    };
+  }
+  if (range != null) return { kind: "range", start: range.start, step: range.step, count: range.count };
+  if (bytes != null) return { kind: "bytes", bytes: plainBytes(bytes) };
+  throw malformed("Split.kind is missing");
+}
+
+function fromProtoValue({ stage, parts, blob }: pb.ValueInput): ValueInput {
+  return { stage: stage as StageId, parts: parts.map(plainBytes), ...(blob == null ? {} : { blob: blob as BlobHash }) };
+}
+
+function toProtoResult(result: TaskResult): pb.TaskResult.$Properties {
+  switch (result.kind) {
+    case "inline":
+      return { inline: result };
+    case "block":
+      return { block: result };
+    case "mapOutput": {
+      const { sizes, records, checksum } = result.output;
+      return { mapOutput: { sizes: encodeSizes(sizes), records, checksum } };
+    }
+    case "file":
+      return { file: result };
+  }
+}
+
+function fromProtoResult(message: pb.TaskResult | null | undefined): TaskResult {
+  const { inline, block, mapOutput, file } = required(message, "Succeeded.result");
+  if (mapOutput != null) {
+    const { sizes, records, checksum } = mapOutput;
+    return {
+      kind: "mapOutput",
+      output: { sizes: decodeSizes(sizes), records, checksum: requiredText(checksum, "MapOutput.checksum") },
+    };
+  }
+  if (inline != null) return { kind: "inline", bytes: plainBytes(inline.bytes), records: inline.records };
+  if (block != null) return { kind: "block", sizeBytes: block.sizeBytes, records: block.records };
+  if (file != null) {
+    const pending = requiredText(file.pending, "FileResult.pending");
+    return {
+      kind: "file",
+      pending,
+      final: requiredText(file.final, "FileResult.final"),
+      sizeBytes: file.sizeBytes,
+      records: file.records,
+    };
+  }
+  throw malformed("TaskResult.kind is missing");
+}
+
+function fromProtoMetrics(message: pb.TaskMetrics): TaskMetrics {
+  return {
+    runMs: message.runMs,
+    recordsRead: message.recordsRead,
+    bytesRead: message.bytesRead,
+    recordsWritten: message.recordsWritten,
+    bytesWritten: message.bytesWritten,
+    shuffleReadBytes: message.shuffleReadBytes,
+    shuffleWriteBytes: message.shuffleWriteBytes,
+    spillBytes: message.spillBytes,
+    peakMemoryBytes: message.peakMemoryBytes,
+  };
+}

@@ -1,0 +1,169 @@
+// protocol/worker.ts <-> bytes: the control conversation of a worker and the master.
+
+import type { BlobHash, NodeId, SessionId, ShuffleId, WorkerId } from "../../core/ids.js";
+import type { MasterToWorker, WorkerRegistration, WorkerToMaster } from "../../protocol/worker.js";
+import { millrace as pb } from "../generated/messages.js";
+import { fromProtoError, toProtoError } from "./errors.js";
+import {
+  fromProtoAddress,
+  fromProtoKey,
+  fromProtoLaunch,
+  fromProtoLocations,
+  fromProtoStatus,
+  toProtoLaunch,
+  toProtoLocations,
+  toProtoStatus,
+} from "./tasks.js";
+import { decodeWith, malformed, mutable, required, requiredText } from "./wire.js";
+
+export function encodeWorkerMessage(message: WorkerToMaster): Uint8Array {
+  return pb.WorkerToMaster.encode(toProtoWorkerMessage(message)).finish();
+}
+
+/** @throws PROTOCOL_ERROR, naming the field */
+export function decodeWorkerMessage(bytes: Uint8Array): WorkerToMaster {
+  return decodeWith("WorkerToMaster", bytes, (b) => pb.WorkerToMaster.decode(b), fromProtoWorkerMessage);
+}
+
+export function encodeMasterToWorker(message: MasterToWorker): Uint8Array {
+  return pb.MasterToWorker.encode(toProtoMasterMessage(message)).finish();
+}
+
+/** @throws PROTOCOL_ERROR, naming the field */
+export function decodeMasterToWorker(bytes: Uint8Array): MasterToWorker {
+  return decodeWith("MasterToWorker", bytes, (b) => pb.MasterToWorker.decode(b), fromProtoMasterMessage);
+}
+
+function toProtoWorkerMessage(message: WorkerToMaster): pb.WorkerToMaster.$Properties {
+  switch (message.kind) {
+    case "register":
+      return { register: message.registration };
+    case "heartbeat": {
+      const { rssBytes, cacheBytes, running } = message;
+      return { heartbeat: { rssBytes, cacheBytes, running: mutable(running) } };
+    }
+    case "statuses":
+      return { statuses: { statuses: message.statuses.map(toProtoStatus) } };
+    case "logs": {
+      const lines = message.lines.map(({ key, stream, text }) => ({ key, stderr: stream === "stderr", text }));
+      return { logs: { lines, dropped: message.dropped } };
+    }
+    case "uncached": {
+      const partitions = mutable(message.partitions);
+      return { uncached: { session: message.session, partitions } };
+    }
+    case "leaving":
+      return { leaving: { reason: message.reason } };
+  }
+}
+
+function fromProtoWorkerMessage(message: pb.WorkerToMaster): WorkerToMaster {
+  const { register, heartbeat, statuses, logs, uncached, leaving } = message;
+  if (statuses != null) return { kind: "statuses", statuses: statuses.statuses.map(fromProtoStatus) };
+  if (heartbeat != null) {
+    const running = heartbeat.running.map((key) => fromProtoKey(key, "Heartbeat.running"));
+    return { kind: "heartbeat", rssBytes: heartbeat.rssBytes, cacheBytes: heartbeat.cacheBytes, running };
+  }
+  if (logs != null) {
+    const lines = logs.lines.map(({ key, stderr, text }) => {
+      const stream: "stderr" | "stdout" = stderr ? "stderr" : "stdout";
+      return { key: fromProtoKey(key, "TaskLogLine.key"), stream, text };
+    });
+    return { kind: "logs", lines, dropped: logs.dropped };
+  }
+  if (register != null) return { kind: "register", registration: fromProtoRegistration(register) };
+  if (uncached != null) {
+    const partitions = uncached.partitions.map(({ node, partition }) => ({ node: node as NodeId, partition }));
+    return { kind: "uncached", session: requiredText(uncached.session, "Uncached.session") as SessionId, partitions };
+  }
+  if (leaving != null) return { kind: "leaving", reason: leaving.reason };
+  throw malformed("WorkerToMaster.kind is missing");
+}
+
+function fromProtoRegistration(message: pb.Register): WorkerRegistration {
+  const { role } = message;
+  if (role !== "core" && role !== "task") throw malformed(`Register.role is "${role}", not core or task`);
+  return {
+    worker: requiredText(message.worker, "Register.worker") as WorkerId,
+    incarnation: message.incarnation,
+    version: requiredText(message.version, "Register.version"),
+    role,
+    node: message.node,
+    slots: message.slots,
+    memoryBytes: message.memoryBytes,
+    pid: message.pid,
+    address: fromProtoAddress(message.address, "Register.address"),
+  };
+}
+
+function toProtoMasterMessage(message: MasterToWorker): pb.MasterToWorker.$Properties {
+  switch (message.kind) {
+    case "registered":
+      return { registered: { heartbeatMs: message.heartbeatMs, liveSessions: message.liveSessions as SessionId[] } };
+    case "refused":
+      return { refused: toProtoError(message.error) };
+    case "mapOutputs":
+      return { mapOutputs: toProtoLocations(message.locations) };
+    case "launch":
+      return { launch: { launches: message.launches.map(toProtoLaunch) } };
+    case "cancel":
+      return { cancel: { keys: mutable(message.keys), reason: message.reason } };
+    case "releaseResults":
+      return { releaseResults: { keys: mutable(message.keys) } };
+    case "releaseShuffle":
+      return { releaseShuffle: { session: message.session, shuffle: message.shuffle } };
+    case "uncache":
+      return { uncache: { session: message.session, node: message.node } };
+    case "releaseSession":
+      return { releaseSession: { session: message.session } };
+    case "releaseBlobs":
+      return { releaseBlobs: { hashes: message.hashes as BlobHash[] } };
+    case "shutdown":
+      return { shutdown: { reason: message.reason } };
+  }
+}
+
+function fromProtoMasterMessage(message: pb.MasterToWorker): MasterToWorker {
+  switch (message.kind) {
+    case "launch":
+      return { kind: "launch", launches: required(message.launch, "launch").launches.map(fromProtoLaunch) };
+    case "mapOutputs":
+      return { kind: "mapOutputs", locations: fromProtoLocations(required(message.mapOutputs, "mapOutputs")) };
+    case "registered": {
+      const { heartbeatMs, liveSessions } = required(message.registered, "registered");
+      return { kind: "registered", heartbeatMs, liveSessions: liveSessions as SessionId[] };
+    }
+    case "refused":
+      return { kind: "refused", error: fromProtoError(message.refused, "MasterToWorker.refused") };
+    case "cancel": {
+      const { keys, reason } = required(message.cancel, "cancel");
+      return { kind: "cancel", keys: keys.map((key) => fromProtoKey(key, "CancelTasks.keys")), reason };
+    }
+    case "releaseResults": {
+      const { keys } = required(message.releaseResults, "releaseResults");
+      return { kind: "releaseResults", keys: keys.map((key) => fromProtoKey(key, "ReleaseResults.keys")) };
+    }
+    case "releaseShuffle": {
+      const { session, shuffle } = required(message.releaseShuffle, "releaseShuffle");
+      return { kind: "releaseShuffle", session: sessionOf(session, "ReleaseShuffle"), shuffle: shuffle as ShuffleId };
+    }
+    case "uncache": {
+      const { session, node } = required(message.uncache, "uncache");
+      return { kind: "uncache", session: sessionOf(session, "Uncache"), node: node as NodeId };
+    }
+    case "releaseSession": {
+      const { session } = required(message.releaseSession, "releaseSession");
+      return { kind: "releaseSession", session: sessionOf(session, "ReleaseSession") };
+    }
+    case "releaseBlobs":
+      return { kind: "releaseBlobs", hashes: required(message.releaseBlobs, "releaseBlobs").hashes as BlobHash[] };
+    case "shutdown":
+      return { kind: "shutdown", reason: required(message.shutdown, "shutdown").reason };
+    default:
+      throw malformed("MasterToWorker.kind is missing");
+  }
+}
+
+function sessionOf(session: string, message: string): SessionId {
+  return requiredText(session, `${message}.session`) as SessionId;
+}

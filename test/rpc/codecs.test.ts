@@ -1,0 +1,288 @@
+// Every message between processes survives its bytes; bytes that are no message are refused with the field's name.
+
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { errorCatalog } from "../../src/core/error-codes.js";
+import type { ErrorCode, WireError } from "../../src/core/errors.js";
+import {
+  decodeDriverMessage,
+  decodeMasterToDriver,
+  decodeMasterToWorker,
+  decodeWorkerMessage,
+  encodeDriverMessage,
+  encodeMasterToDriver,
+  encodeMasterToWorker,
+  encodeWorkerMessage,
+} from "../../src/rpc/codecs/index.js";
+import { decodeSizes, encodeSizes } from "../../src/rpc/codecs/size-scale.js";
+import { millrace as pb } from "../../src/rpc/generated/messages.js";
+
+const text = fc.string({ unit: "binary", maxLength: 20 });
+const name = fc.string({ unit: "grapheme", minLength: 1, maxLength: 20 });
+const count = fc.nat(0xffffffff);
+const size = fc.double({ min: 0, max: 2 ** 53, noNaN: true }).map((n) => n + 0);
+const bytes = fc.uint8Array({ maxLength: 50 });
+const list = <T>(of: fc.Arbitrary<T>) => fc.array(of, { maxLength: 5 });
+const record = <T extends object>(model: { [K in keyof T]: fc.Arbitrary<T[K]> }) =>
+  fc.record(model, { noNullPrototype: true });
+const kind = <K extends string>(k: K) => fc.constant(k);
+
+const json = fc.oneof(text, fc.integer(), fc.boolean(), fc.constant(null), list(fc.integer()));
+const plainError = record({
+  code: fc.constantFrom(...(Object.keys(errorCatalog) as ErrorCode[])),
+  message: text,
+  fields: fc.dictionary(
+    fc.string({ maxLength: 5 }).filter((key) => key !== "__proto__"),
+    json,
+    { noNullPrototype: true, maxKeys: 4 },
+  ),
+});
+const error: fc.Arbitrary<WireError> = fc
+  .array(fc.tuple(plainError, fc.option(text)), { minLength: 1, maxLength: 4 })
+  .map((chain) =>
+    chain.reduceRight<WireError | undefined>((cause, [plain, stack]) => {
+      return { ...plain, ...(stack === null ? {} : { stack }), ...(cause === undefined ? {} : { cause }) } as WireError;
+    }, undefined),
+  )
+  .map((chain) => chain as WireError);
+
+const key = record({ session: name, job: count, stage: count, partition: count, attempt: count });
+const split = fc.oneof(
+  record({
+    kind: kind("file"),
+    url: name,
+    start: size,
+    length: size,
+    fileSize: size,
+    modifiedMs: size,
+    compression: fc.constantFrom("none", "gzip"),
+  }),
+  record({ kind: kind("bytes"), bytes }),
+  record({ kind: kind("range"), start: size, step: size, count: size }),
+);
+const value = fc
+  .tuple(record({ stage: count, parts: list(bytes) }), fc.option(name))
+  .map(([plain, blob]) => ({ ...plain, ...(blob === null ? {} : { blob }) }));
+const launch = record({
+  key,
+  fragment: name,
+  splits: list(record({ node: count, partition: count, split })),
+  values: list(value),
+  cached: list(record({ node: count, partition: count, worker: name })),
+  shuffles: list(record({ shuffle: count, version: count })),
+  locality: fc.constantFrom("PROCESS_LOCAL", "NODE_LOCAL", "NO_PREF", "ANY"),
+});
+const metrics = record({
+  runMs: size,
+  recordsRead: size,
+  bytesRead: size,
+  recordsWritten: size,
+  bytesWritten: size,
+  shuffleReadBytes: size,
+  shuffleWriteBytes: size,
+  spillBytes: size,
+  peakMemoryBytes: size,
+});
+const update = record({ accumulator: count, value: bytes });
+const result = fc.oneof(
+  record({ kind: kind("inline"), bytes, records: size }),
+  record({ kind: kind("block"), sizeBytes: size, records: size }),
+  // Sizes as the wire can say them.
+  record({
+    kind: kind("mapOutput"),
+    output: record({ sizes: bytes.map(decodeSizes), records: size, checksum: name }),
+  }),
+  record({ kind: kind("file"), pending: name, final: name, sizeBytes: size, records: size }),
+);
+const outcome = fc.oneof(
+  record({
+    kind: kind("succeeded"),
+    result,
+    accumulators: list(update),
+    metrics,
+    cached: list(record({ node: count, partition: count, sizeBytes: size })),
+  }),
+  record({ kind: kind("failed"), error, metrics: fc.option(metrics) }),
+  record({ kind: kind("fetchFailed"), shuffle: count, map: count, worker: name, error }),
+  record({ kind: kind("cancelled") }),
+);
+const status = fc.oneof(
+  record({ kind: kind("running"), key, slot: count }),
+  record({ kind: kind("ended"), key, outcome }),
+);
+const address = record({ worker: name, machine: text, blocks: text, directory: text });
+const stream = fc.constantFrom("stdout", "stderr");
+
+const workerToMaster = fc.oneof(
+  record({
+    kind: kind("register"),
+    registration: record({
+      worker: name,
+      incarnation: size,
+      version: name,
+      role: fc.constantFrom("core", "task"),
+      node: text,
+      slots: count,
+      memoryBytes: size,
+      pid: count,
+      address,
+    }),
+  }),
+  record({ kind: kind("heartbeat"), rssBytes: size, cacheBytes: size, running: list(key) }),
+  record({ kind: kind("statuses"), statuses: list(status) }),
+  record({ kind: kind("logs"), lines: list(record({ key, stream, text })), dropped: size }),
+  record({ kind: kind("uncached"), session: name, partitions: list(record({ node: count, partition: count })) }),
+  record({ kind: kind("leaving"), reason: text }),
+);
+
+const masterToWorker = fc.oneof(
+  record({ kind: kind("registered"), heartbeatMs: size, liveSessions: list(name) }),
+  record({ kind: kind("refused"), error }),
+  record({
+    kind: kind("mapOutputs"),
+    locations: record({
+      session: name,
+      shuffle: count,
+      version: count,
+      outputs: list(record({ worker: name, stage: count, attempt: count })),
+      workers: list(address),
+    }),
+  }),
+  record({ kind: kind("launch"), launches: list(launch) }),
+  record({ kind: kind("cancel"), keys: list(key), reason: text }),
+  record({ kind: kind("releaseResults"), keys: list(key) }),
+  record({ kind: kind("releaseShuffle"), session: name, shuffle: count }),
+  record({ kind: kind("uncache"), session: name, node: count }),
+  record({ kind: kind("releaseSession"), session: name }),
+  record({ kind: kind("releaseBlobs"), hashes: list(name) }),
+  record({ kind: kind("shutdown"), reason: text }),
+);
+
+const callSite = record({ file: text, line: count, column: count, method: text });
+const nodes = list(
+  record({
+    id: count,
+    callSite,
+    kind: kind("source"),
+    source: record({
+      kind: kind("collection"),
+      slices: list(bytes),
+      classes: list(record({ hash: name, bytes, async: fc.boolean(), name: text })),
+    }),
+  }),
+);
+const driverToMaster = fc.oneof(
+  record({
+    kind: kind("open"),
+    settings: record({
+      appName: text,
+      options: fc.constant({ a: 1, b: "two", c: true }),
+      workingDirectory: text,
+      version: text,
+    }),
+  }),
+  record({ kind: kind("blob"), hash: name, bytes, last: fc.boolean() }),
+  record({
+    kind: kind("submit"),
+    job: count,
+    nodes,
+    root: count,
+    action: record({ kind: kind("collect"), limit: fc.option(count) }),
+    callSite,
+    accumulators: list(count),
+  }),
+  record({ kind: kind("countPartitions"), request: count, nodes, node: count }),
+  record({ kind: kind("cancel"), job: count, reason: text }),
+  record({ kind: kind("acknowledge"), job: count, bytes: size }),
+  record({
+    kind: kind("persist"),
+    node: count,
+    level: fc.constantFrom("NONE", "MEMORY_ONLY", "MEMORY_AND_DISK", "DISK_ONLY"),
+  }),
+  record({ kind: kind("releaseNodes"), nodes: list(count) }),
+  record({ kind: kind("releaseBlob"), hash: name, scope: fc.constantFrom("workers", "everywhere") }),
+  record({ kind: kind("heartbeat") }),
+  record({ kind: kind("close") }),
+);
+
+const summary = record({
+  stages: count,
+  tasks: count,
+  failedAttempts: count,
+  elapsedMs: count,
+  shuffleBytes: count,
+  spillBytes: count,
+  workers: list(record({ worker: text, role: text, tasks: count, runMs: count })),
+});
+const masterToDriver = fc.oneof(
+  record({ kind: kind("opened"), session: name, slots: count, heartbeatMs: size }),
+  record({ kind: kind("refused"), error }),
+  record({ kind: kind("partitions"), request: count, count: fc.option(count), error: fc.option(error) }),
+  record({ kind: kind("result"), job: count, partition: count, bytes, last: fc.boolean(), records: size }),
+  record({ kind: kind("accumulators"), job: count, updates: list(update) }),
+  record({ kind: kind("jobEnded"), job: count, error: fc.option(error), summary }),
+  record({ kind: kind("log"), stage: count, partition: count, stream, text }),
+  record({ kind: kind("progress"), stages: list(record({ job: count, stage: count, name: text, tasks: count })) }),
+  record({ kind: kind("closed"), error: fc.option(error) }),
+);
+
+describe("a round trip through bytes gives back an equal message", () => {
+  const check = (
+    messages: fc.Arbitrary<unknown>,
+    encode: (m: never) => Uint8Array,
+    decode: (b: Uint8Array) => unknown,
+  ) =>
+    fc.assert(
+      fc.property(messages, (message) => {
+        expect(decode(encode(message as never))).toStrictEqual(message);
+      }),
+      { numRuns: 300 },
+    );
+
+  test("worker to master", () => check(workerToMaster, encodeWorkerMessage, decodeWorkerMessage));
+  test("master to worker", () => check(masterToWorker, encodeMasterToWorker, decodeMasterToWorker));
+  test("driver to master", () => check(driverToMaster, encodeDriverMessage, decodeDriverMessage));
+  test("master to driver", () => check(masterToDriver, encodeMasterToDriver, decodeMasterToDriver));
+});
+
+test("a missing field is named", () => {
+  const noKey = pb.WorkerToMaster.encode({ statuses: { statuses: [{ running: { slot: 1 } }] } }).finish();
+  expect(() => decodeWorkerMessage(noKey)).toThrow(/TaskStatus\.key is missing/);
+  const noKind = pb.WorkerToMaster.encode({ statuses: { statuses: [{ key: { session: "s" } }] } }).finish();
+  expect(() => decodeWorkerMessage(noKind)).toThrow(/TaskStatus\.kind is missing/);
+  expect(() => decodeMasterToWorker(new Uint8Array())).toThrow(/MasterToWorker\.kind is missing/);
+});
+
+test("random bytes give PROTOCOL_ERROR or a message, never another error", () => {
+  const decoders = [decodeWorkerMessage, decodeMasterToWorker, decodeDriverMessage, decodeMasterToDriver];
+  fc.assert(
+    fc.property(fc.uint8Array({ maxLength: 200 }), fc.constantFrom(...decoders), (random, decode) => {
+      try {
+        decode(random);
+      } catch (thrown) {
+        expect(thrown).toMatchObject({ code: "PROTOCOL_ERROR" });
+      }
+    }),
+    { numRuns: 2000 },
+  );
+});
+
+test("an error's chain longer than 32 is cut, not refused", () => {
+  let chain: WireError = { code: "TASK_FAILED", message: "the first", fields: {} };
+  for (let i = 0; i < 500; i++) chain = { code: "TASK_FAILED", message: `wrap ${i}`, fields: {}, cause: chain };
+  const back = decodeMasterToDriver(encodeMasterToDriver({ kind: "closed", error: chain }));
+  expect(back).toMatchObject({ kind: "closed", error: { message: "wrap 499", cause: { message: "wrap 498" } } });
+});
+
+test("sizes are never understated, at most a tenth above, and stable", () => {
+  fc.assert(
+    fc.property(fc.array(fc.integer({ min: 0, max: 80_000_000_000 })), (sizes) => {
+      const once = decodeSizes(encodeSizes(sizes));
+      for (const [i, sizeBytes] of sizes.entries()) {
+        expect(once[i]).toBeGreaterThanOrEqual(sizeBytes);
+        expect(once[i]).toBeLessThanOrEqual(sizeBytes * 1.1 + 1);
+      }
+      expect(decodeSizes(encodeSizes(once))).toEqual(once);
+    }),
+  );
+});
