@@ -10,7 +10,7 @@ import type { NodeId } from "../core/ids.js";
 import type { CallSite } from "../plan/function.js";
 import type { Aggregator } from "../plan/lineage.js";
 import type { FragmentInput, FragmentNode } from "../plan/stages.js";
-import { BATCH_RECORDS, chainMaybe, ConcatSource, drain, isPromise, LazySource } from "./batches.js";
+import { BATCH_RECORDS, ConcatSource, chainMaybe, drain, isPromise, LazySource } from "./batches.js";
 import type { ChainOperator, UserFunction } from "./chain/chain-code.js";
 import { chainSource, runChain, settleChain } from "./chain/settle.js";
 import { Combine, combineFunctions, type PairColumns } from "./combine/combine.js";
@@ -167,7 +167,9 @@ export class Evaluator {
     const open = this.openChain(input.node, partition);
     return chainMaybe(settleChain(open.source, open.operators, context), (chain) => {
       const combine = table(false, chain.operators);
-      return this.#collected(combine, () => chainMaybe(runChain(chain, combine.runner, context), () => combine.results()));
+      return this.#collected(combine, () =>
+        chainMaybe(runChain(chain, combine.runner, context), () => combine.results()),
+      );
     });
   }
 
@@ -195,9 +197,7 @@ export class Evaluator {
     if (input === undefined) throw badPlan(node, "an exchange has no input");
     const sort = node.sort ?? null;
     if (sort !== null) {
-      return this.#lazily(() =>
-        sortedPairs(this.context, sort, (add) => this.#feedPairs(node, input, partition, add)),
-      );
+      return this.#lazily(() => sortedPairs(this.context, sort, (add) => this.#feedPairs(node, input, partition, add)));
     }
     if (input.kind === "narrow") return this.open(input.node, partition);
     return new FrameRecords(this.context.openShuffle(input.shuffle, partition), this.context, true);
@@ -255,10 +255,7 @@ export class Evaluator {
   }
 
   /** Runs `body`; on failure, and when the source is closed, `owner` gives back what it holds. */
-  #collected(
-    owner: { abort(): void },
-    body: () => MaybePromise<Iterator<PairColumns>>,
-  ): MaybePromise<BatchSource> {
+  #collected(owner: { abort(): void }, body: () => MaybePromise<Iterator<PairColumns>>): MaybePromise<BatchSource> {
     const failed = (error: unknown): never => {
       owner.abort();
       throw error;
@@ -278,7 +275,8 @@ export class Evaluator {
 
   #node(id: NodeId): FragmentNode {
     const node = this.#nodes.get(id);
-    if (node === undefined) throw new MillraceError("INTERNAL", `a fragment lacks node ${id}`, { fields: { node: id } });
+    if (node === undefined)
+      throw new MillraceError("INTERNAL", `a fragment lacks node ${id}`, { fields: { node: id } });
     return node;
   }
 }

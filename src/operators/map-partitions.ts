@@ -1,9 +1,9 @@
 // mapPartitions: a function of the user's that pulls the records of a whole partition and answers an iterable, an
 // asynchronous iterable, or a promise of either.
 
-import { ArraySource, BATCH_RECORDS, chainMaybe, drain, isPromise, IteratorSource, LazySource } from "./batches.js";
-import type { BatchSource, MaybePromise, TaskContext } from "./task-context.js";
 import type { CallSite } from "../plan/function.js";
+import { ArraySource, BATCH_RECORDS, chainMaybe, drain, IteratorSource, isPromise, LazySource } from "./batches.js";
+import type { BatchSource, MaybePromise, TaskContext } from "./task-context.js";
 import { isThenable, operatorFailure, wrongShape } from "./user-errors.js";
 
 export interface PartitionsCall {

@@ -4,14 +4,14 @@
 import type { ClassRegistry } from "../codec/class-registry.js";
 import type { CacheWriter, FrameSource, ShuffleOutput } from "../codec/frame-flow.js";
 import type { BatchSource, PartFile } from "../core/data-flow.js";
-import type { MemoryBudget, SpillStore } from "../core/memory.js";
 import type { NodeId, ShuffleId, StageId } from "../core/ids.js";
+import type { MemoryBudget, SpillStore } from "../core/memory.js";
 import type { FunctionRef } from "../plan/function.js";
-import type { Partitioner, Split, FragmentNode } from "../plan/stages.js";
 import type { StorageLevel } from "../plan/lineage.js";
+import type { FragmentNode, Partitioner, Split } from "../plan/stages.js";
 
-export type { BatchSource, MaybePromise, PartFile } from "../core/data-flow.js";
 export type { CacheWriter, FrameSource, ShuffleOutput } from "../codec/frame-flow.js";
+export type { BatchSource, MaybePromise, PartFile } from "../core/data-flow.js";
 
 export interface TaskContext {
   readonly partition: number;
@@ -51,8 +51,19 @@ export interface MutableTaskMetrics {
 /** What a fragment's run gives back; the attempt runner adds timing and names. */
 export type FragmentResult =
   | { readonly kind: "bytes"; readonly bytes: Uint8Array; readonly records: number }
-  | { readonly kind: "mapOutput"; readonly sizes: readonly number[]; readonly records: number; readonly checksum: string }
-  | { readonly kind: "file"; readonly pending: string; readonly final: string; readonly sizeBytes: number; readonly records: number };
+  | {
+      readonly kind: "mapOutput";
+      readonly sizes: readonly number[];
+      readonly records: number;
+      readonly checksum: string;
+    }
+  | {
+      readonly kind: "file";
+      readonly pending: string;
+      readonly final: string;
+      readonly sizeBytes: number;
+      readonly records: number;
+    };
 
 /** A split opened as a source needs only this of formats. */
 export type SplitOpener = (node: FragmentNode, split: Split) => BatchSource;

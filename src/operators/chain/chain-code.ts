@@ -7,10 +7,10 @@
 //
 // `at` tells which operator runs. It is a register that the exception handler reads, so it costs nothing a record.
 
-import type { Operator } from "../../plan/lineage.js";
-import { notAPair, operatorFailure, wrongShape } from "../user-errors.js";
-import { takeFrom } from "../batches.js";
 import type { CallSite } from "../../plan/function.js";
+import type { Operator } from "../../plan/lineage.js";
+import { takeFrom } from "../batches.js";
+import { notAPair, operatorFailure, wrongShape } from "../user-errors.js";
 
 export type UserFunction = (...args: unknown[]) => unknown;
 
@@ -311,7 +311,8 @@ function helpersFor<S>(env: ChainEnv<S>): Helpers {
 
 /** The iterator of what a flatMap function returned, or WRONG_SHAPE. */
 export function iteratorOf(value: unknown, site: CallSite, partition: number): Iterator<unknown> {
-  const make = value === null || value === undefined ? undefined : (value as Partial<Iterable<unknown>>)[Symbol.iterator];
+  const make =
+    value === null || value === undefined ? undefined : (value as Partial<Iterable<unknown>>)[Symbol.iterator];
   if (typeof make !== "function") throw wrongShape("an iterable", value, site, partition);
   return make.call(value);
 }

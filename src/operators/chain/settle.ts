@@ -4,8 +4,8 @@
 
 import {
   ArraySource,
-  chainMaybe,
   ConcatSource,
+  chainMaybe,
   drain,
   emptySource,
   IteratorSource,

@@ -10,12 +10,7 @@ import type { CallSite } from "../../plan/function.js";
 import type { Aggregator } from "../../plan/lineage.js";
 import { type ChainOperator, type ChainRunner, compileChain } from "../chain/chain-code.js";
 import type { TaskContext } from "../task-context.js";
-import {
-  type CombineEnv,
-  type CombineFunctions,
-  type CombinerMembers,
-  combinerSink,
-} from "./combiner-code.js";
+import { type CombineEnv, type CombineFunctions, type CombinerMembers, combinerSink } from "./combiner-code.js";
 import { Governor } from "./governor.js";
 import { mergeRuns, RunFile, SeqRun } from "./seq-runs.js";
 

@@ -6,9 +6,9 @@
 // are reached, and nothing is spilled before that.
 
 import type { ClassRegistry } from "../../codec/class-registry.js";
-import type { MemoryBudget, SpillStore } from "../../core/memory.js";
 import { estimateBytes } from "../../codec/estimate.js";
 import { checkKey } from "../../codec/keys.js";
+import type { MemoryBudget, SpillStore } from "../../core/memory.js";
 import { Reservation } from "../reservation.js";
 import { RunFile, SeqRun } from "./seq-runs.js";
 

@@ -93,7 +93,8 @@ export class GroupTable {
     for (let e = slots[s + 1] as number; e !== 0; e = slots[s + 1] as number) {
       if (slots[s] === h) {
         const other = this.#keys[e - 1];
-        if (other === key || (typeof key !== "string" && keysEqual(other, key))) return this.#groups[e - 1] as unknown[];
+        if (other === key || (typeof key !== "string" && keysEqual(other, key)))
+          return this.#groups[e - 1] as unknown[];
       }
       s = (s + 2) & wrap;
     }
@@ -149,7 +150,8 @@ export class GroupTable {
       const seq = this.#seqs[i] as number;
       const group = this.#groups[i] as unknown[];
       if (parents === 0) for (const value of group) bucket.add(seq, key, value);
-      else for (let p = 0; p < parents; p++) for (const value of group[p] as unknown[]) bucket.add(seq, key, [p, value]);
+      else
+        for (let p = 0; p < parents; p++) for (const value of group[p] as unknown[]) bucket.add(seq, key, [p, value]);
     }
     this.#forget();
     this.#reservation.release();

@@ -2,10 +2,10 @@
 // numbers as doubles. Runs are written and read in order; several runs can be merged by sequence number.
 
 import type { ClassRegistry } from "../../codec/class-registry.js";
+import { estimateBytes } from "../../codec/estimate.js";
 import { decodePairs, encodePairs } from "../../codec/pairs.js";
 import { SchemaTable } from "../../codec/schema.js";
 import type { SpillFile, SpillStore } from "../../core/memory.js";
-import { estimateBytes } from "../../codec/estimate.js";
 
 export interface SeqPairs {
   readonly keys: ArrayLike<unknown>;

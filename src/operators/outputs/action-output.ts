@@ -6,15 +6,21 @@ import { encodeValue, RecordStreamWriter } from "../../codec/stream.js";
 import type { CallSite, FunctionRef } from "../../plan/function.js";
 import type { ActionSpec } from "../../plan/lineage.js";
 import { chainMaybe, isPromise, withClose } from "../batches.js";
-import { type ChainOperator, type ChainRunner, compileChain, type SinkCode, type UserFunction } from "../chain/chain-code.js";
-import { chainSource, runChain, settleChain, type SettledChain } from "../chain/settle.js";
+import {
+  type ChainOperator,
+  type ChainRunner,
+  compileChain,
+  type SinkCode,
+  type UserFunction,
+} from "../chain/chain-code.js";
+import { chainSource, runChain, type SettledChain, settleChain } from "../chain/settle.js";
 import { Combine, countFunctions, freshValues } from "../combine/combine.js";
 import type { OpenChain } from "../evaluate.js";
 import { pullable } from "../map-partitions.js";
 import type { FragmentResult, MaybePromise, TaskContext } from "../task-context.js";
 import { isThenable, operatorFailure } from "../user-errors.js";
-import { TopRecords } from "./top-records.js";
 import { printRecord } from "./print-record.js";
+import { TopRecords } from "./top-records.js";
 
 interface ActionRun {
   readonly chain: OpenChain;

@@ -1,8 +1,8 @@
 // Writes blocks of rows to the partitions of a shuffle: a counting sort by partition, then one frame a partition and block,
 // encoded straight from the columns by index. Nothing is allocated per partition and block but the frame itself.
 
-import { MAX_BATCH_BYTES, MAX_BATCH_ROWS } from "../../codec/estimate.js";
 import { Checksum } from "../../codec/checksum.js";
+import { MAX_BATCH_BYTES, MAX_BATCH_ROWS } from "../../codec/estimate.js";
 import { encodePairsAt } from "../../codec/pairs.js";
 import { encodeRecords } from "../../codec/records.js";
 import { SchemaTable } from "../../codec/schema.js";

@@ -113,7 +113,13 @@ function sortTies(
   order.subarray(from, to).sort((a, b) => sign * compareKeys(keys[a], keys[b]) || a - b);
 }
 
-function insertionSort(keys: ArrayLike<string>, order: Uint32Array, from: number, to: number, descending: boolean): void {
+function insertionSort(
+  keys: ArrayLike<string>,
+  order: Uint32Array,
+  from: number,
+  to: number,
+  descending: boolean,
+): void {
   const sign = descending ? -1 : 1;
   for (let i = from + 1; i < to; i++) {
     const row = order[i] as number;
