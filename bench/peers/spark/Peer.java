@@ -1,0 +1,211 @@
+// The bench's workloads on Apache Spark, by the Java RDD API with plain closures: what a user of millrace would have written
+// there. One process = one workload: first run, then 20 jobs of other shapes, then the warm run. Prints one JSON line:
+// {"ready": seconds from JVM start to a context, "first": s, "warm": s, "value": ..., "shuffleBytes": n}
+//
+//   java -cp pyspark/jars/*:. Peer <workload> <input or -> <scratch directory> <repeats of warm> <size>
+
+import java.lang.management.ManagementFactory;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Comparator;
+import java.util.List;
+import java.util.Locale;
+import java.util.concurrent.atomic.AtomicLong;
+import java.security.MessageDigest;
+import org.apache.spark.HashPartitioner;
+import org.apache.spark.SparkConf;
+import org.apache.spark.api.java.JavaPairRDD;
+import org.apache.spark.api.java.JavaRDD;
+import org.apache.spark.api.java.JavaSparkContext;
+import org.apache.spark.scheduler.SparkListener;
+import org.apache.spark.scheduler.SparkListenerTaskEnd;
+import scala.Tuple2;
+
+public final class Peer {
+  private static final int WARM_UP_JOBS = 20;
+
+  public static void main(String[] arguments) throws Exception {
+    String workload = arguments[0];
+    String input = arguments[1];
+    String scratch = arguments[2];
+    int repeats = Integer.parseInt(arguments[3]);
+    double size = Double.parseDouble(arguments[4]);
+    SparkConf conf = new SparkConf().setAppName("peer-" + workload).setIfMissing("spark.master", "local[2]");
+    JavaSparkContext context = new JavaSparkContext(conf);
+    context.setLogLevel("ERROR");
+    AtomicLong shuffleBytes = new AtomicLong();
+    context.sc().addSparkListener(new SparkListener() {
+      @Override
+      public void onTaskEnd(SparkListenerTaskEnd end) {
+        if (end.taskMetrics() != null) shuffleBytes.addAndGet(end.taskMetrics().shuffleWriteMetrics().bytesWritten());
+      }
+    });
+    double ready = (System.currentTimeMillis() - ManagementFactory.getRuntimeMXBean().getStartTime()) / 1e3;
+    String[] value = new String[1];
+    double first = time(() -> value[0] = run(context, workload, input, scratch + "/spark-first", size));
+    Thread.sleep(200); // The listener bus delivers metrics late.
+    long shuffled = shuffleBytes.get();
+    warmUp(context);
+    double warm = Double.MAX_VALUE;
+    for (int i = 0; i < repeats; i++) {
+      String out = scratch + "/spark-warm-" + i;
+      double seconds = time(() -> {
+        String again = run(context, workload, input, out, size);
+        if (!value[0].equals(again) && !workload.equals("pagerank") && !workload.equals("jobs"))
+          throw new IllegalStateException("the warm run gave " + again + ", the first " + value[0]);
+      });
+      warm = Math.min(warm, seconds);
+    }
+    context.stop();
+    System.out.printf(Locale.ROOT, "{\"ready\":%.3f,\"first\":%.3f,\"warm\":%.3f,\"shuffleBytes\":%d,\"value\":%s}%n", ready, first, warm, shuffled, value[0]);
+  }
+
+  private static String run(JavaSparkContext context, String workload, String input, String out, double size) throws Exception {
+    return switch (workload) {
+      case "startup" -> String.valueOf(context.parallelize(Arrays.asList(1, 2, 3, 4), 2).map(x -> x * x).reduce(Integer::sum));
+      case "tasks" -> tasks(context, scaled(10_000, size));
+      case "jobs" -> jobs(context, scaled(300, size));
+      case "wordcount" -> wordCount(context, input);
+      case "sort" -> sort(context, input, out);
+      case "pagerank" -> pageRank(context, input);
+      case "tiny-blocks" -> tinyBlocks(context, scaled(1_000, Math.sqrt(size)));
+      default -> throw new IllegalArgumentException("no such workload: " + workload);
+    };
+  }
+
+  private static int scaled(int full, double size) {
+    return Math.max(2, (int) Math.round(full * size));
+  }
+
+  private static String tasks(JavaSparkContext context, int tasks) {
+    List<Integer> empty = new ArrayList<>();
+    JavaRDD<Integer> rdd = context.parallelize(empty, tasks);
+    return "{\"tasks\":" + rdd.getNumPartitions() + ",\"records\":" + rdd.count() + "}";
+  }
+
+  private static String jobs(JavaSparkContext context, int jobs) {
+    List<Integer> data = Arrays.asList(1, 2, 3, 4, 5, 6, 7, 8);
+    double[] millis = new double[jobs];
+    long sum = 0;
+    for (int i = 0; i < jobs; i++) {
+      int step = i;
+      long started = System.nanoTime();
+      sum += context.parallelize(data, 2).map(x -> x * step).filter(x -> x % 2 == 0).reduce(Integer::sum);
+      millis[i] = (System.nanoTime() - started) / 1e6;
+    }
+    double mean = Arrays.stream(millis).average().orElse(0);
+    return String.format(Locale.ROOT, "{\"sum\":%d,\"meanMs\":%.3f}", sum, mean);
+  }
+
+  private static String wordCount(JavaSparkContext context, String input) throws Exception {
+    JavaPairRDD<String, Integer> counts = context.textFile(input)
+        .flatMap(line -> Arrays.asList(line.split(" ")).iterator())
+        .mapToPair(word -> new Tuple2<>(word, 1))
+        .reduceByKey(Integer::sum);
+    // Timed with the collection: the vocabulary is small against the text.
+    List<Tuple2<String, Integer>> all = counts.collect();
+    List<String> lines = new ArrayList<>(all.size());
+    long words = 0;
+    for (Tuple2<String, Integer> pair : all) {
+      lines.add(pair._1() + " " + pair._2());
+      words += pair._2();
+    }
+    lines.sort(Comparator.naturalOrder());
+    return "{\"words\":" + words + ",\"distinct\":" + all.size() + ",\"digest\":\"" + digest(lines) + "\"}";
+  }
+
+  private static String sort(JavaSparkContext context, String input, String out) {
+    context.textFile(input).sortBy(line -> line.substring(0, 10), true, context.textFile(input).getNumPartitions()).saveAsTextFile(out);
+    // The parent checks the files: that is not timed.
+    return "{\"out\":true}";
+  }
+
+  private static String pageRank(JavaSparkContext context, String input) {
+    JavaPairRDD<Integer, Iterable<Integer>> links = context.textFile(input).mapToPair(line -> {
+      int space = line.indexOf(' ');
+      return new Tuple2<>(Integer.parseInt(line.substring(0, space)), Integer.parseInt(line.substring(space + 1)));
+    }).groupByKey(new HashPartitioner(8)).cache();
+    JavaPairRDD<Integer, Double> ranks = links.mapValues(x -> 1.0);
+    for (int i = 0; i < 10; i++) {
+      ranks = links.join(ranks).values().flatMapToPair(pair -> {
+        int degree = 0;
+        for (Integer ignored : pair._1()) degree++;
+        double share = pair._2() / degree;
+        List<Tuple2<Integer, Double>> shares = new ArrayList<>(degree);
+        for (Integer target : pair._1()) shares.add(new Tuple2<>(target, share));
+        return shares.iterator();
+      }).reduceByKey(new HashPartitioner(8), Double::sum).mapValues(sum -> 0.15 + 0.85 * sum);
+    }
+    List<Tuple2<Integer, Double>> all = new ArrayList<>(ranks.collect());
+    all.sort(Comparator.comparing(pair -> pair._1()));
+    double sum = 0;
+    double weighted = 0;
+    double greatest = 0;
+    for (Tuple2<Integer, Double> pair : all) {
+      sum += pair._2();
+      weighted += pair._2() * (pair._1() % 1000 + 1);
+      greatest = Math.max(greatest, pair._2());
+    }
+    links.unpersist();
+    return String.format(Locale.ROOT, "{\"nodes\":%d,\"sum\":%.12e,\"weighted\":%.12e,\"greatest\":%.12e}", all.size(), sum, weighted, greatest);
+  }
+
+  private static String tinyBlocks(JavaSparkContext context, int partitions) {
+    List<Integer> parts = new ArrayList<>();
+    for (int i = 0; i < partitions; i++) parts.add(i);
+    int reducers = partitions;
+    JavaPairRDD<Integer, Integer> moved = context.parallelize(parts, partitions).flatMapToPair(part -> {
+      List<Tuple2<Integer, Integer>> rows = new ArrayList<>(reducers * 10);
+      for (int row = 0; row < reducers * 10; row++) rows.add(new Tuple2<>(row % reducers, part * 10 + row % 10));
+      return rows.iterator();
+    }).partitionBy(new HashPartitioner(reducers));
+    Tuple2<Long, Long> sums = moved.mapPartitions(rows -> {
+      long count = 0;
+      long sum = 0;
+      while (rows.hasNext()) {
+        sum += rows.next()._2();
+        count++;
+      }
+      return List.of(new Tuple2<>(count, sum)).iterator();
+    }).reduce((a, b) -> new Tuple2<>(a._1() + b._1(), a._2() + b._2()));
+    return "{\"rows\":" + sums._1() + ",\"sum\":" + sums._2() + "}";
+  }
+
+  /** Twenty jobs of other shapes, as the other engines do them too, so that the JIT has seen more than one program. */
+  private static void warmUp(JavaSparkContext context) {
+    List<Integer> numbers = new ArrayList<>();
+    for (int i = 0; i < 20_000; i++) numbers.add(i);
+    for (int job = 0; job < WARM_UP_JOBS; job++) {
+      int n = job;
+      JavaRDD<Integer> rdd = context.parallelize(numbers, 2);
+      switch (job % 5) {
+        case 0 -> rdd.map(x -> x * 2 + n).filter(x -> x % 3 == 0).count();
+        case 1 -> rdd.mapToPair(x -> new Tuple2<>("k" + x % 100, x)).reduceByKey(Integer::sum).collect();
+        case 2 -> rdd.flatMap(x -> Arrays.asList(x, x + n).iterator()).distinct().count();
+        case 3 -> rdd.sortBy(x -> -x, true, 2).take(5);
+        default -> rdd.mapToPair(x -> new Tuple2<>(x % 10, x)).groupByKey().mapValues(xs -> xs.iterator().next()).collect();
+      }
+    }
+  }
+
+  private static String digest(List<String> sorted) throws Exception {
+    MessageDigest sha = MessageDigest.getInstance("SHA-256");
+    for (String line : sorted) {
+      sha.update(line.getBytes("ISO-8859-1"));
+      sha.update((byte) '\n');
+    }
+    StringBuilder hex = new StringBuilder();
+    for (byte b : sha.digest()) hex.append(String.format("%02x", b));
+    return hex.toString();
+  }
+
+  private interface Work {
+    void run() throws Exception;
+  }
+
+  private static double time(Work work) throws Exception {
+    long started = System.nanoTime();
+    work.run();
+    return (System.nanoTime() - started) / 1e9;
+  }
+}
