@@ -1,0 +1,37 @@
+// Actions that fold: every task folds its partition, the driver folds the partial results in partition order with the
+// user's own function, so that float sums do not depend on which task ended first.
+
+import type { Operand } from "../operand.js";
+import { emptyCollection } from "./collect.js";
+import { type ActionOptions, runAction } from "./run-action.js";
+
+type Fold = (left: unknown, right: unknown) => unknown;
+
+export function reduce(at: Operand, fn: unknown, options: ActionOptions | undefined): Promise<unknown> {
+  const action = { kind: "reduce", fn: at.captureSync("fn", fn) } as const;
+  let result: { readonly value: unknown } | null = null;
+  const take = (partials: unknown[]) => {
+    for (const partial of partials) result = { value: result === null ? partial : (fn as Fold)(result.value, partial) };
+  };
+  return runAction(at, action, options, take).then(() => {
+    if (result === null) throw emptyCollection(at);
+    return result.value;
+  });
+}
+
+export function aggregate(
+  at: Operand,
+  zero: unknown,
+  seq: unknown,
+  comb: unknown,
+  options: ActionOptions | undefined,
+): Promise<unknown> {
+  const fn = at.captureSync("seq", seq);
+  at.captureSync("comb", comb);
+  const { bytes } = at.session.values.value(zero, at.method);
+  // A copy, because the user's function may change what it is given.
+  let total = at.session.values.decode(bytes);
+  return runAction(at, { kind: "aggregate", zero: bytes, seq: fn }, options, ([partial]) => {
+    total = (comb as Fold)(total, partial);
+  }).then(() => total);
+}

@@ -1,0 +1,39 @@
+// What every action does: submit one job and hand each partition's records, decoded, to a fold in partition order.
+
+import { decodeStream, decodeStreamBatches } from "../../codec/stream.js";
+import type { ActionSpec } from "../../plan/lineage.js";
+import { optionalSignal } from "../../session/arguments.js";
+import type { JobRequest } from "../../session/job-client.js";
+import type { Operand } from "../operand.js";
+
+/** Options that every action takes last. */
+export interface ActionOptions {
+  /** Cancels the job when aborted: the promise rejects with JOB_CANCELLED at once. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+export function jobRequest(at: Operand, action: ActionSpec, options: ActionOptions | undefined): JobRequest {
+  const signal = optionalSignal(at.method, options);
+  return { root: at.node, action, callSite: at.callSite, callerStack: at.callerStack, signal };
+}
+
+/** `take` gets the records of one partition after the other; partitions without a result are left out. */
+export function runAction(
+  at: Operand,
+  action: ActionSpec,
+  options: ActionOptions | undefined,
+  take: (records: unknown[]) => void,
+): Promise<void> {
+  const { classes } = at.session.values;
+  return at.session.run(jobRequest(at, action, options), ({ bytes }) => {
+    if (bytes.byteLength > 0) take(decodeStream(bytes, classes));
+  });
+}
+
+/** The records of a job as they are pulled; leaving the loop cancels the job. */
+export async function* streamAction(at: Operand, request: JobRequest): AsyncGenerator<unknown, void, void> {
+  const { classes } = at.session.values;
+  for await (const { bytes } of at.session.stream(request)) {
+    if (bytes.byteLength > 0) for (const batch of decodeStreamBatches(bytes, classes)) yield* batch;
+  }
+}

@@ -1,0 +1,345 @@
+// Everything that the API's classes share in one session: the link to the master, the lineage, jobs, captured functions,
+// broadcast values and accumulators, and what listeners are told. The public Session (rdd/session.ts) adds sources to it.
+//
+//   opening --opened--> open --stop()--> stopped
+//           --refused, timeout--> fails      open --link lost--> lost
+
+import { fromWireError, isMillraceError, MillraceError } from "../core/errors.js";
+import type { SessionId } from "../core/ids.js";
+import type { CallSite, FunctionRef } from "../plan/function.js";
+import type { HandleReference } from "../plan/handles.js";
+import type { StorageLevel } from "../plan/lineage.js";
+import type { JobSummary, MasterToDriver, SessionSettings, StageProgress } from "../protocol/driver.js";
+import { Accumulator, type AccumulatorDefinition } from "./accumulator.js";
+import { invalidArgument, requireSyncFunction, requireText } from "./arguments.js";
+import { blobPieces, hashOf } from "./blobs.js";
+import { Broadcast } from "./broadcast.js";
+import type { AnyFunction, FunctionCapture, SourcePositions } from "./function-capture.js";
+import { JobClient, type JobEnd, type JobRequest } from "./job-client.js";
+import { captureCaller } from "./job-errors.js";
+import { LineageStore, type NodeHandle, type NodeSpec } from "./lineage-store.js";
+import { Listeners } from "./listeners.js";
+import type { MasterLink } from "./master-link.js";
+import type { PartitionResult } from "./result-pieces.js";
+import { type TaskLog, TaskLogPrinter } from "./task-log.js";
+import { ValueEncoder } from "./value-encoder.js";
+
+export interface SessionParts {
+  readonly link: MasterLink;
+  readonly capture: FunctionCapture;
+  readonly positions: SourcePositions;
+  readonly settings: SessionSettings;
+  /** How long the master may take to answer `open`. */
+  readonly openTimeoutMs: number;
+}
+
+export interface SessionStatistics {
+  /** Jobs submitted so far. Transformations start none, an action at most one. */
+  readonly jobs: number;
+}
+
+interface CountQuestion {
+  resolve(count: number): void;
+  reject(error: Error): void;
+}
+
+export class DriverSession {
+  readonly capture: FunctionCapture;
+  readonly values: ValueEncoder;
+  readonly jobEnds = new Listeners<JobEnd>();
+  readonly progress = new Listeners<readonly StageProgress[]>();
+  readonly logs = new Listeners<TaskLog>();
+  readonly #parts: SessionParts;
+  readonly #link: MasterLink;
+  readonly #lineage: LineageStore;
+  readonly #jobs: JobClient;
+  readonly #printer = new TaskLogPrinter(
+    (text) => process.stderr.write(text),
+    () => performance.now(),
+  );
+  readonly #accumulators = new Map<number, Accumulator<unknown, unknown>>();
+  readonly #counts = new Map<number, CountQuestion>();
+  readonly #ended: Promise<void>;
+  #onEnded: () => void = () => undefined;
+  #opening: { resolve(): void; reject(error: Error): void } | null = null;
+  #opened: { readonly session: SessionId; readonly slots: number } | null = null;
+  #stopping: Promise<void> | null = null;
+  /** Why nothing can be asked any more. */
+  #over: MillraceError | null = null;
+  #lastSummary: JobSummary | null = null;
+  #handles = 0;
+  #requests = 0;
+
+  private constructor(parts: SessionParts) {
+    this.#parts = parts;
+    this.#link = parts.link;
+    this.capture = parts.capture;
+    this.values = new ValueEncoder(parts.capture);
+    this.#ended = new Promise((resolve) => (this.#onEnded = resolve));
+    this.#lineage = new LineageStore((nodes) => {
+      if (this.#over === null) this.#link.send({ kind: "releaseNodes", nodes });
+    });
+    this.#jobs = new JobClient({
+      send: (message) => this.#link.send(message),
+      lineage: this.#lineage,
+      mapStack: (stack) => parts.positions.mapStack(stack),
+      accumulators: () => [...this.#accumulators.keys()],
+      onEnd: (end) => this.#jobEnded(end),
+    });
+    this.#link.onMessage((message) => this.#receive(message));
+    this.#link.onClose((error) => this.#closed(error));
+  }
+
+  /** Throws what the master refused with, MASTER_LOST, or TIMEOUT. */
+  static async open(parts: SessionParts): Promise<DriverSession> {
+    const session = new DriverSession(parts);
+    try {
+      await session.#open();
+    } catch (error) {
+      session.#over ??= sessionStopped();
+      await parts.link.close();
+      throw error;
+    }
+    return session;
+  }
+
+  get id(): SessionId {
+    return this.#opened!.session;
+  }
+
+  get appName(): string {
+    return this.#parts.settings.appName;
+  }
+
+  /** The driver's working directory when the session was opened: relative paths are taken from it. */
+  get workingDirectory(): string {
+    return this.#parts.settings.workingDirectory;
+  }
+
+  /** Slots of the cluster when the session was opened. */
+  get slots(): number {
+    return this.#opened!.slots;
+  }
+
+  get statistics(): SessionStatistics {
+    return { jobs: this.#jobs.started };
+  }
+
+  get lastJob(): JobSummary | null {
+    return this.#lastSummary;
+  }
+
+  /** Resolves when the session is over, whoever ended it. */
+  get ended(): Promise<void> {
+    return this.#ended;
+  }
+
+  /** Throws SESSION_STOPPED or MASTER_LOST when the session is over. */
+  requireOpen(method: string): void {
+    const over = this.#over;
+    if (over !== null)
+      throw new MillraceError(over.code, `${method}: ${over.message}`, {
+        fields: { ...over.fields, method },
+        cause: over.cause,
+      });
+  }
+
+  callSite(method: string, skipAbove: AnyFunction): CallSite {
+    return this.#parts.positions.callSite(method, skipAbove);
+  }
+
+  callerStack(skipAbove: AnyFunction): () => string {
+    return captureCaller(skipAbove, (stack) => this.#parts.positions.mapStack(stack));
+  }
+
+  captureFunction(fn: AnyFunction, method: string): FunctionRef {
+    return this.capture.capture(fn, method);
+  }
+
+  addNode(spec: NodeSpec, parents: readonly NodeHandle[]): NodeHandle {
+    return this.#lineage.add(spec, parents);
+  }
+
+  persist(handle: NodeHandle, level: StorageLevel): void {
+    if (handle.storage === level) return;
+    handle.storage = level;
+    if (this.#over === null && this.#lineage.isSent(handle)) {
+      this.#link.send({ kind: "persist", node: handle.node.id, level });
+    }
+  }
+
+  run(request: JobRequest, take: (result: PartitionResult) => void): Promise<void> {
+    return this.#jobs.run(request, take);
+  }
+
+  stream(request: JobRequest): AsyncGenerator<PartitionResult, void, void> {
+    return this.#jobs.stream(request);
+  }
+
+  /** Partitions that the node will have; asks the master, which looks at files but starts no job. */
+  countPartitions(handle: NodeHandle): Promise<number> {
+    this.requireOpen("numPartitions");
+    const request = ++this.#requests;
+    return new Promise((resolve, reject) => {
+      this.#counts.set(request, { resolve, reject });
+      const { nodes, levels } = this.#lineage.takeUnsent(handle);
+      for (const { node, level } of levels) this.#link.send({ kind: "persist", node, level });
+      this.#link.send({ kind: "countPartitions", request, nodes, node: handle.node.id });
+    });
+  }
+
+  broadcast<T>(value: T): Broadcast<T> {
+    this.requireOpen("broadcast");
+    const { bytes, classes } = this.values.value(value, "broadcast");
+    const hash = hashOf(bytes);
+    for (const piece of blobPieces(hash, bytes)) this.#link.send(piece);
+    const reference: HandleReference = {
+      kind: "broadcast",
+      id: ++this.#handles,
+      hash,
+      sizeBytes: bytes.byteLength,
+      classes,
+    };
+    return new Broadcast(value, reference, {
+      release: (scope) => {
+        if (this.#over === null) this.#link.send({ kind: "releaseBlob", hash, scope });
+      },
+    });
+  }
+
+  accumulator<V, A>(name: string, definition: AccumulatorDefinition<V, A>): Accumulator<V, A> {
+    this.requireOpen("accumulator");
+    requireText("accumulator", "name", name);
+    if (typeof definition !== "object" || definition === null || !("zero" in definition)) {
+      throw invalidArgument("accumulator", "definition", "an object { zero, add, merge }", definition);
+    }
+    requireSyncFunction("accumulator", "add", definition.add);
+    requireSyncFunction("accumulator", "merge", definition.merge);
+    const zero = this.values.value(definition.zero, "accumulator");
+    const add = this.captureFunction(definition.add as AnyFunction, "accumulator");
+    const reference = {
+      kind: "accumulator",
+      id: ++this.#handles,
+      name,
+      zero: zero.bytes,
+      add,
+      classes: zero.classes,
+    } as const;
+    const made = new Accumulator<V, A>(name, definition, reference, () => this.values.decode(zero.bytes) as V);
+    this.#accumulators.set(made.id, made as Accumulator<unknown, unknown>);
+    return made;
+  }
+
+  /** Jobs still running fail with SESSION_STOPPED. Calling it again waits for the same end. */
+  stop(): Promise<void> {
+    this.#stopping ??= this.#stop();
+    return this.#stopping;
+  }
+
+  async #open(): Promise<void> {
+    let timer: NodeJS.Timeout | undefined;
+    try {
+      await new Promise<void>((resolve, reject) => {
+        this.#opening = { resolve, reject };
+        timer = setTimeout(() => reject(openTimeout(this.#parts.openTimeoutMs)), this.#parts.openTimeoutMs);
+        this.#link.send({ kind: "open", settings: this.#parts.settings });
+      });
+    } finally {
+      clearTimeout(timer);
+      this.#opening = null;
+    }
+  }
+
+  async #stop(): Promise<void> {
+    const lost = this.#over !== null;
+    this.#end(sessionStopped());
+    if (!lost) this.#link.send({ kind: "close" });
+    await this.#link.close();
+    this.#onEnded();
+  }
+
+  #receive(message: MasterToDriver): void {
+    switch (message.kind) {
+      case "opened":
+        this.#opened = { session: message.session, slots: message.slots };
+        this.#opening?.resolve();
+        return;
+      case "refused":
+        this.#opening?.reject(fromWireError(message.error));
+        return;
+      case "result":
+      case "jobEnded":
+        this.#jobs.onMessage(message);
+        return;
+      case "partitions": {
+        const question = this.#counts.get(message.request);
+        this.#counts.delete(message.request);
+        if (message.error !== null) question?.reject(fromWireError(message.error));
+        else if (message.count !== null) question?.resolve(message.count);
+        return;
+      }
+      case "accumulators":
+        this.#absorb(message);
+        return;
+      case "log":
+        if (this.logs.empty) this.#printer.print(message);
+        else this.logs.tell(message);
+        return;
+      case "progress":
+        this.progress.tell(message.stages);
+        return;
+      case "closed":
+        if (message.error !== null) this.#closed(fromWireError(message.error));
+    }
+  }
+
+  #absorb(message: MasterToDriver & { kind: "accumulators" }): void {
+    try {
+      for (const { accumulator, value } of message.updates) {
+        this.#accumulators.get(accumulator)?.absorb(this.values.decode(value));
+      }
+    } catch (error) {
+      this.#jobs.fail(message.job, error);
+    }
+  }
+
+  #jobEnded(end: JobEnd): void {
+    if (end.summary !== null) this.#lastSummary = end.summary;
+    this.#printer.flush();
+    this.jobEnds.tell(end);
+  }
+
+  #closed(error: Error | null): void {
+    if (this.#over === null) {
+      const reason = error === null ? "the connection was closed" : error.message;
+      this.#end(
+        isMillraceError(error)
+          ? error
+          : new MillraceError("MASTER_LOST", `the connection to the master ended: ${reason}`, {
+              cause: error ?? undefined,
+            }),
+      );
+    }
+    this.#opening?.reject(this.#over!);
+    this.#onEnded();
+  }
+
+  #end(error: MillraceError): void {
+    if (this.#over !== null) return;
+    this.#over = error;
+    this.#jobs.end(error);
+    for (const question of this.#counts.values()) question.reject(error);
+    this.#counts.clear();
+    this.#printer.flush();
+  }
+}
+
+function sessionStopped(): MillraceError {
+  return new MillraceError("SESSION_STOPPED", "the session was stopped");
+}
+
+function openTimeout(ms: number): MillraceError {
+  return new MillraceError("TIMEOUT", `the master did not open the session within ${ms} ms`, {
+    fields: { timeoutMs: ms },
+  });
+}

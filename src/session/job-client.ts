@@ -1,0 +1,237 @@
+// The driver's side of jobs: submits them, takes their results in partition order, acknowledges bytes as they are taken so
+// that the master's window opens again, and settles every job exactly once: ended, failed, aborted, or the session is over.
+//
+//   running --jobEnded--> ended | failed      running --abort--> cancelled      running --stop, link lost--> failed
+//
+// Messages about a job that is settled already are ignored: a cancelled job's last results may still be on their way.
+
+import { MillraceError } from "../core/errors.js";
+import { type JobId, jobId } from "../core/ids.js";
+import type { CallSite } from "../plan/function.js";
+import type { ActionSpec } from "../plan/lineage.js";
+import type { DriverToMaster, JobSummary, MasterToDriver } from "../protocol/driver.js";
+import { jobError, type StackMapper } from "./job-errors.js";
+import type { LineageStore, NodeHandle } from "./lineage-store.js";
+import { type PartitionResult, ResultPieces } from "./result-pieces.js";
+
+export interface JobRequest {
+  readonly root: NodeHandle;
+  readonly action: ActionSpec;
+  readonly callSite: CallSite;
+  /** Frames of the action's caller, asked for only when the job fails. */
+  readonly callerStack: () => string;
+  readonly signal: AbortSignal | undefined;
+}
+
+/** What is known of a job when it is over. */
+export interface JobEnd {
+  readonly job: JobId;
+  readonly callSite: CallSite;
+  readonly error: MillraceError | null;
+  /** null when the job did not end by the master's word (aborted, session over). */
+  readonly summary: JobSummary | null;
+}
+
+export interface JobClientParts {
+  readonly send: (message: DriverToMaster) => void;
+  readonly lineage: LineageStore;
+  readonly mapStack: StackMapper;
+  readonly accumulators: () => readonly number[];
+  readonly onEnd: (end: JobEnd) => void;
+}
+
+interface RunningJob {
+  readonly id: JobId;
+  readonly request: JobRequest;
+  onPiece(piece: MasterToDriver & { kind: "result" }): void;
+  onSettled(error: MillraceError | null): void;
+  readonly onAbort: () => void;
+}
+
+export class JobClient {
+  readonly #parts: JobClientParts;
+  readonly #running = new Map<JobId, RunningJob>();
+  #started = 0;
+  /** Set once the session is over: why. */
+  #over: MillraceError | null = null;
+
+  constructor(parts: JobClientParts) {
+    this.#parts = parts;
+  }
+
+  /** Jobs submitted so far. */
+  get started(): number {
+    return this.#started;
+  }
+
+  /** Runs a job; `take` gets every partition's result in partition order as soon as it is whole. */
+  run(request: JobRequest, take: (result: PartitionResult) => void): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const pieces = new ResultPieces();
+      const id = this.#start(request, {
+        onPiece: (piece) => {
+          this.#acknowledge(piece.job, piece.bytes.byteLength);
+          const result = pieces.add(piece);
+          if (result !== null) take(result);
+        },
+        onSettled: (error) => (error === null ? resolve() : reject(error)),
+      });
+      if (id instanceof MillraceError) reject(id);
+    });
+  }
+
+  /**
+   * Runs a job whose results are pulled: no partition's bytes are acknowledged before the one ahead of it was taken, so at
+   * most one whole partition and the master's window (4 MiB) are here at a time. The job starts with the first pull; leaving
+   * the loop cancels it.
+   */
+  async *stream(request: JobRequest): AsyncGenerator<PartitionResult, void, void> {
+    const queue: (MasterToDriver & { kind: "result" })[] = [];
+    const pieces = new ResultPieces();
+    let settled: { readonly error: MillraceError | null } | null = null;
+    let wake = () => {};
+    const id = this.#start(request, {
+      onPiece: (piece) => {
+        queue.push(piece);
+        wake();
+      },
+      onSettled: (error) => {
+        settled = { error };
+        wake();
+      },
+    });
+    if (id instanceof MillraceError) throw id;
+    try {
+      for (;;) {
+        const piece = queue.shift();
+        if (piece !== undefined) {
+          this.#acknowledge(id, piece.bytes.byteLength);
+          const result = pieces.add(piece);
+          if (result !== null) yield result;
+          continue;
+        }
+        // Read through a function: assigned in a callback, which the compiler does not see.
+        const end = ((): { readonly error: MillraceError | null } | null => settled)();
+        if (end?.error) throw end.error;
+        if (end !== null) return;
+        await new Promise<void>((resolve) => (wake = resolve));
+      }
+    } finally {
+      this.#cancel(id, "its results are wanted no more");
+    }
+  }
+
+  onMessage(message: MasterToDriver): void {
+    if (message.kind === "result") {
+      const job = this.#running.get(message.job);
+      if (job === undefined) return;
+      try {
+        job.onPiece(message);
+      } catch (error) {
+        this.#failHere(job, error);
+      }
+    } else if (message.kind === "jobEnded") {
+      const job = this.#running.get(message.job);
+      if (job === undefined) return;
+      const error =
+        message.error === null ? null : jobError(message.error, job.request.callerStack(), this.#parts.mapStack);
+      this.#settle(job, error, message.summary);
+    }
+  }
+
+  /** Something that the driver does for a job threw: a user's merge of an accumulator. */
+  fail(id: JobId, error: unknown): void {
+    const job = this.#running.get(id);
+    if (job !== undefined) this.#failHere(job, error);
+  }
+
+  /** The session is over: every job still running fails with `error`, as does every later one. */
+  end(error: MillraceError): void {
+    if (this.#over !== null) return;
+    this.#over = error;
+    for (const job of [...this.#running.values()]) this.#settle(job, withCaller(error, job.request), null);
+  }
+
+  #start(request: JobRequest, handlers: Pick<RunningJob, "onPiece" | "onSettled">): JobId | MillraceError {
+    if (this.#over !== null) return withCaller(this.#over, request);
+    if (request.signal?.aborted) return cancelled(request);
+    const id = jobId(++this.#started);
+    const job: RunningJob = { id, request, ...handlers, onAbort: () => this.#abort(job) };
+    this.#running.set(id, job);
+    request.signal?.addEventListener("abort", job.onAbort, { once: true });
+    const { nodes, levels } = this.#parts.lineage.takeUnsent(request.root);
+    for (const { node, level } of levels) this.#parts.send({ kind: "persist", node, level });
+    this.#parts.send({
+      kind: "submit",
+      job: id,
+      nodes,
+      root: request.root.node.id,
+      action: request.action,
+      callSite: request.callSite,
+      accumulators: this.#parts.accumulators(),
+    });
+    return id;
+  }
+
+  #acknowledge(job: JobId, bytes: number): void {
+    if (bytes > 0 && this.#running.has(job)) this.#parts.send({ kind: "acknowledge", job, bytes });
+  }
+
+  #abort(job: RunningJob): void {
+    this.#cancel(job.id, "its AbortSignal was aborted", cancelled(job.request));
+  }
+
+  /** Does nothing for a job that is settled. */
+  #cancel(id: JobId, reason: string, error: MillraceError | null = null): void {
+    const job = this.#running.get(id);
+    if (job === undefined) return;
+    this.#parts.send({ kind: "cancel", job: id, reason });
+    this.#settle(job, error, null);
+  }
+
+  /** What the driver does with results failed: a user's function that folds, or bytes that cannot be decoded. */
+  #failHere(job: RunningJob, error: unknown): void {
+    const failure =
+      error instanceof MillraceError
+        ? error
+        : new MillraceError(
+            "TASK_FAILED",
+            `the function of ${job.request.callSite.method} threw while results were put together: ${text(error)}`,
+            {
+              fields: { operator: job.request.callSite.method },
+              cause: error,
+            },
+          );
+    this.#cancel(job.id, "its results could not be put together", failure);
+  }
+
+  #settle(job: RunningJob, error: MillraceError | null, summary: JobSummary | null): void {
+    this.#running.delete(job.id);
+    job.request.signal?.removeEventListener("abort", job.onAbort);
+    this.#parts.onEnd({ job: job.id, callSite: job.request.callSite, error, summary });
+    job.onSettled(error);
+  }
+}
+
+function cancelled(request: JobRequest): MillraceError {
+  return withCaller(
+    new MillraceError("JOB_CANCELLED", `${request.callSite.method} was cancelled by its AbortSignal`, {
+      cause: request.signal?.reason,
+    }),
+    request,
+  );
+}
+
+/** The same error for this job: with the stack of its own action. */
+function withCaller(error: MillraceError, request: JobRequest): MillraceError {
+  const own = new MillraceError(error.code, error.message, {
+    fields: error.fields,
+    ...(error.cause === undefined ? {} : { cause: error.cause }),
+  });
+  own.stack = `${own.name}: ${own.message}\n${request.callerStack()}`;
+  return own;
+}
+
+function text(error: unknown): string {
+  return error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+}

@@ -1,0 +1,60 @@
+// A job's failure as the user meets it: the action's rejection has the stack of the place where the action was called; its
+// cause is the user's own error with its own name, message and stack, positions mapped to the user's sources.
+
+import { fromWireError, MillraceError, type WireError } from "../core/errors.js";
+
+/** So that `instanceof TypeError` holds for what a task threw. */
+const builtinErrors: Readonly<Record<string, new (message: string) => Error>> = {
+  Error,
+  EvalError,
+  RangeError,
+  ReferenceError,
+  SyntaxError,
+  TypeError,
+  URIError,
+};
+
+export type StackMapper = (stack: string) => string;
+
+/** `callerStack`: the frames above the action, or "" when they are not known. */
+export function jobError(wire: WireError, callerStack: string, mapStack: StackMapper): MillraceError {
+  const inner = wire.cause;
+  // A failed job's cause is the last attempt's error; what the user looks for is the error inside that one.
+  const attempt = inner?.cause !== undefined && isUserError(inner.cause) && wire.code === "JOB_FAILED" ? inner : null;
+  const cause = attempt?.cause ?? inner;
+  const message =
+    attempt === null || wire.message.includes(attempt.message) ? wire.message : `${wire.message}: ${attempt.message}`;
+  const error = new MillraceError(wire.code, message, {
+    fields: { ...attempt?.fields, ...wire.fields },
+    ...(cause === undefined ? {} : { cause: revive(cause, mapStack) }),
+  });
+  error.stack = `${error.name}: ${message}${callerStack === "" ? "" : `\n${callerStack}`}`;
+  return error;
+}
+
+/** The frames above `skipAbove`, source-mapped, to be shown as the place of a later rejection. */
+export function captureCaller(skipAbove: (...args: never[]) => unknown, mapStack: StackMapper): () => string {
+  const holder: { stack?: string } = {};
+  Error.captureStackTrace(holder, skipAbove);
+  // Formatting costs; most jobs succeed.
+  return () => mapStack((holder.stack ?? "").split("\n").slice(1).join("\n"));
+}
+
+/** A user's error crosses as what it is not: a wire error whose only field is its name (core/errors toWireError). */
+function isUserError(wire: WireError): boolean {
+  return typeof wire.fields.name === "string" && Object.keys(wire.fields).length === 1;
+}
+
+function revive(wire: WireError, mapStack: StackMapper): Error {
+  if (!isUserError(wire)) {
+    const error = fromWireError({ ...wire, ...(wire.stack === undefined ? {} : { stack: mapStack(wire.stack) }) });
+    if (wire.cause !== undefined) error.cause = revive(wire.cause, mapStack);
+    return error;
+  }
+  const name = wire.fields.name as string;
+  const error = new (builtinErrors[name] ?? Error)(wire.message);
+  if (error.name !== name) Object.defineProperty(error, "name", { value: name, configurable: true, writable: true });
+  error.stack = wire.stack === undefined ? `${name}: ${wire.message}` : mapStack(wire.stack);
+  if (wire.cause !== undefined) error.cause = revive(wire.cause, mapStack);
+  return error;
+}

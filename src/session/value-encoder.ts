@@ -1,0 +1,87 @@
+// Values of the driver as bytes for tasks. A class whose instances are met on the way travels too: as a captured function
+// that refers to it, which the task revives before it decodes.
+
+import type { ClassConstructor, ClassRegistry } from "../codec/class-registry.js";
+import { decodeValue, encodeValue, RecordStreamWriter } from "../codec/stream.js";
+import type { FunctionRef } from "../plan/function.js";
+import type { FunctionCapture } from "./function-capture.js";
+
+export interface EncodedValue {
+  readonly bytes: Uint8Array;
+  /** Reviving these makes known the classes of the value. */
+  readonly classes: readonly FunctionRef[];
+}
+
+export class ValueEncoder {
+  readonly #capture: FunctionCapture;
+  /** One captured function a class. */
+  readonly #carriers = new Map<ClassConstructor, FunctionRef>();
+
+  constructor(capture: FunctionCapture) {
+    this.#capture = capture;
+  }
+
+  get classes(): ClassRegistry {
+    return this.#capture.classes;
+  }
+
+  value(value: unknown, method: string): EncodedValue {
+    const met = new MetClasses(this, method);
+    const bytes = encodeValue(value, met);
+    return { bytes, classes: met.carriers };
+  }
+
+  /** Each of `slices` as one record stream. */
+  slices(
+    slices: Iterable<readonly unknown[]>,
+    method: string,
+  ): { readonly slices: Uint8Array[]; readonly classes: readonly FunctionRef[] } {
+    const met = new MetClasses(this, method);
+    const encoded: Uint8Array[] = [];
+    for (const slice of slices) {
+      const writer = new RecordStreamWriter(met);
+      writer.addBatch(slice);
+      encoded.push(writer.finish());
+    }
+    return { slices: encoded, classes: met.carriers };
+  }
+
+  decode(bytes: Uint8Array): unknown {
+    return decodeValue(bytes, this.#capture.classes);
+  }
+
+  /** The function that carries a class; captured at its first instance. */
+  carrierOf(constructor: ClassConstructor, method: string): FunctionRef {
+    let carrier = this.#carriers.get(constructor);
+    if (carrier === undefined) {
+      carrier = this.#capture.capture(() => constructor, method);
+      this.#carriers.set(constructor, carrier);
+    }
+    return carrier;
+  }
+}
+
+/** The classes met while one value is encoded. */
+class MetClasses implements ClassRegistry {
+  readonly #carriers = new Map<ClassConstructor, FunctionRef>();
+
+  constructor(
+    private readonly encoder: ValueEncoder,
+    private readonly method: string,
+  ) {}
+
+  get carriers(): FunctionRef[] {
+    return [...this.#carriers.values()];
+  }
+
+  idOf(constructor: ClassConstructor): string | undefined {
+    if (!this.#carriers.has(constructor)) {
+      this.#carriers.set(constructor, this.encoder.carrierOf(constructor, this.method));
+    }
+    return this.encoder.classes.idOf(constructor);
+  }
+
+  byId(id: string): ClassConstructor | undefined {
+    return this.encoder.classes.byId(id);
+  }
+}
