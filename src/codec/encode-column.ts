@@ -10,7 +10,7 @@
 import { MillraceError } from "../core/errors.js";
 import type { ByteWriter } from "./byte-writer.js";
 import type { ClassRegistry } from "./class-registry.js";
-import { classIdOf, encodeFallback, notEncodable } from "./fallback.js";
+import { classIdOf, encodeFallback, notEncodable, throwWithPlace } from "./fallback.js";
 import { writeStrings } from "./strings.js";
 import { objectKind } from "./value-kind.js";
 
@@ -36,11 +36,15 @@ export function encodeRoot(
 ): string {
   const from = w.at;
   try {
-    return encodeColumn(w, values, start, end, classes, 0);
+    try {
+      return encodeColumn(w, values, start, end, classes, 0);
+    } catch (error) {
+      if (!(error instanceof NotATree)) throw error;
+      w.at = from;
+      return writeFallback(w, values, start, end, classes);
+    }
   } catch (error) {
-    if (!(error instanceof NotATree)) throw error;
-    w.at = from;
-    return writeFallback(w, values, start, end, classes);
+    return throwWithPlace(error, Array.prototype.slice.call(values, start, end), classes);
   }
 }
 
@@ -55,14 +59,27 @@ export function encodePairRoot(
 ): string {
   const from = w.at;
   try {
-    const key = encodeColumn(w, keys, start, end, classes, 1);
-    return pairText(key, encodeColumn(w, values, start, end, classes, 1));
+    try {
+      const key = encodeColumn(w, keys, start, end, classes, 1);
+      return pairText(key, encodeColumn(w, values, start, end, classes, 1));
+    } catch (error) {
+      if (!(error instanceof NotATree)) throw error;
+      w.at = from;
+      const key = writeFallback(w, keys, start, end, classes);
+      return pairText(key, writeFallback(w, values, start, end, classes));
+    }
   } catch (error) {
-    if (!(error instanceof NotATree)) throw error;
-    w.at = from;
-    const key = writeFallback(w, keys, start, end, classes);
-    return pairText(key, writeFallback(w, values, start, end, classes));
+    return throwWithPlace(error, pairsOf(keys, values, start, end), classes);
   }
+}
+
+function* pairsOf(
+  keys: ArrayLike<unknown>,
+  values: ArrayLike<unknown>,
+  start: number,
+  end: number,
+): Generator<unknown> {
+  for (let i = start; i < end; i++) yield [keys[i], values[i]];
 }
 
 const pairTexts = new Map<string, Map<string, string>>();

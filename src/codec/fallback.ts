@@ -36,6 +36,21 @@ export function encodeFallback(values: unknown[], classes: ClassRegistry): Buffe
   }
 }
 
+/**
+ * Called with the error that ended an encoding: throws it again with the place inside the record where what it complains of
+ * is, when it is one of a value (columns know only their own part of a record).
+ */
+export function throwWithPlace(error: unknown, records: Iterable<unknown>, classes: ClassRegistry): never {
+  if (
+    error instanceof MillraceError &&
+    (error.code === "RECORD_NOT_ENCODABLE" || error.code === "CLASS_NOT_TRAVELLING")
+  ) {
+    const survey = new Survey(classes, []);
+    for (const record of records) survey.visit(record);
+  }
+  throw error;
+}
+
 export function decodeFallback(bytes: Uint8Array, classes: ClassRegistry): unknown[] {
   let payload: Payload;
   try {

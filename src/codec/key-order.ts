@@ -1,6 +1,6 @@
-// The order of keys, total and consistent with keysEqual: undefined < null < boolean < number (NaN last) < bigint < string
-// by code point < Date (invalid last) < bytes < arrays < plain objects < class instances. undefined has no place in SQL's
-// order; it stands first, so that what is missing altogether comes before what is null. Arrays, bytes and strings compare
+// The order of keys, total and consistent with keysEqual: null < boolean < number (NaN last) < bigint < string by code
+// point < Date (invalid last) < bytes < arrays < plain objects < class instances < undefined. undefined is last because
+// Array.prototype.sort puts it there without asking, so that sorting by compareKeys is right everywhere. Arrays, bytes and strings compare
 // element by element, a prefix first; objects by their properties in name order, name before value.
 
 import { MillraceError } from "../core/errors.js";
@@ -44,16 +44,18 @@ function compareInside(a: unknown, b: unknown, depth: number): number {
   return compareOther(a, b, depth);
 }
 
+const RANK_NULL = 1;
 const RANK_ARRAY = 8;
 const RANK_OBJECT = 9;
 const RANK_INSTANCE = 10;
+const RANK_UNDEFINED = 11;
 const MAX_DEPTH = 64;
 
 function rankOf(key: unknown): number {
-  if (key === null) return 1;
+  if (key === null) return RANK_NULL;
   switch (typeof key) {
     case "undefined":
-      return 0;
+      return RANK_UNDEFINED;
     case "boolean":
       return 2;
     case "number":
@@ -92,8 +94,8 @@ function compareOther(a: unknown, b: unknown, depth: number): number {
     throw new MillraceError("INVALID_KEY", `a key is cyclic or nested deeper than ${MAX_DEPTH}`);
   }
   switch (rank) {
-    case 0:
-    case 1:
+    case RANK_NULL:
+    case RANK_UNDEFINED:
       return 0;
     case 2:
       return Number(a) - Number(b);

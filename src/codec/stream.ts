@@ -3,10 +3,12 @@
 
 import { MillraceError } from "../core/errors.js";
 import type { ClassRegistry } from "./class-registry.js";
-import { splitFrames } from "./frame.js";
+import { estimateBytes, MAX_BATCH_BYTES, MAX_BATCH_ROWS } from "./estimate.js";
+import { nextFrame } from "./frame.js";
 import { decodeRecords, encodeRecords } from "./records.js";
 import { SchemaTable } from "./schema.js";
 
+/** "MRS1" read as a little-endian number. */
 const MAGIC = 0x3153524d;
 const HEADER_BYTES = 8;
 
@@ -15,41 +17,53 @@ export interface StreamOptions {
   readonly compress?: boolean;
 }
 
+/** Collects records into frames; holds the open batch's records and everything encoded. */
 export class RecordStreamWriter {
   readonly #schemas = new SchemaTable();
   readonly #frames: Uint8Array[] = [];
   readonly #classes: ClassRegistry;
   readonly #options: StreamOptions;
   #batch: unknown[] = [];
-  #bytes = 0;
+  /** Estimated, of the open batch. */
+  #batchBytes = 0;
+  #encodedBytes = 0;
+  #records = 0;
 
   constructor(classes: ClassRegistry, options: StreamOptions = {}) {
     this.#classes = classes;
     this.#options = options;
   }
 
-  /** Bytes of the frames so far; records still in the open batch are not in it. */
+  /** Bytes of the frames so far; records of the open batch are not in it. */
   get encodedBytes(): number {
-    return this.#bytes;
+    return this.#encodedBytes;
+  }
+
+  /** Records added so far. */
+  get records(): number {
+    return this.#records;
   }
 
   add(record: unknown): void {
-    this.#batch.push(record);
-    if (this.#batch.length >= 65536) this.#flush();
+    this.#records++;
+    this.#batchBytes += estimateBytes(record);
+    if (this.#batch.push(record) >= MAX_BATCH_ROWS || this.#batchBytes >= MAX_BATCH_BYTES) this.#flush();
   }
 
   addBatch(records: readonly unknown[]): void {
-    for (const record of records) this.add(record);
+    for (let i = 0; i < records.length; i++) this.add(records[i]);
   }
 
+  /** Ends the stream and gives its bytes; the writer is not used afterwards. */
   finish(): Uint8Array {
     this.#flush();
     const table = this.#schemas.toBytes();
-    const start = (HEADER_BYTES + table.length + 7) & ~7;
-    const out = Buffer.alloc(start + this.#bytes);
+    const start = framesStart(table.length);
+    const out = Buffer.allocUnsafe(start + this.#encodedBytes);
     out.writeUInt32LE(MAGIC, 0);
     out.writeUInt32LE(table.length, 4);
     out.set(table, HEADER_BYTES);
+    out.fill(0, HEADER_BYTES + table.length, start);
     let at = start;
     for (const frame of this.#frames) {
       out.set(frame, at);
@@ -62,8 +76,9 @@ export class RecordStreamWriter {
     if (this.#batch.length === 0) return;
     const frame = encodeRecords(this.#batch, 0, this.#batch.length, this.#schemas, this.#classes, this.#options);
     this.#batch = [];
+    this.#batchBytes = 0;
     this.#frames.push(frame);
-    this.#bytes += frame.length;
+    this.#encodedBytes += frame.length;
   }
 }
 
@@ -73,15 +88,23 @@ export function decodeStream(bytes: Uint8Array, classes: ClassRegistry): unknown
   return all;
 }
 
+/** One array a frame, each decoded when it is asked for. */
 export function* decodeStreamBatches(bytes: Uint8Array, classes: ClassRegistry): Generator<unknown[], void, void> {
   const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const table = buffer.length >= HEADER_BYTES && buffer.readUInt32LE(0) === MAGIC ? buffer.readUInt32LE(4) : Infinity;
-  const start = (HEADER_BYTES + table + 7) & ~7;
-  if (HEADER_BYTES + table > buffer.length || start > buffer.length) {
-    throw new MillraceError("BLOCK_CORRUPT", `a record stream of ${bytes.length} bytes is cut short or none`);
+  const isStream = buffer.length >= HEADER_BYTES && buffer.readUInt32LE(0) === MAGIC;
+  const tableBytes = isStream ? buffer.readUInt32LE(4) : 0;
+  const start = framesStart(tableBytes);
+  if (!isStream || start > buffer.length) {
+    throw new MillraceError("BLOCK_CORRUPT", `${bytes.length} bytes are no record stream, or the begin of one`);
   }
-  const schemas = SchemaTable.fromBytes(buffer.subarray(HEADER_BYTES, HEADER_BYTES + table));
-  for (const frame of splitFrames(buffer.subarray(start))) yield decodeRecords(frame, schemas, classes);
+  const schemas = SchemaTable.fromBytes(buffer.subarray(HEADER_BYTES, HEADER_BYTES + tableBytes));
+  for (let at = nextFrame(buffer, start); at !== null; at = nextFrame(buffer, at.next)) {
+    yield decodeRecords(at.frame, schemas, classes);
+  }
+}
+
+function framesStart(tableBytes: number): number {
+  return Math.ceil((HEADER_BYTES + tableBytes) / 8) * 8;
 }
 
 /** One value as self-contained bytes. */
