@@ -8,9 +8,22 @@ import type { FunctionRef } from "./function.js";
 
 export type HandleReference =
   /** The value is the blob `hash`: one codec-encoded value. `classes`: revive these before it is decoded. */
-  | { readonly kind: "broadcast"; readonly id: number; readonly hash: BlobHash; readonly sizeBytes: number; readonly classes: readonly FunctionRef[] }
+  | {
+      readonly kind: "broadcast";
+      readonly id: number;
+      readonly hash: BlobHash;
+      readonly sizeBytes: number;
+      readonly classes: readonly FunctionRef[];
+    }
   /** `zero` is codec-encoded and decoded afresh for every attempt. `classes` as above, for zero and for the partial values. */
-  | { readonly kind: "accumulator"; readonly id: number; readonly name: string; readonly zero: Uint8Array; readonly add: FunctionRef; readonly classes: readonly FunctionRef[] };
+  | {
+      readonly kind: "accumulator";
+      readonly id: number;
+      readonly name: string;
+      readonly zero: Uint8Array;
+      readonly add: FunctionRef;
+      readonly classes: readonly FunctionRef[];
+    };
 
 /** What a slot gives to make handles live. */
 export interface HandleRuntime {
@@ -87,7 +100,11 @@ export class TaskAccumulator {
   #add: ((total: unknown, amount: unknown) => unknown) | null = null;
   #partial: { value: unknown } | null = null;
 
-  constructor(reference: HandleReference & { kind: "accumulator" }, runtime: HandleRuntime, onTouch: (self: TaskAccumulator) => void) {
+  constructor(
+    reference: HandleReference & { kind: "accumulator" },
+    runtime: HandleRuntime,
+    onTouch: (self: TaskAccumulator) => void,
+  ) {
     this.id = reference.id;
     this.#reference = reference;
     this.#runtime = runtime;

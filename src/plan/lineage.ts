@@ -27,11 +27,22 @@ export type Source =
   /** Encoded slices (codec record streams), one a partition. `classes`: reviving these makes known the classes of the records. */
   | { readonly kind: "collection"; readonly slices: readonly Uint8Array[]; readonly classes: readonly FunctionRef[] }
   /** start, start + step, ... below end (above, for a negative step), cut into `slices`. */
-  | { readonly kind: "range"; readonly start: number; readonly end: number; readonly step: number; readonly slices: number }
+  | {
+      readonly kind: "range";
+      readonly start: number;
+      readonly end: number;
+      readonly step: number;
+      readonly slices: number;
+    }
   /** Absolute URLs, globs allowed; lines without their \n or \r\n. minPartitions null: by size. */
   | { readonly kind: "text"; readonly paths: readonly string[]; readonly minPartitions: number | null }
   /** Records of exactly `recordLength` bytes. */
-  | { readonly kind: "binaryRecords"; readonly paths: readonly string[]; readonly recordLength: number; readonly minPartitions: number | null };
+  | {
+      readonly kind: "binaryRecords";
+      readonly paths: readonly string[];
+      readonly recordLength: number;
+      readonly minPartitions: number | null;
+    };
 
 /** How an exchange places records. `partitions: null` = the largest parent's count. Keys are a pair's [0]. */
 export type PartitionerSpec =
@@ -44,7 +55,12 @@ export type PartitionerSpec =
 
 /** Spark's combineByKey triple; builtins name themselves so that operators can specialise. */
 export type Aggregator =
-  | { readonly kind: "functions"; readonly create: FunctionRef; readonly mergeValue: FunctionRef; readonly mergeCombiners: FunctionRef }
+  | {
+      readonly kind: "functions";
+      readonly create: FunctionRef;
+      readonly mergeValue: FunctionRef;
+      readonly mergeCombiners: FunctionRef;
+    }
   /** reduceByKey: create is identity and both merges are `merge`. */
   | { readonly kind: "reduce"; readonly merge: FunctionRef }
   /** aggregateByKey: `zero` is a codec-encoded value, decoded afresh for each key. */
@@ -61,7 +77,12 @@ interface NodeBase {
 
 export type LineageNode =
   | (NodeBase & { readonly kind: "source"; readonly source: Source })
-  | (NodeBase & { readonly kind: "narrow"; readonly parent: NodeId; readonly operator: Operator; readonly preservesPartitioning: boolean })
+  | (NodeBase & {
+      readonly kind: "narrow";
+      readonly parent: NodeId;
+      readonly operator: Operator;
+      readonly preservesPartitioning: boolean;
+    })
   | (NodeBase & { readonly kind: "union"; readonly parents: readonly NodeId[] })
   /** Adjacent parent partitions in one; never more than the parent has. */
   | (NodeBase & { readonly kind: "coalesce"; readonly parent: NodeId; readonly partitions: number })
@@ -74,7 +95,11 @@ export type LineageNode =
       readonly mapSideCombine: boolean;
     })
   /** Gives [key, [values of parent 0, values of parent 1, ...]]. A parent partitioned so already is read without an exchange. */
-  | (NodeBase & { readonly kind: "cogroup"; readonly parents: readonly NodeId[]; readonly partitioner: PartitionerSpec })
+  | (NodeBase & {
+      readonly kind: "cogroup";
+      readonly parents: readonly NodeId[];
+      readonly partitioner: PartitionerSpec;
+    })
   /** Moves records unchanged. `sort`: each partition ordered by key (stable by map index, then position). */
   | (NodeBase & {
       readonly kind: "exchange";

@@ -8,7 +8,15 @@ import type { ActionSpec, Aggregator, LineageNode, Operator, StorageLevel } from
 /** What one partition of a source reads. Resolved by the master (formats/planSplits). */
 export type Split =
   /** Bytes [start, start + length) of a file; text splits own the lines that begin inside. Size and mtime pin the version. */
-  | { readonly kind: "file"; readonly url: string; readonly start: number; readonly length: number; readonly fileSize: number; readonly modifiedMs: number; readonly compression: "none" | "gzip" }
+  | {
+      readonly kind: "file";
+      readonly url: string;
+      readonly start: number;
+      readonly length: number;
+      readonly fileSize: number;
+      readonly modifiedMs: number;
+      readonly compression: "none" | "gzip";
+    }
   /** One slice of a collection, encoded. */
   | { readonly kind: "bytes"; readonly bytes: Uint8Array }
   | { readonly kind: "range"; readonly start: number; readonly step: number; readonly count: number };
@@ -38,7 +46,10 @@ export interface FragmentNode {
   readonly aggregator?: Aggregator;
   readonly sort?: "ascending" | "descending" | null;
   /** Source nodes: how the split is read. */
-  readonly format?: { readonly kind: "range" | "text" } | { readonly kind: "collection"; readonly classes: readonly FunctionRef[] } | { readonly kind: "binaryRecords"; readonly recordLength: number };
+  readonly format?:
+    | { readonly kind: "range" | "text" }
+    | { readonly kind: "collection"; readonly classes: readonly FunctionRef[] }
+    | { readonly kind: "binaryRecords"; readonly recordLength: number };
   /** Union: first partition of each input within this node. Coalesce: first parent partition of each of this node's partitions. */
   readonly offsets?: readonly number[];
   /** Not NONE: look in the cache first and fill it after. */
@@ -47,7 +58,15 @@ export interface FragmentNode {
 
 /** What a fragment does with the records of its root. `callSite` is that of the operation whose functions the output runs; errors name it (by default the root's). */
 export type FragmentOutput =
-  | { readonly kind: "shuffle"; readonly shuffle: ShuffleId; readonly partitioner: Partitioner; readonly aggregator: Aggregator | null; readonly pairs: boolean; readonly flushBytes: number; readonly callSite?: CallSite }
+  | {
+      readonly kind: "shuffle";
+      readonly shuffle: ShuffleId;
+      readonly partitioner: Partitioner;
+      readonly aggregator: Aggregator | null;
+      readonly pairs: boolean;
+      readonly flushBytes: number;
+      readonly callSite?: CallSite;
+    }
   | { readonly kind: "action"; readonly action: ActionSpec; readonly callSite?: CallSite }
   /** Keys drawn for range bounds: at most `size` of them with the number they stand for. `seed` from the node's ordinal. */
   | { readonly kind: "sampleKeys"; readonly size: number; readonly seed: number }
@@ -83,8 +102,20 @@ export interface Stage {
   readonly valueInputs: readonly StageId[];
   /** Set for shuffleMap. */
   readonly shuffleOutput: ShuffleId | null;
+  /** Which parents are needed, given which persisted nodes lie whole in the cache. The first entry is the stage's root. */
+  readonly reach: readonly StageReach[];
   /** Functions here that may not be run twice at once with effects (foreach, save): the master commits one attempt. */
   readonly commitsOutput: boolean;
+}
+
+/** What is reached from the root (node null) or from a persisted node without passing a (further) persisted node. */
+export interface StageReach {
+  readonly node: NodeId | null;
+  readonly partitions: number;
+  /** Stages whose output is read. */
+  readonly parents: readonly StageId[];
+  /** Persisted nodes reached, as places in `Stage.reach`. */
+  readonly next: readonly number[];
 }
 
 export interface StageTask {
