@@ -85,7 +85,7 @@ export function openPartFile(url: string, key: TaskKey, compression: "none" | "g
   const name = partFileName(key.partition, compression);
   const pending = joinUrl(directory, name);
   const final = joinUrl(url, name);
-  const writer = new SyncFileWriter(pending);
+  const writer = new SyncFileWriter(toLocalPath(pending));
   const sink = compression === "gzip" ? new GzipMembers((bytes) => writer.write(bytes)) : writer;
   return {
     write: (bytes) => sink.write(bytes),

@@ -89,14 +89,12 @@ export class SyncFileWriter {
   #buffer: Buffer | null = null;
   #buffered = 0;
   #written = 0;
-  readonly path: string;
 
-  /** Refuses a file that is there (OUTPUT_EXISTS); its directory must exist. */
+  /** Refuses a file that is there (OUTPUT_EXISTS); its directory must exist. `path` is a plain path. */
   constructor(
-    url: string,
+    readonly path: string,
     private readonly bufferBytes = 256 * 1024,
   ) {
-    this.path = toLocalPath(url);
     try {
       this.#fd = openSync(this.path, "wx");
     } catch (error) {

@@ -1,0 +1,131 @@
+// What a reduce task reads: the frames of its partition, map outputs in map order, from files here and from other workers.
+// Every frame's checksum is checked before it is handed out, so that damage is told with the name of the map that has to be
+// computed again.
+
+import { FRAME_HEADER_BYTES, frameLength, readFrameHeader } from "../codec/frame.js";
+import type { FrameSource } from "../codec/frame-flow.js";
+import type { SchemaTable } from "../codec/schema.js";
+import { toFetchError } from "./fetch-error.js";
+import type { FetchPlan, FetchRequest } from "./fetch-plan.js";
+import type { MapOutputFiles } from "./map-output-files.js";
+import { type RemoteBlocks, RemoteFrameReader } from "./served-blocks.js";
+
+/** Of a large block, read at once. */
+const windowBytes = 1024 * 1024;
+
+export interface FrameReaderOptions {
+  readonly plan: FetchPlan;
+  /** The reduce partition. */
+  readonly partition: number;
+  readonly files: MapOutputFiles;
+  /** Sends the request and gives its answer; called once a request, before the first frame, so that answers come meanwhile. */
+  openRemote(request: FetchRequest, partition: number): RemoteBlocks;
+}
+
+export class ShuffleFrameReader implements FrameSource {
+  readonly #plan: FetchPlan;
+  readonly #remotes: RemoteFrameReader[] = [];
+  #map = 0;
+  /** What is read of the block of map `#map`, and where the rest of it stands in its file. */
+  #window: Uint8Array | null = null;
+  #at = 0;
+  #position = 0;
+  #end = 0;
+  #schemas: SchemaTable | null = null;
+  #localBytes = 0;
+  #closed = false;
+
+  constructor(private readonly options: FrameReaderOptions) {
+    this.#plan = options.plan;
+    try {
+      for (const request of options.plan.requests) {
+        this.#remotes.push(new RemoteFrameReader(options.openRemote(request, options.partition)));
+      }
+    } catch (error) {
+      this.close();
+      throw error;
+    }
+  }
+
+  /** Encoded bytes taken so far, from here and elsewhere. */
+  get bytesRead(): number {
+    return this.#remotes.reduce((sum, remote) => sum + remote.bytesRead, this.#localBytes);
+  }
+
+  next(): { readonly frame: Uint8Array; readonly schemas: SchemaTable; readonly map: number } | null {
+    const maps = this.#plan.maps;
+    while (this.#map < maps.length && !this.#closed) {
+      const map = this.#map;
+      const origin = maps[map]!;
+      try {
+        const found = origin.kind === "file" ? this.#nextLocal(origin.path) : this.#remotes[origin.request]!.next(map);
+        if (found !== null) return { frame: found.frame, schemas: found.schemas, map };
+      } catch (error) {
+        throw toFetchError(error, { shuffle: this.#plan.shuffle, map, worker: origin.worker });
+      }
+      this.#map++;
+    }
+    return null;
+  }
+
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#window = null;
+    for (const remote of this.#remotes) remote.close();
+  }
+
+  #nextLocal(path: string): { frame: Uint8Array; schemas: SchemaTable } | null {
+    if (this.#window === null && !this.#openBlock(path)) return null;
+    if (this.#at === this.#window!.byteLength && this.#position === this.#end) {
+      this.#window = null;
+      return null;
+    }
+    this.#fillFrame(path);
+    const window = this.#window!;
+    const { totalBytes } = readFrameHeader(window, this.#at);
+    const frame = window.subarray(this.#at, this.#at + totalBytes);
+    this.#at += totalBytes;
+    return { frame, schemas: this.#schemas! };
+  }
+
+  /** Reads a small block whole: its frames share its bytes. */
+  #openBlock(path: string): boolean {
+    const file = this.options.files.open(path);
+    const length = file.blockLength(this.options.partition);
+    if (length === 0) return false;
+    this.#position = file.blockStart(this.options.partition);
+    this.#end = this.#position + length;
+    this.#schemas = file.schemas;
+    this.#window = Buffer.allocUnsafe(Math.min(length, windowBytes));
+    this.#at = 0;
+    file.readInto(this.#window, 0, this.#window.byteLength, this.#position);
+    this.#position += this.#window.byteLength;
+    this.#localBytes += length;
+    return true;
+  }
+
+  /** Makes the frame at `at` stand whole in the window: what is there of it moves to a new one, for frames keep theirs. */
+  #fillFrame(path: string): void {
+    const window = this.#window!;
+    const have = window.byteLength - this.#at;
+    const left = have + this.#end - this.#position;
+    const needed = have < FRAME_HEADER_BYTES ? Math.min(left, windowBytes) : frameBytes(window, this.#at, left);
+    if (have >= needed) return;
+    const next = Buffer.allocUnsafe(Math.min(left, Math.max(needed, windowBytes)));
+    next.set(window.subarray(this.#at), 0);
+    const count = next.byteLength - have;
+    this.options.files.open(path).readInto(next, have, count, this.#position);
+    this.#position += count;
+    this.#window = next;
+    this.#at = 0;
+    if (have < FRAME_HEADER_BYTES) this.#fillFrame(path);
+  }
+}
+
+/** The length that the frame at `at` announces, held against what its block has left. */
+function frameBytes(window: Uint8Array, at: number, left: number): number {
+  const announced = (window[at]! | (window[at + 1]! << 8) | (window[at + 2]! << 16) | (window[at + 3]! << 24)) >>> 0;
+  // A length that cannot be is left to frameLength, which says so.
+  return announced <= left ? announced : frameLength(window.subarray(at), 0);
+}

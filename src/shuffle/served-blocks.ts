@@ -1,0 +1,193 @@
+// The blocks that one reducer wants of one worker as one stream of bytes, and back. A worker's block server cuts it into
+// chunks as it likes; the reader takes any chunking.
+//
+//   for each map with records for the partition, ascending:
+//     u32 map | u32 schema bytes | f64 block bytes | schema table, zeros to a multiple of 8 | frames
+
+import { readFrameHeader } from "../codec/frame.js";
+import { SchemaTable } from "../codec/schema.js";
+import { MillraceError } from "../core/errors.js";
+import { toFetchError } from "./fetch-error.js";
+import type { FetchRequest } from "./fetch-plan.js";
+import type { MapOutputFiles } from "./map-output-files.js";
+import { mapOutputPath } from "./paths.js";
+
+const headerBytes = 16;
+const frameLengthBytes = 8;
+
+/**
+ * The stream, read from `directory` in chunks of at most `chunkBytes`; small blocks share one. Synchronous: a chunk is a
+ * few reads from the page cache. Throws FETCH_FAILED or BLOCK_CORRUPT with the map's name.
+ */
+export function* serveBlocks(
+  files: MapOutputFiles,
+  directory: string,
+  request: FetchRequest,
+  partition: number,
+  chunkBytes = 256 * 1024,
+): Generator<Uint8Array, void, void> {
+  let chunk = Buffer.allocUnsafeSlow(chunkBytes);
+  let filled = 0;
+  for (const output of request.outputs) {
+    const { session, shuffle, worker } = request;
+    const path = mapOutputPath(directory, { session, shuffle, ...output });
+    const block = { shuffle, map: output.map, worker: worker.worker };
+    const fail = (error: unknown) => toFetchError(error, block);
+    const head = tryOr(fail, () => blockHead(files, path, output.map, partition));
+    if (head === null) continue;
+    let position = head.start;
+    // The head and the block's bytes, as one run of bytes cut where chunks end.
+    for (let at = 0; at < head.bytes.byteLength || position < head.end; ) {
+      if (filled === chunk.byteLength) {
+        yield chunk;
+        chunk = Buffer.allocUnsafeSlow(chunkBytes);
+        filled = 0;
+      }
+      const room = chunk.byteLength - filled;
+      if (at < head.bytes.byteLength) {
+        const count = head.bytes.copy(chunk, filled, at, at + room);
+        at += count;
+        filled += count;
+      } else {
+        const count = Math.min(room, head.end - position);
+        // Opened anew each time: between two chunks the cache may have closed it.
+        tryOr(fail, () => files.open(path).readInto(chunk, filled, count, position));
+        position += count;
+        filled += count;
+      }
+    }
+  }
+  if (filled > 0) yield chunk.subarray(0, filled);
+}
+
+function blockHead(files: MapOutputFiles, path: string, map: number, partition: number) {
+  const file = files.open(path);
+  const length = file.blockLength(partition);
+  if (length === 0) return null;
+  const schemas = file.schemaBytes;
+  const bytes = Buffer.alloc(headerBytes + padded(schemas.byteLength));
+  bytes.writeUInt32LE(map, 0);
+  bytes.writeUInt32LE(schemas.byteLength, 4);
+  bytes.writeDoubleLE(length, 8);
+  bytes.set(schemas, headerBytes);
+  const start = file.blockStart(partition);
+  return { bytes, start, end: start + length };
+}
+
+function tryOr<T>(onError: (error: unknown) => Error, run: () => T): T {
+  try {
+    return run();
+  } catch (error) {
+    throw onError(error);
+  }
+}
+
+/** The reader's end of one worker's answer. */
+export interface RemoteBlocks {
+  /**
+   * The next bytes, which become the receiver's own; null at the end. Blocks the slot, with a deadline; throws FETCH_FAILED
+   * when the worker does not answer.
+   */
+  pull(): Uint8Array | null;
+  close(): void;
+}
+
+/** Frames of one worker's answer, by map. Ask for maps in ascending order. */
+export class RemoteFrameReader {
+  #chunk: Uint8Array = new Uint8Array(0);
+  #at = 0;
+  #ended = false;
+  #map = -1;
+  #left = 0;
+  #schemas: SchemaTable | null = null;
+  bytesRead = 0;
+
+  constructor(private readonly blocks: RemoteBlocks) {}
+
+  /** The next frame of that map; null when it has no more, or had none. */
+  next(map: number): { frame: Uint8Array; schemas: SchemaTable } | null {
+    if (this.#left === 0 && this.#map < map) this.#nextBlock();
+    if (this.#map < map && !this.#ended) {
+      throw new MillraceError("PROTOCOL_ERROR", `blocks of map ${this.#map} came where map ${map} was due`);
+    }
+    if (this.#map !== map || this.#left === 0) return null;
+    this.#require(frameLengthBytes);
+    const length = peekU32(this.#chunk, this.#at);
+    if (length < frameLengthBytes || length > this.#left) {
+      throw new MillraceError(
+        "BLOCK_CORRUPT",
+        `a frame of ${length} bytes stands where a block has ${this.#left} left`,
+      );
+    }
+    const frame = this.#take(length);
+    this.#left -= length;
+    readFrameHeader(frame);
+    return { frame, schemas: this.#schemas! };
+  }
+
+  close(): void {
+    this.#chunk = new Uint8Array(0);
+    this.#at = 0;
+    this.blocks.close();
+  }
+
+  #nextBlock(): void {
+    if (this.#ended) return;
+    if (this.#at === this.#chunk.byteLength && !this.#pull()) {
+      this.#ended = true;
+      return;
+    }
+    const head = Buffer.from(this.#take(headerBytes));
+    this.#map = head.readUInt32LE(0);
+    const schemaBytes = head.readUInt32LE(4);
+    this.#left = head.readDoubleLE(8);
+    this.#schemas = SchemaTable.fromBytes(this.#take(padded(schemaBytes)).subarray(0, schemaBytes));
+  }
+
+  #pull(): boolean {
+    for (;;) {
+      const chunk = this.blocks.pull();
+      if (chunk === null) return false;
+      this.bytesRead += chunk.byteLength;
+      if (chunk.byteLength === 0) continue;
+      this.#chunk = chunk;
+      this.#at = 0;
+      return true;
+    }
+  }
+
+  /** Makes `length` bytes stand in one piece at `at`. */
+  #require(length: number): void {
+    const have = this.#chunk.byteLength - this.#at;
+    if (have >= length) return;
+    const whole = Buffer.allocUnsafeSlow(length);
+    whole.set(this.#chunk.subarray(this.#at), 0);
+    let filled = have;
+    while (filled < length) {
+      if (!this.#pull()) throw new MillraceError("FETCH_FAILED", "the stream of blocks ended inside a block");
+      const count = Math.min(length - filled, this.#chunk.byteLength);
+      whole.set(this.#chunk.subarray(0, count), filled);
+      filled += count;
+      this.#at = count;
+    }
+    const rest = this.#chunk.subarray(this.#at);
+    // What was put together comes first, then the rest of the last chunk.
+    this.#chunk = rest.byteLength === 0 ? whole : Buffer.concat([whole, rest]);
+    this.#at = 0;
+  }
+
+  #take(length: number): Uint8Array {
+    this.#require(length);
+    const bytes = this.#chunk.subarray(this.#at, this.#at + length);
+    this.#at += length;
+    return bytes;
+  }
+}
+
+function padded(bytes: number): number {
+  return (bytes + 7) & ~7;
+}
+
+function peekU32(bytes: Uint8Array, at: number): number {
+  return (bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24)) >>> 0;
+}
