@@ -17,6 +17,8 @@ import type { Fragment, FragmentInput, FragmentNode, FragmentOutput, Partitioner
 // biome-ignore lint/suspicious/noExplicitAny: tests pass functions of every shape
 export type AnyFunction = (...args: any[]) => unknown;
 
+let hashes = 0;
+
 interface MapOutput {
   readonly frames: readonly (readonly Uint8Array[])[];
   readonly schemas: SchemaTable;
@@ -50,14 +52,13 @@ export class LocalRun {
   readonly abort = new AbortController();
   readonly classes: ClassRegistry;
   readonly budgets: CountingBudget[] = [];
-  #hashes = 0;
 
   constructor(readonly options: LocalRunOptions = {}) {
     this.classes = options.classes ?? noClasses;
   }
 
   fn(live: AnyFunction, async = live.constructor.name === "AsyncFunction"): FunctionRef {
-    const hash = `fn${++this.#hashes}`;
+    const hash = `fn${++hashes}`;
     this.functions.set(hash, live);
     return { hash: blobHash(hash), bytes: new Uint8Array(0), async, name: live.name };
   }

@@ -1,4 +1,4 @@
-// The text of a combining table: open addressing, the hash kept beside the entry's number, keys in insertion order, values
+// The text of a combining table: open addressing, short keys kept in the slots themselves, keys in insertion order, values
 // in a Float64Array while all of them are numbers. It is compiled together with the loop that feeds it, so that the user's
 // merge function is inlined into the probe. The result for a key is the left fold of its values in the order they came;
 // entries come out in the order of their first occurrence.
@@ -74,6 +74,16 @@ const MERGE: Record<CombineStyle, (combiner: string) => string> = {
 /** Slots at the start; a table is at most half full. */
 const FIRST_SLOTS = 1024;
 
+// A slot is four words: three that hold the key itself or its hash, then the entry's number (from 1) above four bits that
+// say which. A short string is packed into the slot, so that finding it touches neither the key nor its characters.
+
+/** Strings of at most so many units below 256 are packed, four to a word; the tag is their length. */
+const PACKED_CHARS = 12;
+const INTEGER = 13;
+const DOUBLE = 14;
+/** The first word is a hash: the keys themselves are compared. */
+const HASHED = 15;
+
 export function combinerSink(style: CombineStyle): SinkCode {
   return {
     name: `combine-${style}`,
@@ -95,51 +105,63 @@ function tableText(style: CombineStyle): string {
     if (typeof r === "number") { nums[e] = r; return; }
     toValues(); vals[e] = r; return;`;
   return `  const merge = env.merge, governor = env.governor, tracked = env.tracked;
-  const hashKey = env.hashKey, keysEqual = env.keysEqual;
-  let slots = new Int32Array(${2 * FIRST_SLOTS}), mask = ${FIRST_SLOTS - 1}, n = 0;
+  const hashKey = env.hashKey, keysEqual = env.keysEqual, doubles = new Float64Array(1), words = new Int32Array(doubles.buffer);
+  let slots = new Int32Array(${4 * FIRST_SLOTS}), mask = ${FIRST_SLOTS - 1}, n = 0;
   let keys = [], seqs = tracked ? [] : null, nums = new Float64Array(${FIRST_SLOTS / 2 + 1}), vals = null;
-  function mix(h) {
-    h = Math.imul(h ^ (h >>> 16), 0x85ebca6b);
-    h = Math.imul(h ^ (h >>> 13), 0xc2b2ae35);
+  function mix(a, b, c, tag) {
+    let h = Math.imul(a ^ tag, 0x9e3779b1);
+    h = Math.imul(h ^ (h >>> 15) ^ b, 0x85ebca6b);
+    h = Math.imul(h ^ (h >>> 13) ^ c, 0xc2b2ae35);
     return h ^ (h >>> 16);
   }
   function add(k, v) {
     if (typeof k !== "string") { addOther(k, v); return; }
     const length = k.length;
-    let h = length;
-    for (let i = 0; i < length; i++) h = Math.imul(h ^ k.charCodeAt(i), 0x01000193);
-    h = Math.imul(h ^ (h >>> 15), 0x85ebca6b);
-    h ^= h >>> 13;
-    let s = (h & mask) << 1;
-    for (let e = slots[s + 1]; e !== 0; e = slots[s + 1]) {
-      if (slots[s] === h && keys[e - 1] === k) { found(e - 1, v); return; }
-      s = (s + 2) & ((mask << 1) | 1);
+    if (length > ${PACKED_CHARS}) { addLong(k, v); return; }
+    let a = 0, b = 0, c = 0, any = 0, i = 0;
+    for (let end = length < 4 ? length : 4; i < end; i++) { const u = k.charCodeAt(i); any |= u; a = (a << 8) | u; }
+    if (length > 4) {
+      for (let end = length < 8 ? length : 8; i < end; i++) { const u = k.charCodeAt(i); any |= u; b = (b << 8) | u; }
+      for (; i < length; i++) { const u = k.charCodeAt(i); any |= u; c = (c << 8) | u; }
     }
-    insert(s, h, k, v);
+    if (any > 255) { addLong(k, v); return; }
+    addPacked(a, b, c, length, k, v);
+  }
+  function addPacked(a, b, c, tag, k, v) {
+    const h = mix(a, b, c, tag), table = slots, wrap = (mask << 2) | 3;
+    let s = (h & mask) << 2;
+    for (let m = table[s + 3]; m !== 0; m = table[s + 3]) {
+      if (table[s] === a && table[s + 1] === b && (m & 15) === tag && table[s + 2] === c) { found((m >>> 4) - 1, v); return; }
+      s = (s + 4) & wrap;
+    }
+    insert(s, a, b, c, tag, h, k, v);
+  }
+  function addLong(k, v) {
+    const length = k.length;
+    let a = length;
+    for (let i = 0; i < length; i++) a = Math.imul(a ^ k.charCodeAt(i), 0x01000193);
+    const h = mix(a, 0, 0, ${HASHED}), table = slots, wrap = (mask << 2) | 3;
+    let s = (h & mask) << 2;
+    for (let m = table[s + 3]; m !== 0; m = table[s + 3]) {
+      if (table[s] === a && (m & 15) === ${HASHED} && keys[(m >>> 4) - 1] === k) { found((m >>> 4) - 1, v); return; }
+      s = (s + 4) & wrap;
+    }
+    insert(s, a, 0, 0, ${HASHED}, h, k, v);
   }
   function addOther(k, v) {
     if (typeof k === "number") {
-      let h = k | 0;
-      if (h !== k) h = k === k ? hashKey(k) : 0x7ff80000;
-      h = mix(h);
-      let s = (h & mask) << 1;
-      for (let e = slots[s + 1]; e !== 0; e = slots[s + 1]) {
-        if (slots[s] === h) {
-          const other = keys[e - 1];
-          if (other === k || (k !== k && other !== other)) { found(e - 1, v); return; }
-        }
-        s = (s + 2) & ((mask << 1) | 1);
-      }
-      insert(s, h, k, v);
+      if ((k | 0) === k) { addPacked(k | 0, 0, 0, ${INTEGER}, k, v); return; }
+      doubles[0] = k === k ? k : NaN;
+      addPacked(words[0], words[1], 0, ${DOUBLE}, k, v);
       return;
     }
-    const h = mix(hashKey(k));
-    let s = (h & mask) << 1;
-    for (let e = slots[s + 1]; e !== 0; e = slots[s + 1]) {
-      if (slots[s] === h && keysEqual(keys[e - 1], k)) { found(e - 1, v); return; }
-      s = (s + 2) & ((mask << 1) | 1);
+    const a = hashKey(k) | 0, h = mix(a, 0, 0, ${HASHED}), table = slots, wrap = (mask << 2) | 3;
+    let s = (h & mask) << 2;
+    for (let m = table[s + 3]; m !== 0; m = table[s + 3]) {
+      if (table[s] === a && (m & 15) === ${HASHED} && keysEqual(keys[(m >>> 4) - 1], k)) { found((m >>> 4) - 1, v); return; }
+      s = (s + 4) & wrap;
     }
-    insert(s, h, k, v);
+    insert(s, a, 0, 0, ${HASHED}, h, k, v);
   }
   function found(e, v) {
     if (vals === null) {
@@ -147,14 +169,14 @@ function tableText(style: CombineStyle): string {
     }
     ${style === "first" ? "" : `vals[e] = ${merge("vals[e]")};`}
   }
-  function insert(s, h, k, v) {
+  function insert(s, a, b, c, tag, h, k, v) {
     if (governor.admit(h, k, v)) {
-      const c = ${INIT[style]};
-      slots[s] = h; slots[s + 1] = ++n;
+      const first = ${INIT[style]};
+      slots[s] = a; slots[s + 1] = b; slots[s + 2] = c; slots[s + 3] = (++n << 4) | tag;
       keys.push(k);
       if (tracked) seqs.push(governor.seq);
-      if (vals === null && typeof c === "number") nums[n - 1] = c;
-      else { if (vals === null) toValues(); vals[n - 1] = c; }
+      if (vals === null && typeof first === "number") nums[n - 1] = first;
+      else { if (vals === null) toValues(); vals[n - 1] = first; }
       if (n << 1 > mask) grow();
     }
     if (governor.flushDue) governor.flush();
@@ -167,17 +189,17 @@ function tableText(style: CombineStyle): string {
     const old = slots, length = old.length;
     mask = (mask << 1) | 1;
     slots = new Int32Array(length << 1);
-    const wrap = (mask << 1) | 1;
-    for (let i = 0; i < length; i += 2) {
-      const e = old[i + 1];
-      if (e === 0) continue;
-      const h = old[i];
-      let s = (h & mask) << 1;
-      while (slots[s + 1] !== 0) s = (s + 2) & wrap;
-      slots[s] = h; slots[s + 1] = e;
+    const wrap = (mask << 2) | 3;
+    for (let i = 0; i < length; i += 4) {
+      const m = old[i + 3];
+      if (m === 0) continue;
+      const a = old[i], b = old[i + 1], c = old[i + 2];
+      let s = (mix(a, b, c, m & 15) & mask) << 2;
+      while (slots[s + 3] !== 0) s = (s + 4) & wrap;
+      slots[s] = a; slots[s + 1] = b; slots[s + 2] = c; slots[s + 3] = m;
     }
     if (vals === null) {
-      const wider = new Float64Array(mask / 2 + 2);
+      const wider = new Float64Array((mask >> 1) + 2);
       wider.set(nums.subarray(0, n));
       nums = wider;
     }
@@ -195,9 +217,8 @@ function tableText(style: CombineStyle): string {
   function take() {
     const taken = { keys, values: vals === null ? nums : vals, seqs, count: n };
     keys = []; seqs = tracked ? [] : null; n = 0;
-    if (slots.length > ${2 * FIRST_SLOTS}) slots.fill(0); else slots = new Int32Array(${2 * FIRST_SLOTS});
-    mask = (slots.length >> 1) - 1;
-    nums = new Float64Array(mask / 2 + 2); vals = null;
+    slots.fill(0);
+    nums = new Float64Array((mask >> 1) + 2); vals = null;
     return taken;
   }
 `;
