@@ -5,7 +5,7 @@
 //   footer: 0 magic "MRSF"   4 version   8 partitions   12 schema bytes   16 data bytes (f64)   24 CRC32C of all after the
 //   data up to here   28 magic again
 //
-// Frames carry checksums of their own; the index's is checked when it is read. Refuses a file that does not add up.
+// All little endian, as every machine that Node runs on but one. Frames carry checksums of their own; the index's is checked when it is read. Refuses a file that does not add up.
 
 import { crc32c } from "../core/crc32c.js";
 import { MillraceError } from "../core/errors.js";
@@ -27,7 +27,7 @@ export interface MapOutputIndex {
 export function encodeTail(offsets: Float64Array, schemas: Uint8Array): Buffer {
   const indexBytes = offsets.length * 8;
   const tail = Buffer.alloc(indexBytes + schemas.byteLength + footerBytes);
-  for (let i = 0; i < offsets.length; i++) tail.writeDoubleLE(offsets[i]!, i * 8);
+  tail.set(new Uint8Array(offsets.buffer, offsets.byteOffset, indexBytes), 0);
   tail.set(schemas, indexBytes);
   const footer = indexBytes + schemas.byteLength;
   tail.writeUInt32LE(magic, footer);
@@ -60,8 +60,10 @@ export function decodeTail(tail: Buffer, path: string): MapOutputIndex {
   }
   const partitions = tail.readUInt32LE(footer + 8);
   const offsets = new Float64Array(partitions + 1);
-  for (let i = 0; i <= partitions; i++) offsets[i] = tail.readDoubleLE(i * 8);
-  return { partitions, offsets, schemas: tail.subarray((partitions + 1) * 8, footer) };
+  const indexBytes = offsets.byteLength;
+  new Uint8Array(offsets.buffer).set(tail.subarray(0, indexBytes));
+  // Copied: a view would keep the whole tail alive.
+  return { partitions, offsets, schemas: Buffer.from(tail.subarray(indexBytes, footer)) };
 }
 
 function corrupt(path: string, reason: string): MillraceError {
