@@ -26,7 +26,13 @@ export function encodePairs(
   classes: ClassRegistry,
   options?: EncodeOptions,
 ): Uint8Array {
-  return encodeFrame((w) => encodePairRoot(w, keys, values, start, end, classes), end - start, schemas, options);
+  return encodeFrame(
+    (w) => encodePairRoot(w, keys, values, start, end, classes),
+    end - start,
+    schemas,
+    classes,
+    options,
+  );
 }
 
 /** The pairs at `indices[start, end)`, in that order: scatter by partition without moving the arrays. */
