@@ -71,18 +71,21 @@ const MERGE: Record<CombineStyle, (combiner: string) => string> = {
   count: (c) => `${c} + 1`,
 };
 
-/** Slots at the start; a table is at most half full. */
+/** Slots at the start. */
 const FIRST_SLOTS = 1024;
+/** Keys that come often come early, and so stand where their hash points even in a rather full table. */
+const MAX_LOAD = 13 / 16;
 
-// A slot is four words: three that hold the key itself or its hash, then the entry's number (from 1) above four bits that
-// say which. A short string is packed into the slot, so that finding it touches neither the key nor its characters.
+// A slot is eight words, half a cache line: four that hold the key itself or its hash, one with the entry's number (from 1)
+// above five bits that say which, one unused, and the value as a double. Adding to a short key touches nothing else.
+const SLOT_WORDS = 8;
 
 /** Strings of at most so many units below 256 are packed, four to a word; the tag is their length. */
-const PACKED_CHARS = 12;
-const INTEGER = 13;
-const DOUBLE = 14;
+const PACKED_CHARS = 16;
+const INTEGER = 17;
+const DOUBLE = 18;
 /** The first word is a hash: the keys themselves are compared. */
-const HASHED = 15;
+const HASHED = 19;
 
 export function combinerSink(style: CombineStyle): SinkCode {
   return {
@@ -100,108 +103,113 @@ function tableText(style: CombineStyle): string {
     style === "first"
       ? "return;"
       : style === "count"
-        ? "nums[e] += 1; return;"
-        : `const r = ${merge("nums[e]")};
-    if (typeof r === "number") { nums[e] = r; return; }
-    toValues(); vals[e] = r; return;`;
+        ? "cells[(s >> 1) + 3] += 1; return;"
+        : `const r = ${merge("cells[(s >> 1) + 3]")};
+    if (typeof r === "number") { cells[(s >> 1) + 3] = r; return; }
+    vals = numbers(); vals[(m >>> 5) - 1] = r; return;`;
   return `  const merge = env.merge, governor = env.governor, tracked = env.tracked;
   const hashKey = env.hashKey, keysEqual = env.keysEqual, doubles = new Float64Array(1), words = new Int32Array(doubles.buffer);
-  let slots = new Int32Array(${4 * FIRST_SLOTS}), mask = ${FIRST_SLOTS - 1}, n = 0;
-  let keys = [], seqs = tracked ? [] : null, nums = new Float64Array(${FIRST_SLOTS / 2 + 1}), vals = null;
-  function mix(a, b, c, tag) {
+  let slots = new Int32Array(${SLOT_WORDS * FIRST_SLOTS}), cells = new Float64Array(slots.buffer), mask = ${FIRST_SLOTS - 1};
+  let keys = [], seqs = tracked ? [] : null, vals = null, n = 0, room = ${FIRST_SLOTS * MAX_LOAD};
+  function mix(a, b, c, d, tag) {
     let h = Math.imul(a ^ tag, 0x9e3779b1);
     h = Math.imul(h ^ (h >>> 15) ^ b, 0x85ebca6b);
     h = Math.imul(h ^ (h >>> 13) ^ c, 0xc2b2ae35);
+    h = Math.imul(h ^ (h >>> 14) ^ d, 0x27d4eb2f);
     return h ^ (h >>> 16);
   }
   function add(k, v) {
     if (typeof k !== "string") { addOther(k, v); return; }
     const length = k.length;
     if (length > ${PACKED_CHARS}) { addLong(k, v); return; }
-    let a = 0, b = 0, c = 0, any = 0, i = 0;
+    let a = 0, b = 0, c = 0, d = 0, any = 0, i = 0;
     for (let end = length < 4 ? length : 4; i < end; i++) { const u = k.charCodeAt(i); any |= u; a = (a << 8) | u; }
     if (length > 4) {
       for (let end = length < 8 ? length : 8; i < end; i++) { const u = k.charCodeAt(i); any |= u; b = (b << 8) | u; }
-      for (; i < length; i++) { const u = k.charCodeAt(i); any |= u; c = (c << 8) | u; }
+      if (length > 8) {
+        for (let end = length < 12 ? length : 12; i < end; i++) { const u = k.charCodeAt(i); any |= u; c = (c << 8) | u; }
+        for (; i < length; i++) { const u = k.charCodeAt(i); any |= u; d = (d << 8) | u; }
+      }
     }
     if (any > 255) { addLong(k, v); return; }
-    addPacked(a, b, c, length, k, v);
+    addPacked(a, b, c, d, length, k, v);
   }
-  function addPacked(a, b, c, tag, k, v) {
-    const h = mix(a, b, c, tag), table = slots, wrap = (mask << 2) | 3;
-    let s = (h & mask) << 2;
-    for (let m = table[s + 3]; m !== 0; m = table[s + 3]) {
-      if (table[s] === a && table[s + 1] === b && (m & 15) === tag && table[s + 2] === c) { found((m >>> 4) - 1, v); return; }
-      s = (s + 4) & wrap;
+  function addPacked(a, b, c, d, tag, k, v) {
+    const h = mix(a, b, c, d, tag), table = slots, wrap = (mask << 3) | 7;
+    let s = (h & mask) << 3;
+    for (let m = table[s + 4]; m !== 0; m = table[s + 4]) {
+      if (table[s] === a && table[s + 1] === b && (m & 31) === tag && table[s + 2] === c && table[s + 3] === d) { found(s, m, v); return; }
+      s = (s + 8) & wrap;
     }
-    insert(s, a, b, c, tag, h, k, v);
+    insert(s, a, b, c, d, tag, h, k, v);
   }
   function addLong(k, v) {
     const length = k.length;
     let a = length;
     for (let i = 0; i < length; i++) a = Math.imul(a ^ k.charCodeAt(i), 0x01000193);
-    const h = mix(a, 0, 0, ${HASHED}), table = slots, wrap = (mask << 2) | 3;
-    let s = (h & mask) << 2;
-    for (let m = table[s + 3]; m !== 0; m = table[s + 3]) {
-      if (table[s] === a && (m & 15) === ${HASHED} && keys[(m >>> 4) - 1] === k) { found((m >>> 4) - 1, v); return; }
-      s = (s + 4) & wrap;
+    const h = mix(a, length, 0, 0, ${HASHED}), table = slots, wrap = (mask << 3) | 7;
+    let s = (h & mask) << 3;
+    for (let m = table[s + 4]; m !== 0; m = table[s + 4]) {
+      if (table[s] === a && (m & 31) === ${HASHED} && table[s + 1] === length && keys[(m >>> 5) - 1] === k) { found(s, m, v); return; }
+      s = (s + 8) & wrap;
     }
-    insert(s, a, 0, 0, ${HASHED}, h, k, v);
+    insert(s, a, length, 0, 0, ${HASHED}, h, k, v);
   }
   function addOther(k, v) {
     if (typeof k === "number") {
-      if ((k | 0) === k) { addPacked(k | 0, 0, 0, ${INTEGER}, k, v); return; }
+      if ((k | 0) === k) { addPacked(k | 0, 0, 0, 0, ${INTEGER}, k, v); return; }
       doubles[0] = k === k ? k : NaN;
-      addPacked(words[0], words[1], 0, ${DOUBLE}, k, v);
+      addPacked(words[0], words[1], 0, 0, ${DOUBLE}, k, v);
       return;
     }
-    const a = hashKey(k) | 0, h = mix(a, 0, 0, ${HASHED}), table = slots, wrap = (mask << 2) | 3;
-    let s = (h & mask) << 2;
-    for (let m = table[s + 3]; m !== 0; m = table[s + 3]) {
-      if (table[s] === a && (m & 15) === ${HASHED} && keysEqual(keys[(m >>> 4) - 1], k)) { found((m >>> 4) - 1, v); return; }
-      s = (s + 4) & wrap;
+    const a = hashKey(k) | 0, h = mix(a, -1, 0, 0, ${HASHED}), table = slots, wrap = (mask << 3) | 7;
+    let s = (h & mask) << 3;
+    for (let m = table[s + 4]; m !== 0; m = table[s + 4]) {
+      if (table[s] === a && (m & 31) === ${HASHED} && table[s + 1] === -1 && keysEqual(keys[(m >>> 5) - 1], k)) { found(s, m, v); return; }
+      s = (s + 8) & wrap;
     }
-    insert(s, a, 0, 0, ${HASHED}, h, k, v);
+    insert(s, a, -1, 0, 0, ${HASHED}, h, k, v);
   }
-  function found(e, v) {
+  function found(s, m, v) {
     if (vals === null) {
       ${onNumbers}
     }
-    ${style === "first" ? "" : `vals[e] = ${merge("vals[e]")};`}
+    ${style === "first" ? "" : `const e = (m >>> 5) - 1; vals[e] = ${merge("vals[e]")};`}
   }
-  function insert(s, a, b, c, tag, h, k, v) {
+  function insert(s, a, b, c, d, tag, h, k, v) {
     if (governor.admit(h, k, v)) {
       const first = ${INIT[style]};
-      slots[s] = a; slots[s + 1] = b; slots[s + 2] = c; slots[s + 3] = (++n << 4) | tag;
+      slots[s] = a; slots[s + 1] = b; slots[s + 2] = c; slots[s + 3] = d; slots[s + 4] = (++n << 5) | tag;
       keys.push(k);
       if (tracked) seqs.push(governor.seq);
-      if (vals === null && typeof first === "number") nums[n - 1] = first;
-      else { if (vals === null) toValues(); vals[n - 1] = first; }
-      if (n << 1 > mask) grow();
+      if (vals === null && typeof first === "number") cells[(s >> 1) + 3] = first;
+      else { if (vals === null) vals = numbers(); vals[n - 1] = first; }
+      if (n > room) grow();
     }
     if (governor.flushDue) governor.flush();
   }
-  function toValues() {
-    vals = [];
-    for (let i = 0; i < n; i++) vals.push(nums[i]);
+  function numbers(out = new Array(n).fill(0)) {
+    for (let s = 0; s < slots.length; s += 8) {
+      const m = slots[s + 4];
+      if (m !== 0) out[(m >>> 5) - 1] = cells[(s >> 1) + 3];
+    }
+    return out;
   }
   function grow() {
-    const old = slots, length = old.length;
+    const old = slots, oldCells = cells, length = old.length;
     mask = (mask << 1) | 1;
+    room = (mask + 1) * ${MAX_LOAD};
     slots = new Int32Array(length << 1);
-    const wrap = (mask << 2) | 3;
-    for (let i = 0; i < length; i += 4) {
-      const m = old[i + 3];
+    cells = new Float64Array(slots.buffer);
+    const wrap = (mask << 3) | 7;
+    for (let i = 0; i < length; i += 8) {
+      const m = old[i + 4];
       if (m === 0) continue;
-      const a = old[i], b = old[i + 1], c = old[i + 2];
-      let s = (mix(a, b, c, m & 15) & mask) << 2;
-      while (slots[s + 3] !== 0) s = (s + 4) & wrap;
-      slots[s] = a; slots[s + 1] = b; slots[s + 2] = c; slots[s + 3] = m;
-    }
-    if (vals === null) {
-      const wider = new Float64Array((mask >> 1) + 2);
-      wider.set(nums.subarray(0, n));
-      nums = wider;
+      const a = old[i], b = old[i + 1], c = old[i + 2], d = old[i + 3];
+      let s = (mix(a, b, c, d, m & 31) & mask) << 3;
+      while (slots[s + 4] !== 0) s = (s + 8) & wrap;
+      slots[s] = a; slots[s + 1] = b; slots[s + 2] = c; slots[s + 3] = d; slots[s + 4] = m;
+      cells[(s >> 1) + 3] = oldCells[(i >> 1) + 3];
     }
   }
   function addColumns(ks, vs, from, to) {
@@ -215,10 +223,9 @@ function tableText(style: CombineStyle): string {
     } catch (error) { helpers.fail(error, -1); }
   }
   function take() {
-    const taken = { keys, values: vals === null ? nums : vals, seqs, count: n };
-    keys = []; seqs = tracked ? [] : null; n = 0;
+    const taken = { keys, values: vals === null ? numbers(new Float64Array(n)) : vals, seqs, count: n };
+    keys = []; seqs = tracked ? [] : null; n = 0; vals = null;
     slots.fill(0);
-    nums = new Float64Array((mask >> 1) + 2); vals = null;
     return taken;
   }
 `;
