@@ -15,6 +15,7 @@ export class ByteWriter {
   i32: Int32Array;
   f64: Float64Array;
   i64: BigInt64Array;
+  view: DataView;
   /** Where the next byte goes. */
   at = 0;
 
@@ -23,6 +24,7 @@ export class ByteWriter {
     this.i32 = new Int32Array(this.buffer.buffer);
     this.f64 = new Float64Array(this.buffer.buffer);
     this.i64 = new BigInt64Array(this.buffer.buffer);
+    this.view = new DataView(this.buffer.buffer);
   }
 
   /** Begins a frame; `at` stands behind its header. */
@@ -71,5 +73,6 @@ export class ByteWriter {
     this.i32 = new Int32Array(this.buffer.buffer);
     this.f64 = new Float64Array(this.buffer.buffer);
     this.i64 = new BigInt64Array(this.buffer.buffer);
+    this.view = new DataView(this.buffer.buffer);
   }
 }

@@ -5,9 +5,10 @@
 // several times as much. A value hashes by content and type alone: 1 hashes the same in an i8, an f64 or a fallback column.
 
 import { ByteReader } from "./byte-reader.js";
+import type { ByteWriter } from "./byte-writer.js";
 import type { ClassRegistry } from "./class-registry.js";
 import { decodeFallback } from "./fallback.js";
-import { hashBytes, hashDouble, hashInteger, hashRecord, hashText, mix, Seed } from "./record-hash.js";
+import { hashBytes, hashDouble, hashDoubleWords, hashInteger, hashRecord, hashText, mix, Seed } from "./record-hash.js";
 import type { ColumnType } from "./schema.js";
 
 export class Checksum {
@@ -25,13 +26,14 @@ export class Checksum {
     this.#squares = (this.#squares + other.#squares) | 0;
   }
 
-  /** Adds `rows` records whose columns of type `root` stand at `bytes[start, end)`, as the encoder has just written them. */
-  addColumns(bytes: Buffer, start: number, end: number, root: ColumnType, rows: number, classes: ClassRegistry): void {
-    const hashes = hashColumn(new ByteReader(bytes, start, end), root, rows, classes, 0);
+  /** Adds `rows` records whose columns of type `root` the writer has from `start` on. */
+  addColumns(w: ByteWriter, start: number, root: ColumnType, rows: number, classes: ClassRegistry): void {
+    const hashing: Hashing = { r: new ByteReader(w.buffer, start, w.at), view: w.view, classes };
+    const hashes = hashColumn(hashing, root, rows, 0);
     let sum = this.#sum;
     let squares = this.#squares;
     for (let i = 0; i < rows; i++) {
-      const h = hashes[i]!;
+      const h = mix(hashes[i]!, rowSeed);
       sum = (sum + h) | 0;
       squares = (squares + Math.imul(h, h | 1)) | 0;
     }
@@ -40,43 +42,50 @@ export class Checksum {
   }
 }
 
+interface Hashing {
+  readonly r: ByteReader;
+  /** The same bytes as the reader's. */
+  readonly view: DataView;
+  readonly classes: ClassRegistry;
+}
+
+const rowSeed = 0x2545f491;
+
 /** One array of hashes a nesting level, used again. */
 const kept: Int32Array[] = [];
 const KEEP_ROWS = 1 << 17;
 
 /** Hashes of the rows of one column; the array is that of `level` and good until the next column of that level. */
-function hashColumn(r: ByteReader, type: ColumnType, rows: number, classes: ClassRegistry, level: number): Int32Array {
+function hashColumn(x: Hashing, type: ColumnType, rows: number, level: number): Int32Array {
   const out = hashesOf(level, rows);
   if (typeof type !== "string") {
-    hashComposite(r, type, rows, classes, level, out);
+    hashComposite(x, type, rows, level, out);
     return out;
   }
+  const { r } = x;
   switch (type) {
     case "ascii":
     case "utf8":
-      hashVaried(r, rows, Seed.string, out);
+      hashVaried(x, rows, Seed.string, out);
       break;
     case "bytes":
-      hashVaried(r, rows, Seed.bytes, out);
+      hashVaried(x, rows, Seed.bytes, out);
       break;
     case "buffer":
-      hashVaried(r, rows, Seed.buffer, out);
+      hashVaried(x, rows, Seed.buffer, out);
       break;
     case "i8":
     case "i16":
     case "i32":
-      hashIntegers(r, type, rows, out);
+      hashIntegers(x, type, rows, out);
       break;
-    case "f64": {
-      const values = r.f64(rows);
-      for (let i = 0; i < rows; i++) out[i] = hashDouble(values[i]!);
+    case "f64":
+      hashDoubles(x, rows, out);
       break;
-    }
-    case "date": {
-      const values = r.f64(rows);
-      for (let i = 0; i < rows; i++) out[i] = mix(Seed.date, hashDouble(values[i]!));
+    case "date":
+      hashDoubles(x, rows, out);
+      for (let i = 0; i < rows; i++) out[i] = mix(Seed.date, out[i]!);
       break;
-    }
     case "i64": {
       const values = r.i64(rows);
       for (let i = 0; i < rows; i++) out[i] = hashText(String(values[i]), Seed.bigint);
@@ -97,25 +106,25 @@ function hashColumn(r: ByteReader, type: ColumnType, rows: number, classes: Clas
       r.align4();
       const length = r.bytes.readInt32LE(r.skip(4));
       const start = r.skip(length);
-      const values = decodeFallback(r.bytes.subarray(start, start + length), classes);
-      for (let i = 0; i < rows; i++) out[i] = hashRecord(values[i], classes);
+      const values = decodeFallback(r.bytes.subarray(start, start + length), x.classes);
+      for (let i = 0; i < rows; i++) out[i] = hashRecord(values[i], x.classes);
     }
   }
   return out;
 }
 
 function hashComposite(
-  r: ByteReader,
+  x: Hashing,
   type: Exclude<ColumnType, string>,
   rows: number,
-  classes: ClassRegistry,
   level: number,
   out: Int32Array,
 ): void {
+  const { r } = x;
   switch (type[0]) {
     case "tuple":
       out.fill(mix(Seed.array, type.length - 1), 0, rows);
-      for (let k = 1; k < type.length; k++) mixColumn(r, type[k] as ColumnType, 0, rows, classes, level, out);
+      for (let k = 1; k < type.length; k++) mixColumn(x, type[k] as ColumnType, 0, rows, level, out);
       break;
     case "object":
     case "class": {
@@ -125,13 +134,13 @@ function hashComposite(
       out.fill(mix(seed, names.length), 0, rows);
       const first = isClass ? 3 : 2;
       for (let k = 0; k < names.length; k++) {
-        mixColumn(r, type[first + k] as ColumnType, hashText(names[k]!, Seed.string), rows, classes, level, out);
+        mixColumn(x, type[first + k] as ColumnType, hashText(names[k]!, Seed.string), rows, level, out);
       }
       break;
     }
     case "list": {
       const offsets = r.i32(rows + 1);
-      const elements = hashColumn(r, type[1], offsets[rows]!, classes, level + 1);
+      const elements = hashColumn(x, type[1], offsets[rows]!, level + 1);
       for (let i = 0; i < rows; i++) {
         const end = offsets[i + 1]!;
         let h = mix(Seed.array, end - offsets[i]!);
@@ -141,7 +150,7 @@ function hashComposite(
       break;
     }
     case "typed":
-      hashVaried(r, rows, hashText(type[1], Seed.bytes), out);
+      hashVaried(x, rows, hashText(type[1], Seed.bytes), out);
       break;
     default: {
       const size = (rows + 7) >> 3;
@@ -153,7 +162,7 @@ function hashComposite(
         count = 0;
         for (let i = 0; i < rows; i++) if (bit(r.bytes, present, i)) count++;
       }
-      const values = hashColumn(r, type[1] as ColumnType, count, classes, level + 1);
+      const values = hashColumn(x, type[1] as ColumnType, count, level + 1);
       let next = 0;
       for (let i = 0; i < rows; i++) {
         if (bit(r.bytes, present, i)) out[i] = values[dense ? next++ : i]!;
@@ -164,43 +173,49 @@ function hashComposite(
   }
 }
 
-function mixColumn(
-  r: ByteReader,
-  type: ColumnType,
-  name: number,
-  rows: number,
-  classes: ClassRegistry,
-  level: number,
-  out: Int32Array,
-): void {
-  const member = hashColumn(r, type, rows, classes, level + 1);
+function mixColumn(x: Hashing, type: ColumnType, name: number, rows: number, level: number, out: Int32Array): void {
+  const member = hashColumn(x, type, rows, level + 1);
   for (let i = 0; i < rows; i++) out[i] = mix(out[i]!, member[i]! ^ name);
 }
 
-function hashIntegers(r: ByteReader, type: "i8" | "i16" | "i32", rows: number, out: Int32Array): void {
+function hashIntegers(x: Hashing, type: "i8" | "i16" | "i32", rows: number, out: Int32Array): void {
+  const { r, view } = x;
   r.align4();
-  const { bytes } = r;
   if (type === "i8") {
     const start = r.skip(rows);
-    for (let i = 0; i < rows; i++) out[i] = hashInteger((bytes[start + i]! << 24) >> 24);
+    for (let i = 0; i < rows; i++) out[i] = hashInteger(view.getInt8(start + i));
   } else if (type === "i16") {
     const start = r.skip(rows * 2);
-    for (let i = 0; i < rows; i++) out[i] = hashInteger(bytes.readInt16LE(start + i * 2));
+    for (let i = 0; i < rows; i++) out[i] = hashInteger(view.getInt16(start + i * 2, true));
   } else {
-    const values = r.i32(rows);
-    for (let i = 0; i < rows; i++) out[i] = hashInteger(values[i]!);
+    const start = r.skip(rows * 4);
+    for (let i = 0; i < rows; i++) out[i] = hashInteger(view.getInt32(start + i * 4, true));
+  }
+}
+
+function hashDoubles(x: Hashing, rows: number, out: Int32Array): void {
+  x.r.align8();
+  const start = x.r.skip(rows * 8);
+  for (let i = 0; i < rows; i++) {
+    const at = start + i * 8;
+    const value = x.view.getFloat64(at, true);
+    const integer = value | 0;
+    out[i] =
+      integer === value || Number.isNaN(value)
+        ? hashDouble(value)
+        : hashDoubleWords(x.view.getInt32(at, true), x.view.getInt32(at + 4, true));
   }
 }
 
 /** Strings and bytes: offsets, then the bytes. */
-function hashVaried(r: ByteReader, rows: number, seed: number, out: Int32Array): void {
-  const offsets = r.i32(rows + 1);
-  const base = r.skip(offsets[rows]!);
-  const { bytes } = r;
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+function hashVaried(x: Hashing, rows: number, seed: number, out: Int32Array): void {
+  const { r, view } = x;
+  r.align4();
+  const offsets = r.skip((rows + 1) * 4);
+  const base = r.skip(view.getInt32(offsets + rows * 4, true));
   let from = base;
   for (let i = 0; i < rows; i++) {
-    const to = base + offsets[i + 1]!;
+    const to = base + view.getInt32(offsets + (i + 1) * 4, true);
     out[i] = hashBytes(view, from, to, seed);
     from = to;
   }

@@ -30,7 +30,7 @@ const words = new Int32Array(double.buffer);
 
 export function mix(h: number, word: number): number {
   const m = Math.imul(h ^ word, 0x9e3779b1);
-  return Math.imul(m ^ (m >>> 15), 0x85ebca77);
+  return m ^ (m >>> 15);
 }
 
 export function hashInteger(value: number): number {
@@ -42,7 +42,12 @@ export function hashDouble(value: number): number {
   if (integer === value && (integer !== 0 || !Object.is(value, -0))) return mix(Seed.number, integer);
   // Every NaN is one.
   double[0] = Number.isNaN(value) ? Number.NaN : value;
-  return mix(mix(Seed.number, words[0]!), words[1]! | 1);
+  return hashDoubleWords(words[0]!, words[1]!);
+}
+
+/** Of the two halves of a double that is no 32-bit integer and not NaN. */
+export function hashDoubleWords(low: number, high: number): number {
+  return mix(mix(Seed.number, low), high ^ 0x5bd1e995);
 }
 
 /** Of the bytes at [from, to): words, the last of them overlapping the one before. */

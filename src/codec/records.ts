@@ -58,7 +58,7 @@ export function encodeFrame(
   w.reset(FRAME_HEADER_BYTES);
   try {
     const schema = schemas.internText(write(w));
-    options?.checksum?.addColumns(w.buffer, FRAME_HEADER_BYTES, w.at, schemas.get(schema).root, rows, classes);
+    options?.checksum?.addColumns(w, FRAME_HEADER_BYTES, schemas.get(schema).root, rows, classes);
     return sealFrame(w.buffer, w.at, schema, rows, options?.compress === true);
   } finally {
     scratch = w;
