@@ -9,7 +9,7 @@ import type { AnyFunction } from "./function-capture.js";
 const MAX_PARTITIONS = 1_000_000;
 
 export function invalidArgument(method: string, argument: string, expected: string, found: unknown): MillraceError {
-  const what = describeValue(found);
+  const what = isClass(found) ? `class ${found.name}` : describeValue(found);
   return new MillraceError("INVALID_ARGUMENT", `${method}: ${argument} must be ${expected}, found ${what}`, {
     fields: { method, argument, expected, found: what },
   });
@@ -17,8 +17,7 @@ export function invalidArgument(method: string, argument: string, expected: stri
 
 export function requireFunction(method: string, argument: string, value: unknown): asserts value is AnyFunction {
   if (typeof value !== "function") throw invalidArgument(method, argument, "a function", value);
-  if (/^class\b/.test(Function.prototype.toString.call(value)))
-    throw invalidArgument(method, argument, "a function", `class ${value.name}`);
+  if (isClass(value)) throw invalidArgument(method, argument, "a function", value);
 }
 
 /** For functions that combine, compare, hash or partition: their results are needed at once. */
@@ -31,6 +30,10 @@ export function requireSyncFunction(method: string, argument: string, value: unk
       { fields: { method, argument } },
     );
   }
+}
+
+function isClass(value: unknown): value is AnyFunction {
+  return typeof value === "function" && /^class\b/.test(Function.prototype.toString.call(value));
 }
 
 export function isAsync(fn: AnyFunction): boolean {

@@ -173,8 +173,9 @@ export class JobClient {
     return id;
   }
 
+  /** Also after the job's end: it is by this that the master lets the results go. */
   #acknowledge(job: JobId, bytes: number): void {
-    if (bytes > 0 && this.#running.has(job)) this.#parts.send({ kind: "acknowledge", job, bytes });
+    if (bytes > 0 && this.#over === null) this.#parts.send({ kind: "acknowledge", job, bytes });
   }
 
   #abort(job: RunningJob): void {

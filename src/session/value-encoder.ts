@@ -51,11 +51,11 @@ export class ValueEncoder {
   }
 
   /** The function that carries a class; captured at its first instance. */
-  carrierOf(constructor: ClassConstructor, method: string): FunctionRef {
-    let carrier = this.#carriers.get(constructor);
+  carrierOf(type: ClassConstructor, method: string): FunctionRef {
+    let carrier = this.#carriers.get(type);
     if (carrier === undefined) {
-      carrier = this.#capture.capture(() => constructor, method);
-      this.#carriers.set(constructor, carrier);
+      carrier = this.#capture.capture(() => type, method);
+      this.#carriers.set(type, carrier);
     }
     return carrier;
   }
@@ -74,11 +74,11 @@ class MetClasses implements ClassRegistry {
     return [...this.#carriers.values()];
   }
 
-  idOf(constructor: ClassConstructor): string | undefined {
-    if (!this.#carriers.has(constructor)) {
-      this.#carriers.set(constructor, this.encoder.carrierOf(constructor, this.method));
+  idOf(type: ClassConstructor): string | undefined {
+    if (!this.#carriers.has(type)) {
+      this.#carriers.set(type, this.encoder.carrierOf(type, this.method));
     }
-    return this.encoder.classes.idOf(constructor);
+    return this.encoder.classes.idOf(type);
   }
 
   byId(id: string): ClassConstructor | undefined {

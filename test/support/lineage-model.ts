@@ -1,0 +1,244 @@
+// Lineage evaluated on plain arrays: what every operation means, without stages, shuffles, codec or threads. Partitions are
+// arrays of records; a reducer sees its records in map order. The model for property tests.
+
+import type { ClassRegistry } from "../../src/codec/class-registry.js";
+import { compareKeys, hashKey, keysEqual } from "../../src/codec/keys.js";
+import { decodeStream, decodeValue } from "../../src/codec/stream.js";
+import { MillraceError } from "../../src/core/errors.js";
+import type { NodeId } from "../../src/core/ids.js";
+import type { FunctionRef } from "../../src/plan/function.js";
+import type { Aggregator, LineageNode, Operator, PartitionerSpec, Source } from "../../src/plan/lineage.js";
+import { partitionOfHash } from "../../src/shuffle/partitioners.js";
+
+export type Revive = (ref: FunctionRef) => (...args: unknown[]) => unknown;
+type Partitions = unknown[][];
+type KeyValue = readonly [unknown, unknown];
+
+export class LineageModel {
+  readonly #nodes = new Map<NodeId, LineageNode>();
+  readonly #signal = new AbortController().signal;
+
+  constructor(
+    private readonly revive: Revive,
+    private readonly classes: ClassRegistry,
+    /** Partitions of a source that reads files. */
+    private readonly readFiles: (source: Source) => Partitions = () => [],
+  ) {}
+
+  learn(nodes: readonly LineageNode[]): void {
+    for (const node of nodes) this.#nodes.set(node.id, node);
+  }
+
+  forget(nodes: readonly NodeId[]): void {
+    for (const id of nodes) this.#nodes.delete(id);
+  }
+
+  get known(): readonly NodeId[] {
+    return [...this.#nodes.keys()];
+  }
+
+  async evaluate(id: NodeId): Promise<Partitions> {
+    const node = this.#nodes.get(id);
+    if (node === undefined) throw new MillraceError("PROTOCOL_ERROR", `node ${id} was never sent`);
+    switch (node.kind) {
+      case "source":
+        return this.#source(node.source);
+      case "narrow": {
+        const parent = await this.evaluate(node.parent);
+        return Promise.all(parent.map((records, partition) => this.#narrow(node.operator, records, partition)));
+      }
+      case "union":
+        return (await Promise.all(node.parents.map((parent) => this.evaluate(parent)))).flat();
+      case "coalesce": {
+        const parent = await this.evaluate(node.parent);
+        const count = Math.min(node.partitions, parent.length);
+        return Array.from({ length: count }, (_, i) =>
+          parent.slice(Math.floor((i * parent.length) / count), Math.floor(((i + 1) * parent.length) / count)).flat(),
+        );
+      }
+      case "combine": {
+        const placed = this.#place(await this.evaluate(node.parent), node.partitioner, true);
+        return placed.map((records) => this.#combine(records as KeyValue[], node.aggregator));
+      }
+      case "cogroup": {
+        const parents = await Promise.all(node.parents.map((parent) => this.evaluate(parent)));
+        const partitions = node.partitioner.partitions ?? Math.max(...parents.map((parent) => parent.length));
+        const placed = parents.map((parent) => this.#place(parent, { ...node.partitioner, partitions }, true));
+        return Array.from({ length: partitions }, (_, i) => cogroup(placed.map((parent) => parent[i] as KeyValue[])));
+      }
+      case "exchange": {
+        const parent = await this.evaluate(node.parent);
+        if (node.sort === null) return this.#place(parent, node.partitioner, node.pairs);
+        return sorted(
+          parent as KeyValue[][],
+          node.partitioner.partitions ?? parent.length,
+          node.sort === "ascending" ? 1 : -1,
+        );
+      }
+    }
+  }
+
+  #source(source: Source): Partitions {
+    if (source.kind === "collection") return source.slices.map((slice) => decodeStream(slice, this.classes));
+    if (source.kind !== "range") return this.readFiles(source);
+    const { start, end, step, slices } = source;
+    const count = Math.max(0, Math.ceil((end - start) / step));
+    const all = Array.from({ length: count }, (_, i) => start + i * step);
+    return Array.from({ length: slices }, (_, i) =>
+      all.slice(Math.floor((i * count) / slices), Math.floor(((i + 1) * count) / slices)),
+    );
+  }
+
+  async #narrow(operator: Operator, records: unknown[], partition: number): Promise<unknown[]> {
+    switch (operator.op) {
+      case "keys":
+        return pairs(records).map(([key]) => key);
+      case "values":
+        return pairs(records).map(([, value]) => value);
+      case "asKey":
+        return records.map((record) => [record, null]);
+      case "joinPairs":
+        return (records as [unknown, [unknown[], unknown[]]][]).flatMap(([key, [left, right]]) =>
+          left.flatMap((l) => right.map((r) => [key, [l, r]])),
+        );
+      case "mapPartitions":
+        return collectAsync((await this.revive(operator.fn)(records, this.#signal)) as Iterable<unknown>);
+      case "mapPartitionsWithIndex":
+        return collectAsync((await this.revive(operator.fn)(partition, records, this.#signal)) as Iterable<unknown>);
+      default:
+        return this.#byRecord(operator, records);
+    }
+  }
+
+  async #byRecord(operator: Operator & { fn: FunctionRef }, records: unknown[]): Promise<unknown[]> {
+    const fn = this.revive(operator.fn);
+    const call = (record: unknown) => fn(record, this.#signal);
+    const out: unknown[] = [];
+    for (const record of records) {
+      switch (operator.op) {
+        case "map":
+          out.push(await call(record));
+          break;
+        case "flatMap":
+          out.push(...((await call(record)) as Iterable<unknown>));
+          break;
+        case "filter":
+          if (await call(record)) out.push(record);
+          break;
+        case "keyBy":
+          out.push([await call(record), record]);
+          break;
+        case "mapValues": {
+          const [key, value] = pair(record);
+          out.push([key, await call(value)]);
+          break;
+        }
+        case "flatMapValues": {
+          const [key, value] = pair(record);
+          for (const one of (await call(value)) as Iterable<unknown>) out.push([key, one]);
+        }
+      }
+    }
+    return out;
+  }
+
+  #place(parent: Partitions, partitioner: PartitionerSpec, keyed: boolean): Partitions {
+    const count = partitioner.partitions ?? parent.length;
+    const placed: Partitions = Array.from({ length: count }, () => []);
+    const by = partitioner.kind === "custom" ? this.revive(partitioner.fn) : null;
+    for (const [partition, records] of parent.entries()) {
+      for (const [position, record] of records.entries()) {
+        const key = keyed ? pair(record)[0] : null;
+        const at =
+          partitioner.kind === "roundRobin"
+            ? (partition + position) % count
+            : by === null
+              ? partitionOfHash(hashKey(key), count)
+              : (by(key, count) as number);
+        placed[at]!.push(record);
+      }
+    }
+    return placed;
+  }
+
+  #combine(records: readonly KeyValue[], aggregator: Aggregator): unknown[] {
+    const combined: unknown[] = [];
+    for (const [key, values] of groups(records)) combined.push([key, this.#combined(values, aggregator)]);
+    return combined;
+  }
+
+  #combined(values: readonly unknown[], aggregator: Aggregator): unknown {
+    switch (aggregator.kind) {
+      case "group":
+        return values;
+      case "first":
+        return values[0];
+      case "reduce":
+        return values.reduce((a, b) => this.revive(aggregator.merge)(a, b));
+      case "aggregate": {
+        const seq = this.revive(aggregator.seq);
+        return values.reduce((total, value) => seq(total, value), decodeValue(aggregator.zero, this.classes));
+      }
+      case "functions": {
+        const mergeValue = this.revive(aggregator.mergeValue);
+        const [head, ...rest] = values;
+        return rest.reduce((combiner, value) => mergeValue(combiner, value), this.revive(aggregator.create)(head));
+      }
+    }
+  }
+}
+
+/** Pairs by equal key, keys and values in the order in which they come. */
+export function groups(records: readonly KeyValue[]): [unknown, unknown[]][] {
+  const found: [unknown, unknown[]][] = [];
+  const byHash = new Map<number, [unknown, unknown[]][]>();
+  for (const [key, value] of records) {
+    const hash = hashKey(key);
+    const bucket = byHash.get(hash) ?? [];
+    byHash.set(hash, bucket);
+    let group = bucket.find((entry) => keysEqual(entry[0], key));
+    if (group === undefined) {
+      group = [key, []];
+      bucket.push(group);
+      found.push(group);
+    }
+    group[1].push(value);
+  }
+  return found;
+}
+
+function cogroup(parents: readonly (readonly KeyValue[])[]): unknown[] {
+  const tagged = parents.flatMap((records, parent) =>
+    records.map(([key, value]) => [key, [parent, value]] as KeyValue),
+  );
+  return groups(tagged).map(([key, values]) => [
+    key,
+    parents.map((_, parent) =>
+      (values as [number, unknown][]).filter(([from]) => from === parent).map(([, value]) => value),
+    ),
+  ]);
+}
+
+function sorted(parent: readonly KeyValue[][], count: number, sign: number): Partitions {
+  const all = parent.flat().sort((a, b) => sign * compareKeys(a[0], b[0]));
+  return Array.from({ length: count }, (_, i) =>
+    all.slice(Math.floor((i * all.length) / count), Math.floor(((i + 1) * all.length) / count)),
+  );
+}
+
+function pair(record: unknown): KeyValue {
+  if (!Array.isArray(record) || record.length !== 2) {
+    throw new MillraceError("NOT_A_PAIR", `a pair operation met ${JSON.stringify(record)}`);
+  }
+  return record as unknown as KeyValue;
+}
+
+function pairs(records: readonly unknown[]): KeyValue[] {
+  return records.map(pair);
+}
+
+async function collectAsync(iterable: Iterable<unknown> | AsyncIterable<unknown>): Promise<unknown[]> {
+  const all: unknown[] = [];
+  for await (const record of iterable) all.push(record);
+  return all;
+}
