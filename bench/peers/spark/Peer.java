@@ -41,28 +41,27 @@ public final class Peer {
       }
     });
     double ready = (System.currentTimeMillis() - ManagementFactory.getRuntimeMXBean().getStartTime()) / 1e3;
-    String[] value = new String[1];
-    double first = time(() -> value[0] = run(context, workload, input, scratch + "/spark-first", size));
+    Timed cold = time(context, workload, input, scratch + "/first", size);
+    double first = cold.seconds();
     Thread.sleep(200); // The listener bus delivers metrics late.
     long shuffled = shuffleBytes.get();
     warmUp(context);
     double warm = Double.MAX_VALUE;
     for (int i = 0; i < repeats; i++) {
-      String out = scratch + "/spark-warm-" + i;
-      double seconds = time(() -> {
-        String again = run(context, workload, input, out, size);
-        if (!value[0].equals(again) && !workload.equals("pagerank") && !workload.equals("jobs"))
-          throw new IllegalStateException("the warm run gave " + again + ", the first " + value[0]);
-      });
+      Timed again = time(context, workload, input, scratch + "/warm-" + i, size);
+      if (!cold.value().equals(again.value()) && !workload.equals("pagerank") && !workload.equals("jobs"))
+        throw new IllegalStateException("the warm run gave " + again.value() + ", the first " + cold.value());
+      double seconds = again.seconds();
       warm = Math.min(warm, seconds);
     }
     context.stop();
-    System.out.printf(Locale.ROOT, "{\"ready\":%.3f,\"first\":%.3f,\"warm\":%.3f,\"shuffleBytes\":%d,\"value\":%s}%n", ready, first, warm, shuffled, value[0]);
+    System.out.printf(Locale.ROOT, "{\"ready\":%.3f,\"first\":%.3f,\"warm\":%.3f,\"shuffleBytes\":%d,\"value\":%s}%n", ready, first, warm, shuffled, cold.value());
   }
 
-  private static String run(JavaSparkContext context, String workload, String input, String out, double size) throws Exception {
+  /** Does the timed part; what it gives back makes the value that is compared, outside the time. */
+  private static Check run(JavaSparkContext context, String workload, String input, String out, double size) throws Exception {
     return switch (workload) {
-      case "startup" -> String.valueOf(context.parallelize(Arrays.asList(1, 2, 3, 4), 2).map(x -> x * x).reduce(Integer::sum));
+      case "startup" -> startUp(context);
       case "tasks" -> tasks(context, scaled(10_000, size));
       case "jobs" -> jobs(context, scaled(300, size));
       case "wordcount" -> wordCount(context, input);
@@ -73,17 +72,23 @@ public final class Peer {
     };
   }
 
+  private static Check startUp(JavaSparkContext context) {
+    int sum = context.parallelize(Arrays.asList(1, 2, 3, 4), 2).map(x -> x * x).reduce(Integer::sum);
+    return () -> "{\"sum\":" + sum + "}";
+  }
+
   private static int scaled(int full, double size) {
     return Math.max(2, (int) Math.round(full * size));
   }
 
-  private static String tasks(JavaSparkContext context, int tasks) {
+  private static Check tasks(JavaSparkContext context, int tasks) {
     List<Integer> empty = new ArrayList<>();
     JavaRDD<Integer> rdd = context.parallelize(empty, tasks);
-    return "{\"tasks\":" + rdd.getNumPartitions() + ",\"records\":" + rdd.count() + "}";
+    long records = rdd.count();
+    return () -> "{\"tasks\":" + rdd.getNumPartitions() + ",\"records\":" + records + "}";
   }
 
-  private static String jobs(JavaSparkContext context, int jobs) {
+  private static Check jobs(JavaSparkContext context, int jobs) {
     List<Integer> data = Arrays.asList(1, 2, 3, 4, 5, 6, 7, 8);
     double[] millis = new double[jobs];
     long sum = 0;
@@ -94,33 +99,35 @@ public final class Peer {
       millis[i] = (System.nanoTime() - started) / 1e6;
     }
     double mean = Arrays.stream(millis).average().orElse(0);
-    return String.format(Locale.ROOT, "{\"sum\":%d,\"meanMs\":%.3f}", sum, mean);
+    long total = sum;
+    return () -> String.format(Locale.ROOT, "{\"sum\":%d,\"meanMs\":%.3f}", total, mean);
   }
 
-  private static String wordCount(JavaSparkContext context, String input) throws Exception {
+  private static Check wordCount(JavaSparkContext context, String input) throws Exception {
     JavaPairRDD<String, Integer> counts = context.textFile(input)
         .flatMap(line -> Arrays.asList(line.split(" ")).iterator())
         .mapToPair(word -> new Tuple2<>(word, 1))
         .reduceByKey(Integer::sum);
-    // Timed with the collection: the vocabulary is small against the text.
     List<Tuple2<String, Integer>> all = counts.collect();
-    List<String> lines = new ArrayList<>(all.size());
-    long words = 0;
-    for (Tuple2<String, Integer> pair : all) {
-      lines.add(pair._1() + " " + pair._2());
-      words += pair._2();
-    }
-    lines.sort(Comparator.naturalOrder());
-    return "{\"words\":" + words + ",\"distinct\":" + all.size() + ",\"digest\":\"" + digest(lines) + "\"}";
+    return () -> {
+      List<String> lines = new ArrayList<>(all.size());
+      long words = 0;
+      for (Tuple2<String, Integer> pair : all) {
+        lines.add(pair._1() + " " + pair._2());
+        words += pair._2();
+      }
+      lines.sort(Comparator.naturalOrder());
+      return "{\"words\":" + words + ",\"distinct\":" + all.size() + ",\"digest\":\"" + digest(lines) + "\"}";
+    };
   }
 
-  private static String sort(JavaSparkContext context, String input, String out) {
+  private static Check sort(JavaSparkContext context, String input, String out) {
     context.textFile(input).sortBy(line -> line.substring(0, 10), true, context.textFile(input).getNumPartitions()).saveAsTextFile(out);
     // The parent checks the files: that is not timed.
-    return "{\"out\":true}";
+    return () -> "{\"out\":true}";
   }
 
-  private static String pageRank(JavaSparkContext context, String input) {
+  private static Check pageRank(JavaSparkContext context, String input) {
     JavaPairRDD<Integer, Iterable<Integer>> links = context.textFile(input).mapToPair(line -> {
       int space = line.indexOf(' ');
       return new Tuple2<>(Integer.parseInt(line.substring(0, space)), Integer.parseInt(line.substring(space + 1)));
@@ -137,20 +144,22 @@ public final class Peer {
       }).reduceByKey(new HashPartitioner(8), Double::sum).mapValues(sum -> 0.15 + 0.85 * sum);
     }
     List<Tuple2<Integer, Double>> all = new ArrayList<>(ranks.collect());
-    all.sort(Comparator.comparing(pair -> pair._1()));
-    double sum = 0;
-    double weighted = 0;
-    double greatest = 0;
-    for (Tuple2<Integer, Double> pair : all) {
-      sum += pair._2();
-      weighted += pair._2() * (pair._1() % 1000 + 1);
-      greatest = Math.max(greatest, pair._2());
-    }
     links.unpersist();
-    return String.format(Locale.ROOT, "{\"nodes\":%d,\"sum\":%.12e,\"weighted\":%.12e,\"greatest\":%.12e}", all.size(), sum, weighted, greatest);
+    return () -> {
+      all.sort(Comparator.comparing(pair -> pair._1()));
+      double sum = 0;
+      double weighted = 0;
+      double greatest = 0;
+      for (Tuple2<Integer, Double> pair : all) {
+        sum += pair._2();
+        weighted += pair._2() * (pair._1() % 1000 + 1);
+        greatest = Math.max(greatest, pair._2());
+      }
+      return String.format(Locale.ROOT, "{\"nodes\":%d,\"sum\":%.12e,\"weighted\":%.12e,\"greatest\":%.12e}", all.size(), sum, weighted, greatest);
+    };
   }
 
-  private static String tinyBlocks(JavaSparkContext context, int partitions) {
+  private static Check tinyBlocks(JavaSparkContext context, int partitions) {
     List<Integer> parts = new ArrayList<>();
     for (int i = 0; i < partitions; i++) parts.add(i);
     int reducers = partitions;
@@ -168,7 +177,7 @@ public final class Peer {
       }
       return List.of(new Tuple2<>(count, sum)).iterator();
     }).reduce((a, b) -> new Tuple2<>(a._1() + b._1(), a._2() + b._2()));
-    return "{\"rows\":" + sums._1() + ",\"sum\":" + sums._2() + "}";
+    return () -> "{\"rows\":" + sums._1() + ",\"sum\":" + sums._2() + "}";
   }
 
   /** Twenty jobs of other shapes, as the other engines do them too, so that the JIT has seen more than one program. */
@@ -199,13 +208,16 @@ public final class Peer {
     return hex.toString();
   }
 
-  private interface Work {
-    void run() throws Exception;
+  private interface Check {
+    String value() throws Exception;
   }
 
-  private static double time(Work work) throws Exception {
+  private record Timed(double seconds, String value) {}
+
+  private static Timed time(JavaSparkContext context, String workload, String input, String out, double size) throws Exception {
     long started = System.nanoTime();
-    work.run();
-    return (System.nanoTime() - started) / 1e9;
+    Check check = run(context, workload, input, out, size);
+    double seconds = (System.nanoTime() - started) / 1e9;
+    return new Timed(seconds, check.value());
   }
 }

@@ -1,0 +1,22 @@
+// The workloads by name. startup and rss are measured from outside, on whole processes: see engines/process-workloads.ts.
+
+import { jobs } from "./jobs.js";
+import { pagerank } from "./pagerank.js";
+import { sort } from "./sort.js";
+import { tasks } from "./tasks.js";
+import { tinyBlocks } from "./tiny-blocks.js";
+import { wordcount } from "./wordcount.js";
+import type { Workload } from "./workload.js";
+
+export const workloads: Readonly<Record<string, Workload>> = {
+  tasks,
+  jobs,
+  wordcount,
+  sort,
+  pagerank,
+  "tiny-blocks": tinyBlocks,
+};
+
+export const PROCESS_WORKLOADS = ["startup", "rss"] as const;
+
+export const workloadNames: readonly string[] = ["startup", ...Object.keys(workloads), "rss"];
