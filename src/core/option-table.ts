@@ -1,0 +1,171 @@
+// Every option of a session: its name, how its value is read, its default, its form for messages and help. The one table
+// from which types, environment variables, `millrace config` and docs are made.
+//
+// A table of ours rather than a zod schema: importing zod takes 40 to 70 ms of a program start that shall take 600, and an
+// option here is one value read by one function.
+
+import { homedir, tmpdir } from "node:os";
+import { join } from "node:path";
+import { MillraceError } from "./errors.js";
+import type { MachineLimits } from "./machine-limits.js";
+import { parseMasterUrl } from "./master-url.js";
+import { parseBytes, parseDuration } from "./sizes.js";
+
+export interface OptionRow<T> {
+  /** `what` names the option in errors. */
+  parse(value: unknown, what: string): T;
+  readonly default: (limits: MachineLimits) => T;
+  /** The values it takes, for help. */
+  readonly form: string;
+  readonly help: string;
+}
+
+const size = "a size: 512m, 1.5g, or bytes";
+const duration = "a duration: 500ms, 3s, 10min";
+
+/** Fixes a row's type by its parser. */
+const row = <T>(
+  form: string,
+  help: string,
+  parse: (value: unknown, what: string) => T,
+  fallback: T | ((limits: MachineLimits) => T),
+): OptionRow<T> => ({
+  parse,
+  default: typeof fallback === "function" ? (fallback as (limits: MachineLimits) => T) : () => fallback,
+  form,
+  help,
+});
+
+const bytes = (value: unknown, what: string) => parseBytes(value, { what });
+
+export const optionTable = {
+  master: row(
+    "a master URL",
+    "Where the program runs: local, local[N], local[*], local-cluster[workers,slots,memory], millrace://host:port.",
+    (value) => {
+      parseMasterUrl(value);
+      return (value as string).trim();
+    },
+    "local[*]",
+  ),
+  appName: row("a text", "The session's name in status, logs and events.", parseText, "millrace"),
+  secretFile: row<string | null>(
+    "a path",
+    "File of mode 0600 with the cluster's secret. MILLRACE_SECRET holds the secret itself.",
+    parseText,
+    null,
+  ),
+  defaultParallelism: row<number | null>(
+    "a whole number",
+    "Partitions of parallelize and range. By default min(records, 8).",
+    count(1),
+    null,
+  ),
+  memory: row(
+    `${size}; a plain text number is MB`,
+    "Memory of a worker, or of the driver's slots. By default half of what machine and cgroup allow.",
+    atLeast(64 * 2 ** 20, "64m", (value, what) => parseBytes(value, { what, plainUnit: "m" })),
+    (limits) => Math.floor(limits.memoryBytes / 2),
+  ),
+  "memory.taskBytes": row<number | null>(
+    size,
+    "What the operators of one task may hold. By default a slot's share of memory.",
+    atLeast(1, "1", bytes),
+    null,
+  ),
+  "memory.watch": row(
+    "true or false",
+    "End a slot that outgrows its share before the process does.",
+    parseBoolean,
+    true,
+  ),
+  localDir: row("a path", "Directory for shuffle, spill and cache files.", parseText, () => tmpdir()),
+  "task.maxFailures": row("a whole number", "Failed attempts of one task after which its job fails.", count(1), 4),
+  "task.timeout": row<number | null>(
+    duration,
+    "A task that runs longer fails. By default none does.",
+    atLeast(1, "1ms", parseDuration),
+    null,
+  ),
+  "locality.wait": row(duration, "How long a task waits for a slot near its data.", parseDuration, 3000),
+  "scheduler.workerTimeout": row(duration, "How long a job waits for a first worker.", parseDuration, 60_000),
+  "driver.maxResultSize": row(
+    `${size}; 0 for no limit`,
+    "Encoded results of one job above which it fails.",
+    bytes,
+    2 ** 30,
+  ),
+  "shuffle.flushBytes": row(
+    size,
+    "Encoded bytes at which a map side combine writes out what it holds.",
+    atLeast(1024, "1k", bytes),
+    32 * 2 ** 20,
+  ),
+  "shuffle.localReads": row(
+    "true or false",
+    "Read blocks of workers on the same machine from their files.",
+    parseBoolean,
+    true,
+  ),
+  "shuffle.compress": row("true or false", "Compress shuffle blocks of 4 KiB and more.", parseBoolean, true),
+  "eventLog.enabled": row("true or false", "Write an event log of the session.", parseBoolean, true),
+  "eventLog.dir": row("a path", "Directory of event logs.", parseText, () => join(homedir(), ".millrace", "events")),
+  "log.level": row(
+    "error, warn, info or debug",
+    "The least severe message that is logged.",
+    oneOf("error", "warn", "info", "debug"),
+    "warn",
+  ),
+} as const satisfies Readonly<Record<string, OptionRow<unknown>>>;
+
+export type OptionName = keyof typeof optionTable;
+/** Compiled values: sizes in bytes, durations in milliseconds, null = not limited, or decided elsewhere. */
+export type OptionValues = { readonly [K in OptionName]: ReturnType<(typeof optionTable)[K]["default"]> };
+
+export const optionNames = Object.keys(optionTable) as OptionName[];
+
+export function isOptionName(name: string): name is OptionName {
+  return Object.hasOwn(optionTable, name);
+}
+
+function parseText(value: unknown, what: string): string {
+  if (typeof value === "string" && value.trim() !== "") return value;
+  throw invalid(what, value, "a text that is not empty");
+}
+
+function parseBoolean(value: unknown, what: string): boolean {
+  if (value === true || value === "true") return true;
+  if (value === false || value === "false") return false;
+  throw invalid(what, value, "true or false");
+}
+
+function count(least: number) {
+  return (value: unknown, what: string): number => {
+    const number = typeof value === "string" && /^\d+$/.test(value.trim()) ? Number(value) : value;
+    if (typeof number === "number" && Number.isSafeInteger(number) && number >= least) return number;
+    throw invalid(what, value, `a whole number from ${least} on`);
+  };
+}
+
+function atLeast(least: number, shown: string, parse: (value: unknown, what: string) => number) {
+  return (value: unknown, what: string): number => {
+    const number = parse(value, what);
+    if (number >= least) return number;
+    throw invalid(what, value, `at least ${shown}`);
+  };
+}
+
+function oneOf<const T extends string>(...values: readonly T[]) {
+  return (value: unknown, what: string): T => {
+    const found = values.find((allowed) => allowed === value);
+    if (found !== undefined) return found;
+    throw invalid(what, value, `one of ${values.join(", ")}`);
+  };
+}
+
+function invalid(what: string, value: unknown, expected: string): MillraceError {
+  const shown = typeof value === "string" ? JSON.stringify(value) : String(value);
+  return new MillraceError("INVALID_OPTION", `${what}: ${shown} cannot be read, ${expected} was expected`, {
+    fields: { what, value: shown },
+  });
+}
