@@ -144,7 +144,14 @@ async function measure(name: string, setting: Setting, failures: string[]): Prom
   }
   const title =
     workload?.title ?? (name === "startup" ? "a trivial program, whole process" : "an idle worker with one slot");
-  return { workload: name, title, inputBytes: input.bytes, measurements, disagreements: disagreements(measurements) };
+  return {
+    workload: name,
+    title,
+    size,
+    inputBytes: input.bytes,
+    measurements,
+    disagreements: disagreements(measurements),
+  };
 }
 
 async function measureChild(request: ChildRequest): Promise<Measurement> {

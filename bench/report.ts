@@ -17,6 +17,8 @@ export interface Measurement {
 export interface WorkloadReport {
   readonly workload: string;
   readonly title: string;
+  /** 1 = what the title says. */
+  readonly size: number;
   readonly inputBytes: number;
   readonly measurements: readonly Measurement[];
   /** Empty: every value agrees. */
@@ -39,7 +41,14 @@ export function compareValues(a: Value, b: Value): string[] {
   });
 }
 
-export function formatReport({ workload, title, inputBytes, measurements, disagreements }: WorkloadReport): string {
+export function formatReport({
+  workload,
+  title,
+  size,
+  inputBytes,
+  measurements,
+  disagreements,
+}: WorkloadReport): string {
   const head = ["engine", "first s", "warm s", "MB/s", "peak RSS MB", "shuffle MB", `warm / ${BASELINE}`, ""];
   const table = new Table({ head, style: { head: [], border: [], compact: true } });
   const baseline = measurements.find(({ engine }) => engine === BASELINE);
@@ -59,7 +68,8 @@ export function formatReport({ workload, title, inputBytes, measurements, disagr
   }
   const verdict = disagreements.length === 0 ? "all values agree" : `VALUES DIFFER: ${disagreements.join("; ")}`;
   const input = inputBytes === 0 ? "" : `, ${(inputBytes / 1e6).toFixed(1)} MB in`;
-  return `${workload}: ${title}${input}\n${table.toString()}\n${verdict}\n`;
+  const scale = size === 1 ? "" : ` x ${size}`;
+  return `${workload}: ${title}${scale}${input}\n${table.toString()}\n${verdict}\n`;
 }
 
 function seconds(value: number | null): string {

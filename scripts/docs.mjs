@@ -1,0 +1,132 @@
+// Writes the pages of docs/ that are tables of the code: errors.md from the error catalogue, options.md from the option table.
+//
+//   node scripts/docs.mjs           writes them
+//   node scripts/docs.mjs --check   writes nothing; ends with 1 and names the pages that are not current
+
+import { readFileSync, writeFileSync } from "node:fs";
+import { homedir, tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { build } from "esbuild";
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+const check = process.argv.includes("--check");
+
+const { errorCatalog } = await load("src/core/error-codes.ts");
+const { optionNames, optionTable, variableOfOption } = await load("src/core/options.ts");
+const pages = { "docs/errors.md": errorsPage(), "docs/options.md": optionsPage() };
+
+const stale = [];
+for (const [path, text] of Object.entries(pages)) {
+  const file = join(root, path);
+  if (current(file) === text) continue;
+  stale.push(path);
+  if (!check) writeFileSync(file, text);
+}
+if (check && stale.length > 0) {
+  console.error(`not current: ${stale.join(", ")}; run node scripts/docs.mjs`);
+  process.exitCode = 1;
+} else if (stale.length > 0) {
+  console.log(`wrote ${stale.join(", ")}`);
+}
+
+function errorsPage() {
+  const rows = Object.entries(errorCatalog).map(
+    ([code, { cause, cure }]) => `| \`${code}\` | ${cell(cause)} | ${cell(cure)} |`,
+  );
+  return `# Errors
+
+Every failure of millrace is a \`MillraceError\` with a \`code\`, a message that says who, what, expected against actual and what
+to do next, \`fields\` (ids, paths, the operator, the partition, the attempt) and, where there is one, the \`cause\`. Codes are
+stable: branch on them, not on messages.
+
+\`\`\`ts
+import { isMillraceError } from "millrace";
+
+try {
+  await counts.saveAsTextFile("out/counts");
+} catch (error) {
+  if (isMillraceError(error) && error.code === "OUTPUT_EXISTS") console.error("remove out/counts first");
+  else throw error;
+}
+\`\`\`
+
+This page is made from src/core/error-codes.ts by \`node scripts/docs.mjs\`.
+
+| code | cause | what to do |
+|---|---|---|
+${rows.join("\n")}
+`;
+}
+
+function optionsPage() {
+  const rows = optionNames.map((name) => {
+    const { form, help } = optionTable[name];
+    return `| \`${name}\` | \`${variableOfOption(name)}\` | ${cell(help)} | ${cell(form)} | ${cell(shownDefault(name))} |`;
+  });
+  return `# Options
+
+\`Session.open({ ... })\` beats \`MILLRACE_*\` variables, those beat \`millrace.json\` beside the program, that beats the defaults. A
+name that no option has, and a value that cannot be read, are errors that name the nearest valid one.
+
+\`\`\`ts
+const session = await Session.open({ master: "local[4]", "task.maxFailures": 2, memory: "4g" });
+\`\`\`
+
+\`\`\`sh
+MILLRACE_TASK_MAX_FAILURES=2 millrace run counts.ts
+millrace run --conf task.maxFailures=2 counts.ts
+\`\`\`
+
+\`\`\`json
+{ "master": "local[4]", "task.maxFailures": 2 }
+\`\`\`
+
+\`MILLRACE_SECRET\` is no option: it holds the cluster's secret and is shown nowhere (docs/security.md).
+
+This page is made from src/core/option-table.ts by \`node scripts/docs.mjs\`.
+
+| option | variable | what | values | default |
+|---|---|---|---|---|
+${rows.join("\n")}
+`;
+}
+
+/** The same on every machine: what depends on one is put in words. */
+function shownDefault(name) {
+  const limits = (memoryBytes) => ({ memoryBytes, cpus: 2, slots: 2 });
+  const [small, large] = [2 ** 32, 2 ** 34].map((memory) => optionTable[name].default(limits(memory)));
+  if (small === null) return "";
+  if (small !== large) return "by the machine";
+  if (small === tmpdir()) return "the system's temporary directory";
+  if (typeof small === "string") return `\`${small.replace(homedir(), "~")}\``;
+  return `\`${form(name, small)}\``;
+}
+
+function form(name, value) {
+  if (typeof value !== "number") return String(value);
+  const { form } = optionTable[name];
+  if (form.startsWith("a duration")) return value % 60_000 === 0 ? `${value / 60_000}min` : `${value / 1000}s`;
+  if (form.startsWith("a size")) return value % 2 ** 30 === 0 ? `${value / 2 ** 30}g` : `${value / 2 ** 20}m`;
+  return String(value);
+}
+
+function cell(text) {
+  return text.replaceAll("|", "\\|");
+}
+
+function current(file) {
+  try {
+    return readFileSync(file, "utf8");
+  } catch (error) {
+    if (error.code === "ENOENT") return null;
+    throw error;
+  }
+}
+
+/** The exports of a TypeScript file without a build before it. */
+async function load(source) {
+  const options = { bundle: true, write: false, platform: "node", format: "esm", logLevel: "silent" };
+  const { outputFiles } = await build({ entryPoints: [join(root, source)], ...options });
+  return import(`data:text/javascript;base64,${Buffer.from(outputFiles[0].contents).toString("base64")}`);
+}
