@@ -1,0 +1,120 @@
+// What happened in a session, as its event log tells it: one JSON object a line, so that status pages, `millrace` and people
+// with jq read the same. Additions to an event keep the version; a changed meaning raises it. Nothing secret stands in an
+// event: no option values that name credentials, no captured values, no records.
+
+import type { WireError } from "../core/errors.js";
+
+/** Written into sessionStarted; readers refuse a larger one. */
+export const eventLogVersion = 1;
+
+/** As protocol's TaskMetrics: bytes and milliseconds. */
+export interface EventMetrics {
+  readonly runMs: number;
+  readonly recordsRead: number;
+  readonly bytesRead: number;
+  readonly recordsWritten: number;
+  readonly bytesWritten: number;
+  readonly shuffleReadBytes: number;
+  readonly shuffleWriteBytes: number;
+  readonly spillBytes: number;
+  readonly peakMemoryBytes: number;
+}
+
+interface TaskName {
+  readonly job: number;
+  readonly stage: number;
+  readonly partition: number;
+  readonly attempt: number;
+}
+
+type EventBody =
+  | {
+      readonly type: "sessionStarted";
+      readonly version: number;
+      readonly session: string;
+      readonly appName: string;
+      readonly millrace: string;
+      readonly master: string;
+      readonly options: Readonly<Record<string, string | number | boolean>>;
+    }
+  | { readonly type: "sessionEnded"; readonly error: WireError | null }
+  | {
+      readonly type: "jobStarted";
+      readonly job: number;
+      readonly action: string;
+      readonly callSite: string;
+      readonly stages: readonly number[];
+    }
+  | { readonly type: "jobEnded"; readonly job: number; readonly error: WireError | null; readonly elapsedMs: number }
+  | {
+      readonly type: "stageStarted";
+      readonly job: number;
+      readonly stage: number;
+      readonly name: string;
+      readonly kind: string;
+      readonly tasks: number;
+      readonly parents: readonly number[];
+    }
+  | {
+      readonly type: "stageEnded";
+      readonly job: number;
+      readonly stage: number;
+      readonly error: WireError | null;
+      readonly elapsedMs: number;
+    }
+  | (TaskName & {
+      readonly type: "taskStarted";
+      readonly worker: string;
+      readonly slot: number;
+      readonly locality: string;
+    })
+  | (TaskName & {
+      readonly type: "taskEnded";
+      readonly worker: string;
+      readonly outcome: "succeeded" | "failed" | "fetchFailed" | "cancelled";
+      readonly error: WireError | null;
+      readonly metrics: EventMetrics | null;
+    })
+  | {
+      readonly type: "workerAdded";
+      readonly worker: string;
+      readonly role: string;
+      readonly node: string;
+      readonly slots: number;
+      readonly memoryBytes: number;
+    }
+  | { readonly type: "workerLost"; readonly worker: string; readonly reason: string }
+  | {
+      readonly type: "cached";
+      readonly node: number;
+      readonly partition: number;
+      readonly worker: string;
+      readonly sizeBytes: number;
+    }
+  | { readonly type: "uncached"; readonly node: number; readonly partition: number; readonly worker: string }
+  /** Console lines of tasks that were not passed on. */
+  | { readonly type: "logsDropped"; readonly lines: number };
+
+/** `time`: milliseconds since 1970 at the master. */
+export type SessionEvent = { readonly time: number } & EventBody;
+export type EventType = EventBody["type"];
+
+const known: Record<EventType, true> = {
+  sessionStarted: true,
+  sessionEnded: true,
+  jobStarted: true,
+  jobEnded: true,
+  stageStarted: true,
+  stageEnded: true,
+  taskStarted: true,
+  taskEnded: true,
+  workerAdded: true,
+  workerLost: true,
+  cached: true,
+  uncached: true,
+  logsDropped: true,
+};
+
+export function isEventType(type: unknown): type is EventType {
+  return typeof type === "string" && Object.hasOwn(known, type);
+}
