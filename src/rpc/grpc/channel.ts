@@ -249,9 +249,9 @@ function connected(grpc: GrpcLibrary, client: Client, deadline: number): Promise
   return new Promise((resolve, reject) => {
     const look = (): void => {
       const state = channel.getConnectivityState(true);
-      if (state === READY) return resolve();
-      if (state === TRANSIENT_FAILURE || state === SHUTDOWN) return reject(new Error("the connection was refused"));
-      channel.watchConnectivityState(state, deadline, (error) => (error === undefined ? look() : reject(error)));
+      if (state === READY) resolve();
+      else if (state === TRANSIENT_FAILURE || state === SHUTDOWN) reject(new Error("the connection was refused"));
+      else channel.watchConnectivityState(state, deadline, (error) => (error === undefined ? look() : reject(error)));
     };
     look();
   });
