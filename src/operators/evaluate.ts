@@ -58,6 +58,14 @@ export class Evaluator {
     return closingBoth(lazy, source);
   }
 
+  /** Whether a function that is declared async runs in this task at the node or below it. */
+  mayAwait(id: NodeId): boolean {
+    const node = this.#node(id);
+    const { operator } = node;
+    if (operator !== undefined && "fn" in operator && operator.fn.async) return true;
+    return node.inputs.some((input) => input.kind === "narrow" && this.mayAwait(input.node));
+  }
+
   /** A node whose operator is not fused into a chain: everything but plain narrow operators. */
   #openBase(node: FragmentNode, partition: number): BatchSource {
     if (node.storage === "NONE") return this.#compute(node, partition);
@@ -110,6 +118,7 @@ export class Evaluator {
       call: indexed ? (records) => fn(partition, records) : (records) => fn(records),
       context: this.context,
       site: node.callSite,
+      gather: this.mayAwait(narrowInput(node, 0)),
     });
   }
 

@@ -1,6 +1,7 @@
 // mapPartitions: a function of the user's that pulls the records of a whole partition and answers an iterable, an
 // asynchronous iterable, or a promise of either.
 
+import { MillraceError } from "../core/errors.js";
 import type { CallSite } from "../plan/function.js";
 import { ArraySource, BATCH_RECORDS, chainMaybe, drain, IteratorSource, isPromise, LazySource } from "./batches.js";
 import type { BatchSource, MaybePromise, TaskContext } from "./task-context.js";
@@ -11,6 +12,8 @@ export interface PartitionsCall {
   readonly call: (records: Iterable<unknown>) => unknown;
   readonly context: TaskContext;
   readonly site: CallSite;
+  /** An asynchronous function may stand below: read all records before the call. */
+  readonly gather: boolean;
 }
 
 export function partitionsSource(options: PartitionsCall): BatchSource {
@@ -26,32 +29,29 @@ export function partitionsSource(options: PartitionsCall): BatchSource {
 }
 
 /**
- * The records of a source as the one-pass iterable that user functions get. A source that answers promises (below an
- * asynchronous operator) is read to its end first, because the function pulls synchronously.
+ * The records of a source as the one-pass iterable that user functions get. A source that answers promises is read to its
+ * end first (`gather`, or its first batch tells), because the function pulls synchronously.
  */
-export function pullable(below: BatchSource, context: TaskContext): MaybePromise<Iterable<unknown>> {
-  const first = below.next();
-  if (!isPromise(first)) return new PulledRecords(below, context, first);
+export function pullable(below: BatchSource, context: TaskContext, gather: boolean): MaybePromise<Iterable<unknown>> {
+  const first = gather ? null : below.next();
+  if (!gather && !isPromise(first)) return new PulledRecords(below, context, first);
   const all: unknown[] = [];
-  return first.then((batch) => {
-    for (const record of batch ?? []) all.push(record);
-    const rest =
-      batch === null
-        ? undefined
-        : drain(
-            below,
-            () => context.checkCancelled(),
-            (records) => {
-              for (const record of records) all.push(record);
-              return false;
-            },
-          );
-    return chainMaybe(rest, () => all);
+  const take = (records: readonly unknown[]) => {
+    for (const record of records) all.push(record);
+    return false;
+  };
+  return chainMaybe(first, (batch) => {
+    if (batch !== null) take(batch);
+    else if (!gather) return all;
+    return chainMaybe(
+      drain(below, () => context.checkCancelled(), take),
+      () => all,
+    );
   });
 }
 
 function open(options: PartitionsCall): MaybePromise<BatchSource> {
-  return chainMaybe(pullable(options.below, options.context), (records) => {
+  return chainMaybe(pullable(options.below, options.context, options.gather), (records) => {
     const { call, site, context } = options;
     let result: unknown;
     try {
@@ -146,11 +146,22 @@ class PulledRecords implements Iterable<unknown>, Iterator<unknown> {
   next(): IteratorResult<unknown> {
     while (this.#batch !== null && this.#at >= this.#batch.length) {
       this.context.checkCancelled();
-      // Synchronous: a source whose first batch is no promise answers none later.
-      this.#batch = this.below.next() as readonly unknown[] | null;
+      const batch = this.below.next();
+      if (isPromise(batch)) throw lateAsync(batch);
+      this.#batch = batch;
       this.#at = 0;
     }
     if (this.#batch === null) return { done: true, value: undefined };
     return { done: false, value: this.#batch[this.#at++] };
   }
+}
+
+/** A function that is not declared async answered its first promise after the partition's function had begun to read. */
+function lateAsync(batch: Promise<unknown>): MillraceError {
+  // Its own outcome concerns nobody any more.
+  batch.catch(() => undefined);
+  return new MillraceError(
+    "SYNC_FUNCTION_REQUIRED",
+    "a function below mapPartitions answered a promise for a later record only: declare it async, so that it is awaited",
+  );
 }

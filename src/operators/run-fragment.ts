@@ -21,7 +21,8 @@ export function runFragment(fragment: Fragment, context: TaskContext): MaybeProm
   const root = fragment.nodes.at(-1);
   if (root === undefined) throw new MillraceError("INTERNAL", `a fragment with output ${output.kind} has no nodes`);
   const site = (output.kind === "sampleKeys" ? undefined : output.callSite) ?? root.callSite;
-  const chain = new Evaluator(fragment.nodes, context).openChain(root.id, context.partition);
+  const evaluator = new Evaluator(fragment.nodes, context);
+  const chain = evaluator.openChain(root.id, context.partition);
   const run = (): MaybePromise<FragmentResult> => {
     switch (output.kind) {
       case "shuffle":
@@ -29,7 +30,7 @@ export function runFragment(fragment: Fragment, context: TaskContext): MaybeProm
       case "sampleKeys":
         return runSampleKeys(chain, output, site, context);
       case "action":
-        return runAction(output.action, { chain, site, context });
+        return runAction(output.action, { chain, site, context, gather: evaluator.mayAwait(root.id) });
     }
   };
   // Also when the chain failed before it was run.

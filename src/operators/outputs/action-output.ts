@@ -26,6 +26,8 @@ interface ActionRun {
   readonly chain: OpenChain;
   readonly site: CallSite;
   readonly context: TaskContext;
+  /** An asynchronous function may stand in the chain or below it. */
+  readonly gather: boolean;
 }
 
 const NO_BYTES = new Uint8Array(0);
@@ -233,21 +235,24 @@ function foreachPartition(fn: FunctionRef, run: ActionRun): MaybePromise<Fragmen
     () => chain.source.close(),
     () =>
       chainMaybe(settleChain(chain.source, chain.operators, context), (settled) =>
-        chainMaybe(pullable(chainSource(settled, context), context), (records): MaybePromise<FragmentResult> => {
-          let answer: unknown;
-          try {
-            answer = call(records, context.signal);
-          } catch (error) {
-            throw failure(error);
-          }
-          if (!isThenable(answer)) return result;
-          return Promise.resolve(answer).then(
-            () => result,
-            (error: unknown) => {
+        chainMaybe(
+          pullable(chainSource(settled, context), context, run.gather),
+          (records): MaybePromise<FragmentResult> => {
+            let answer: unknown;
+            try {
+              answer = call(records, context.signal);
+            } catch (error) {
               throw failure(error);
-            },
-          );
-        }),
+            }
+            if (!isThenable(answer)) return result;
+            return Promise.resolve(answer).then(
+              () => result,
+              (error: unknown) => {
+                throw failure(error);
+              },
+            );
+          },
+        ),
       ),
   );
 }
