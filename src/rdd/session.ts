@@ -58,7 +58,7 @@ export class RddSession implements AsyncDisposable {
   /**
    * The elements of any iterable, copied at the call, in `slices` partitions of equal size in order.
    *
-   * @param slices default: the smaller of 8 and the number of elements
+   * @param slices default: the option defaultParallelism, else the smaller of 8 and the number of elements
    */
   parallelize<T>(elements: Iterable<T>, slices?: number): RDD<T> {
     this.#open("parallelize");
@@ -70,7 +70,7 @@ export class RddSession implements AsyncDisposable {
     }
     const count = optionalPartitions("parallelize", "slices", slices);
     const all = Array.isArray(elements) ? (elements as readonly T[]) : Array.from(elements);
-    const encoded = this.driver.values.slices(cutEvenly(all, count ?? defaultSlices(all.length)), "parallelize");
+    const encoded = this.driver.values.slices(cutEvenly(all, count ?? this.#slices(all.length)), "parallelize");
     return this.#source("parallelize", { kind: "collection", ...encoded });
   }
 
@@ -78,7 +78,7 @@ export class RddSession implements AsyncDisposable {
    * The numbers start, start + step, ... below `end` (above it, for a negative step). `range(n)` is `range(0, n)`.
    *
    * @param step default 1
-   * @param slices default: the smaller of 8 and how many numbers there are
+   * @param slices default: the option defaultParallelism, else the smaller of 8 and how many numbers there are
    */
   range(start: number, end?: number, step = 1, slices?: number): RDD<number> {
     this.#open("range");
@@ -91,7 +91,7 @@ export class RddSession implements AsyncDisposable {
     const length = Math.max(0, Math.ceil((to - from) / step));
     if (!Number.isSafeInteger(length))
       throw invalidArgument("range", "end", "such that there are at most 2^53 numbers", to);
-    return this.#source("range", { kind: "range", start: from, end: to, step, slices: given ?? defaultSlices(length) });
+    return this.#source("range", { kind: "range", start: from, end: to, step, slices: given ?? this.#slices(length) });
   }
 
   /** An RDD without records and without partitions. */
@@ -194,7 +194,7 @@ export class RddSession implements AsyncDisposable {
    * 1,000 lines a second. Gives the function that removes the listener.
    */
   onLog(listener: (log: TaskLog) => void): () => void {
-    return this.driver.logs.add(listener);
+    return this.driver.logSinks.add(listener);
   }
 
   /** Ends the session: running jobs fail with SESSION_STOPPED, the master forgets it, local workers end. May be called twice. */
@@ -211,6 +211,10 @@ export class RddSession implements AsyncDisposable {
     this.driver.requireOpen(method);
   }
 
+  #slices(elements: number): number {
+    return this.driver.defaultParallelism ?? Math.max(1, Math.min(DEFAULT_SLICES, elements));
+  }
+
   #source(method: "parallelize" | "range" | "emptyRDD" | "textFile" | "binaryRecords", source: Source): RDD<never> {
     const callSite = this.driver.callSite(method, RddSession.prototype[method] as AnyFunction);
     const node: NodeHandle = this.driver.addNode({ kind: "source", source, callSite }, []);
@@ -222,10 +226,6 @@ export class RddSession implements AsyncDisposable {
     if (all.length === 0) throw invalidArgument(method, "paths", "at least one path", paths);
     return all.map((path) => toAbsoluteUrl(requireText(method, "paths", path), this.driver.workingDirectory));
   }
-}
-
-function defaultSlices(elements: number): number {
-  return Math.max(1, Math.min(DEFAULT_SLICES, elements));
 }
 
 function requireFinite(method: string, argument: string, value: unknown): void {

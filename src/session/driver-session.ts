@@ -21,6 +21,7 @@ import { LineageStore, type NodeHandle, type NodeSpec } from "./lineage-store.js
 import { Listeners } from "./listeners.js";
 import type { MasterLink } from "./master-link.js";
 import type { PartitionResult } from "./result-pieces.js";
+import { tellSessionOpened } from "./session-hooks.js";
 import { type TaskLog, TaskLogPrinter } from "./task-log.js";
 import { ValueEncoder } from "./value-encoder.js";
 
@@ -48,7 +49,10 @@ export class DriverSession {
   readonly values: ValueEncoder;
   readonly jobEnds = new Listeners<JobEnd>();
   readonly progress = new Listeners<readonly StageProgress[]>();
+  /** Hear what tasks print before it is printed. */
   readonly logs = new Listeners<TaskLog>();
+  /** Take what tasks print, which is then not printed on stderr. */
+  readonly logSinks = new Listeners<TaskLog>();
   readonly #parts: SessionParts;
   readonly #link: MasterLink;
   readonly #lineage: LineageStore;
@@ -100,6 +104,7 @@ export class DriverSession {
       await parts.link.close();
       throw error;
     }
+    tellSessionOpened(session);
     return session;
   }
 
@@ -114,6 +119,12 @@ export class DriverSession {
   /** The driver's working directory when the session was opened: relative paths are taken from it. */
   get workingDirectory(): string {
     return this.#parts.settings.workingDirectory;
+  }
+
+  /** Partitions of parallelize and range that the option asks for; null: by the data. */
+  get defaultParallelism(): number | null {
+    const { defaultParallelism } = this.#parts.settings.options;
+    return typeof defaultParallelism === "number" ? defaultParallelism : null;
   }
 
   /** Slots of the cluster when the session was opened. */
@@ -282,8 +293,9 @@ export class DriverSession {
         this.#absorb(message);
         return;
       case "log":
-        if (this.logs.empty) this.#printer.print(message);
-        else this.logs.tell(message);
+        this.logs.tell(message);
+        if (this.logSinks.empty) this.#printer.print(message);
+        else this.logSinks.tell(message);
         return;
       case "progress":
         this.progress.tell(message.stages);

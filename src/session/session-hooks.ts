@@ -1,14 +1,23 @@
-// Told of every session that this process opens: how the command line shows progress of sessions that the user's program
-// made. The one thing here that is global to the process, and only observers.
+// Who wants to know of every session of this process: the CLI's progress bar. The list hangs on the global object, because
+// the command and the user's program are two bundles with a copy of this module each.
 
 import type { DriverSession } from "./driver-session.js";
 
-const observers = new Set<(session: DriverSession) => void>();
+type Hook = (session: DriverSession) => void;
 
-export function onSessionOpened(observer: (session: DriverSession) => void): void {
-  observers.add(observer);
+const key: unique symbol = Symbol.for("millrace.sessionHooks");
+
+function hooks(): Hook[] {
+  const holder = globalThis as { [key]?: Hook[] };
+  holder[key] ??= [];
+  return holder[key];
 }
 
-export function announceSession(session: DriverSession): void {
-  for (const observer of observers) observer(session);
+/** Called with every session that this process opens from now on. */
+export function onSessionOpened(hook: Hook): void {
+  hooks().push(hook);
+}
+
+export function tellSessionOpened(session: DriverSession): void {
+  for (const hook of hooks()) hook(session);
 }

@@ -1,0 +1,103 @@
+// The public face of millrace, and the one place where a session is wired to its parts: options, capturing, the service
+// thread that holds its master, and for master `local` the slot on the calling thread.
+
+import { dirname } from "node:path";
+import { Capturer, callSite, mapStack } from "./closure/index.js";
+import { parseMasterUrl } from "./core/master-url.js";
+import { type GivenOptions, type OptionValues, resolveOptions, toPortableOptions } from "./core/options.js";
+import { version } from "./core/version.js";
+import { RddSession } from "./rdd/session.js";
+import { decodeMasterToDriver, encodeDriverMessage } from "./rpc/index.js";
+import { DriverSession } from "./session/driver-session.js";
+import { ServiceLink } from "./session/service-thread/link.js";
+import { referenceOf } from "./session/travelling.js";
+import { SlotHost } from "./worker/slot/host.js";
+import type { SlotCall } from "./worker/slot/messages.js";
+
+export { type ErrorCode, type ErrorFields, type FieldValue, isMillraceError, MillraceError } from "./core/errors.js";
+export type { GivenOptions, OptionName, OptionValues } from "./core/options.js";
+export { version } from "./core/version.js";
+export type { CallSite } from "./plan/function.js";
+export type { StorageLevel } from "./plan/lineage.js";
+export type { JobSummary, StageProgress } from "./protocol/driver.js";
+export type { ActionOptions } from "./rdd/operations/run-action.js";
+export type { TextFileOptions } from "./rdd/operations/save-as-text-file.js";
+export type { CustomPartitioner, Partitioning } from "./rdd/partitioner.js";
+export { type Pair, RDD } from "./rdd/rdd.js";
+export { Accumulator, type AccumulatorDefinition } from "./session/accumulator.js";
+export { Broadcast } from "./session/broadcast.js";
+export type { SessionStatistics } from "./session/driver-session.js";
+export type { JobEnd } from "./session/job-client.js";
+export type { TaskLog } from "./session/task-log.js";
+
+/** How long a master, or the start of local workers, may take. */
+const OPEN_TIMEOUT_MS = 60_000;
+
+/** Any option by its name; `master` and `appName` are two of them. `millrace config` lists all with their defaults. */
+export type SessionOptions = GivenOptions;
+
+/**
+ * A connection to a master, and the place where RDDs begin. A process may have many sessions; they share nothing.
+ *
+ * ```ts
+ * const session = await Session.open({ master: "local[2]", appName: "counts" });
+ * const counts = session.textFile("logs/*.txt")
+ *   .flatMap((line) => line.split(/\s+/))
+ *   .map((word) => [word, 1])
+ *   .reduceByKey((a, b) => a + b);
+ * console.log(await counts.top(10, ([, n]) => n));
+ * await session.stop();
+ * ```
+ */
+export class Session extends RddSession {
+  private constructor(driver: DriverSession) {
+    super(driver);
+  }
+
+  /**
+   * Opens a session. Options given here beat MILLRACE_* variables, those beat millrace.json beside the program.
+   *
+   * `master`: "local" runs tasks on the calling thread (breakpoints work), "local[N]" and "local[*]" in N threads or one a
+   * core, "local-cluster[workers,slots,memory]" in processes that end with the session, "millrace://host:port" on a running
+   * master. Default: MILLRACE_MASTER, else "local[*]".
+   *
+   * Rejects with UNKNOWN_OPTION, INVALID_OPTION, INVALID_MASTER_URL, MASTER_UNREACHABLE, NOT_A_MASTER, VERSION_MISMATCH,
+   * AUTHENTICATION_FAILED or TIMEOUT (60 s).
+   */
+  static async open(options: SessionOptions = {}): Promise<Session> {
+    const programDirectory = process.argv[1] === undefined ? process.cwd() : dirname(process.argv[1]);
+    const { values } = resolveOptions({ given: options, environment: process.env, programDirectory });
+    const capture = new Capturer({ reference: referenceOf, bundlePackages: true });
+    const entry = (name: string) => new URL(`./${name}.js`, import.meta.url);
+    const isLocal = parseMasterUrl(values.master).kind === "local";
+    const link = new ServiceLink(
+      entry("service"),
+      {
+        master: values.master,
+        options: ownOptions(values),
+        entries: { slot: entry("slot").href, worker: entry("worker").href },
+        moduleRoot: programDirectory,
+      },
+      { encode: encodeDriverMessage, decode: decodeMasterToDriver },
+      isLocal ? callingThreadSlot() : null,
+    );
+    const driver = await DriverSession.open({
+      link,
+      capture,
+      positions: { callSite, mapStack },
+      settings: { appName: values.appName, options: toPortableOptions(values), workingDirectory: process.cwd(), version },
+      openTimeoutMs: OPEN_TIMEOUT_MS,
+    });
+    return new Session(driver);
+  }
+}
+
+/** For the service thread, which is of this machine and process: the options that do not travel are among them. */
+function ownOptions(values: OptionValues): Record<string, string | number | boolean> {
+  return Object.fromEntries(Object.entries(values).filter((entry) => entry[1] !== null)) as Record<string, string | number | boolean>;
+}
+
+function callingThreadSlot(): (call: unknown) => Promise<unknown> {
+  const host = new SlotHost(false);
+  return (call) => host.call(call as SlotCall);
+}
