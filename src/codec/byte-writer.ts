@@ -5,8 +5,8 @@ import { MillraceError } from "../core/errors.js";
 import { MAX_FRAME_BYTES } from "./frame.js";
 
 const FIRST_BYTES = 1 << 16;
-/** What a huge record made it grow to is given back. */
-const KEEP_BYTES = 16 << 20;
+/** A writer that a huge record made larger is not kept for the next frame. */
+export const KEEP_WRITER_BYTES = 16 << 20;
 /** Room behind `at` that is always there: padding, and a wide store at the end. */
 const SLACK = 16;
 
@@ -29,7 +29,6 @@ export class ByteWriter {
 
   /** Begins a frame; `at` stands behind its header. */
   reset(headerBytes: number): void {
-    if (this.buffer.length > KEEP_BYTES) this.#replace(FIRST_BYTES, 0);
     this.at = headerBytes;
   }
 

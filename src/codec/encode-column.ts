@@ -10,6 +10,15 @@
 import { MillraceError } from "../core/errors.js";
 import type { ByteWriter } from "./byte-writer.js";
 import type { ClassRegistry } from "./class-registry.js";
+import {
+  writeBigints,
+  writeBitmap,
+  writeBooleans,
+  writeBytes,
+  writeDates,
+  writeFloat64Array,
+  writeIntegers,
+} from "./encode-leaves.js";
 import { classIdOf, encodeFallback, notEncodable, throwWithPlace } from "./fallback.js";
 import { writeStrings } from "./strings.js";
 import { objectKind } from "./value-kind.js";
@@ -19,8 +28,6 @@ const MAX_DEPTH = 8;
 /** Elements of lists inside lists that may be laid flat; more of them are shared arrays seen many times, or a cycle. */
 const MAX_NESTED_ELEMENTS = 1 << 24;
 const MAX_ELEMENTS = 1 << 27;
-/** Integers in columns nested deeper keep 32 bits, so that few frames differ in schema. */
-const NARROW_DEPTH = 1;
 const TUPLE_MAX = 8;
 
 /** Thrown and caught inside the codec: this batch is no tree. */
@@ -151,117 +158,6 @@ function tryColumn(
   }
 }
 
-function writeIntegers(
-  w: ByteWriter,
-  values: ArrayLike<unknown>,
-  start: number,
-  end: number,
-  depth: number,
-): string | null {
-  w.reserve((end - start) * 4 + 8);
-  w.align4();
-  const slots = w.i32;
-  const first = w.at >> 2;
-  let slot = first;
-  let width = 0;
-  for (let i = start; i < end; i++) {
-    const value = values[i];
-    if (typeof value !== "number") return null;
-    const integer = value | 0;
-    if (integer !== value || (integer === 0 && Object.is(value, -0))) return writeDoubles(w, values, start, end);
-    width |= integer ^ (integer >> 31);
-    slots[slot++] = integer;
-  }
-  if (width >= 0x8000 || depth > NARROW_DEPTH) {
-    w.at = slot << 2;
-    return '"i32"';
-  }
-  // The narrow form overwrites the wide one from its begin: it never overtakes what it reads.
-  const bytes = w.buffer;
-  let at = first << 2;
-  if (width < 0x80) {
-    for (let i = first; i < slot; i++) bytes[at++] = slots[i]!;
-    w.at = at;
-    return '"i8"';
-  }
-  for (let i = first; i < slot; i++) {
-    const integer = slots[i]!;
-    bytes[at++] = integer;
-    bytes[at++] = integer >> 8;
-  }
-  w.at = at;
-  return '"i16"';
-}
-
-function writeDoubles(w: ByteWriter, values: ArrayLike<unknown>, start: number, end: number): string | null {
-  w.reserve((end - start) * 8 + 8);
-  w.align8();
-  const slots = w.f64;
-  let slot = w.at >> 3;
-  for (let i = start; i < end; i++) {
-    const value = values[i];
-    if (typeof value !== "number") return null;
-    slots[slot++] = value;
-  }
-  w.at = slot << 3;
-  return '"f64"';
-}
-
-function writeFloat64Array(
-  w: ByteWriter,
-  values: Float64Array,
-  start: number,
-  end: number,
-  depth: number,
-): string | null {
-  let integers = true;
-  for (let i = start; i < end && integers; i++) {
-    const value = values[i]!;
-    integers = (value | 0) === value && (value !== 0 || !Object.is(value, -0));
-  }
-  if (integers) return writeIntegers(w, values, start, end, depth);
-  w.reserve((end - start) * 8 + 8);
-  w.align8();
-  w.f64.set(values.subarray(start, end), w.at >> 3);
-  w.at += (end - start) * 8;
-  return '"f64"';
-}
-
-function writeBooleans(w: ByteWriter, values: ArrayLike<unknown>, start: number, end: number): string | null {
-  w.reserve((end - start + 7) >> 3);
-  const bytes = w.buffer;
-  let at = w.at;
-  let bits = 0;
-  let count = 0;
-  for (let i = start; i < end; i++) {
-    const value = values[i];
-    if (value === true) bits |= 1 << count;
-    else if (value !== false) return null;
-    if (++count === 8) {
-      bytes[at++] = bits;
-      bits = 0;
-      count = 0;
-    }
-  }
-  if (count > 0) bytes[at++] = bits;
-  w.at = at;
-  return '"bool"';
-}
-
-function writeBigints(w: ByteWriter, values: ArrayLike<unknown>, start: number, end: number): string | null {
-  w.reserve((end - start) * 8 + 8);
-  w.align8();
-  const slots = w.i64;
-  let slot = w.at >> 3;
-  for (let i = start; i < end; i++) {
-    const value = values[i];
-    if (typeof value !== "bigint" || BigInt.asIntN(64, value) !== value) return null;
-    slots[slot++] = value;
-  }
-  w.at = slot << 3;
-  return '"i64"';
-}
-
 function tryObjects(
   w: ByteWriter,
   values: ArrayLike<unknown>,
@@ -293,51 +189,6 @@ function tryObjects(
   }
 }
 
-function writeDates(w: ByteWriter, values: ArrayLike<unknown>, start: number, end: number): string | null {
-  w.reserve((end - start) * 8 + 8);
-  w.align8();
-  const slots = w.f64;
-  let slot = w.at >> 3;
-  for (let i = start; i < end; i++) {
-    const value = values[i];
-    if (typeof value !== "object" || value === null || objectKind(value) !== "date") return null;
-    slots[slot++] = (value as Date).getTime();
-  }
-  w.at = slot << 3;
-  return '"date"';
-}
-
-/** Offsets in bytes and the bytes of typed arrays of one prototype. */
-function writeBytes(w: ByteWriter, values: ArrayLike<unknown>, start: number, end: number, prototype: object): boolean {
-  let total = 0;
-  for (let i = start; i < end; i++) {
-    const value = values[i];
-    if (typeof value !== "object" || value === null || Object.getPrototypeOf(value) !== prototype) return false;
-    if (!ArrayBuffer.isView(value)) return false;
-    total += value.byteLength;
-  }
-  w.reserve((end - start + 2) * 4 + total);
-  w.align4();
-  let slot = w.at >> 2;
-  w.at += (end - start + 1) * 4;
-  const base = w.at;
-  w.i32[slot++] = 0;
-  for (let i = start; i < end; i++) {
-    const value = values[i] as Uint8Array;
-    w.putBytes(
-      value instanceof Uint8Array
-        ? value
-        : new Uint8Array(
-            (value as Uint8Array).buffer,
-            (value as Uint8Array).byteOffset,
-            (value as Uint8Array).byteLength,
-          ),
-    );
-    w.i32[slot++] = w.at - base;
-  }
-  return true;
-}
-
 function writeArrays(
   w: ByteWriter,
   values: ArrayLike<unknown>,
@@ -360,7 +211,7 @@ function writeArrays(
   if (uniform && length <= TUPLE_MAX && (length === 2 || isMixed(values[start] as unknown[]))) {
     return writeTuples(w, values as ArrayLike<unknown[]>, start, end, classes, depth, length);
   }
-  if (total > (depth > NARROW_DEPTH ? MAX_NESTED_ELEMENTS : MAX_ELEMENTS)) throw new NotATree();
+  if (total > (depth > 1 ? MAX_NESTED_ELEMENTS : MAX_ELEMENTS)) throw new NotATree();
   return writeLists(w, values as ArrayLike<unknown[]>, start, end, classes, depth, total);
 }
 
@@ -467,12 +318,11 @@ function takeApart(
   const prototype = Object.getPrototypeOf(first) as object;
   const names = Object.keys(first);
   if (names.includes("__proto__")) return null;
+  const plain = prototype === Object.prototype;
   for (let i = start; i < end; i++) {
     const row = values[i];
     if (typeof row !== "object" || row === null || Object.getPrototypeOf(row) !== prototype) return null;
-    const own = Object.keys(row);
-    if (own.length !== names.length) return null;
-    for (let k = 0; k < own.length; k++) if (own[k] !== names[k]) return null;
+    if (!(plain ? enumeratesAs(row, names) : ownNamesAre(row, names))) return null;
   }
   const columns = names.map((name) => {
     const column: unknown[] = new Array(end - start);
@@ -480,6 +330,20 @@ function takeApart(
     return column;
   });
   return { names, columns };
+}
+
+/** for-in costs a fifth of Object.keys, but lists what a prototype adds too: for plain objects only. */
+function enumeratesAs(row: object, names: readonly string[]): boolean {
+  let k = 0;
+  for (const name in row) if (name !== names[k++]) return false;
+  return k === names.length;
+}
+
+function ownNamesAre(row: object, names: readonly string[]): boolean {
+  const own = Object.keys(row);
+  if (own.length !== names.length) return false;
+  for (let k = 0; k < own.length; k++) if (own[k] !== names[k]) return false;
+  return true;
 }
 
 function writeMembers(w: ByteWriter, members: Members, classes: ClassRegistry, depth: number): string {
@@ -547,21 +411,6 @@ function fillerFor(present: unknown): unknown {
     }
     default:
       return present;
-  }
-}
-
-function writeBitmap(
-  w: ByteWriter,
-  values: ArrayLike<unknown>,
-  start: number,
-  end: number,
-  bit: (value: unknown) => boolean,
-): void {
-  w.reserve((end - start + 7) >> 3);
-  for (let i = start; i < end; i += 8) {
-    let bits = 0;
-    for (let k = 0; k < 8 && i + k < end; k++) if (bit(values[i + k])) bits |= 1 << k;
-    w.buffer[w.at++] = bits;
   }
 }
 

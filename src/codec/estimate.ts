@@ -29,31 +29,33 @@ function estimate(value: unknown, depth: number): number {
 }
 
 function estimateObject(value: object, depth: number): number {
-  if (Array.isArray(value)) {
-    return 4 + estimateMany(value.length, depth, (i) => value[i]);
-  }
+  if (Array.isArray(value)) return 4 + estimateList(value, depth);
   if (ArrayBuffer.isView(value)) return 8 + value.byteLength;
   if (value instanceof Map) {
     const entries = firstOf(value);
-    return 16 + (value.size / Math.max(1, entries.length)) * estimateMany(entries.length, depth, (i) => entries[i]);
+    return 16 + estimateList(entries, depth) * (value.size / Math.max(1, entries.length));
   }
   if (value instanceof Set) {
     const members = firstOf(value);
-    return 16 + (value.size / Math.max(1, members.length)) * estimateMany(members.length, depth, (i) => members[i]);
+    return 16 + estimateList(members, depth) * (value.size / Math.max(1, members.length));
   }
-  const names = Object.keys(value);
-  return 4 + estimateMany(names.length, depth, (i) => (value as Record<string, unknown>)[names[i]!]);
+  if (depth >= MAX_DEPTH) return 16;
+  let bytes = 4;
+  for (const name of Object.keys(value)) bytes += estimate((value as Record<string, unknown>)[name], depth + 1);
+  return bytes;
 }
 
-function estimateMany(count: number, depth: number, at: (i: number) => unknown): number {
-  if (count === 0) return 0;
+function estimateList(list: readonly unknown[], depth: number): number {
+  const count = list.length;
   if (depth >= MAX_DEPTH) return count * 16;
-  const looked = Math.min(count, SAMPLE);
-  // Spread over the container, always the same places.
-  const step = count / looked;
   let bytes = 0;
-  for (let i = 0; i < looked; i++) bytes += estimate(at(Math.floor(i * step)), depth + 1);
-  return Math.ceil((bytes / looked) * count);
+  if (count <= SAMPLE) {
+    for (let i = 0; i < count; i++) bytes += estimate(list[i], depth + 1);
+    return bytes;
+  }
+  // Spread over the list, always the same places.
+  for (let i = 0; i < SAMPLE; i++) bytes += estimate(list[Math.floor((i * count) / SAMPLE)], depth + 1);
+  return Math.ceil((bytes / SAMPLE) * count);
 }
 
 function firstOf(values: Iterable<unknown>): unknown[] {

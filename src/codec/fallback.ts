@@ -64,8 +64,9 @@ export function decodeFallback(bytes: Uint8Array, classes: ClassRegistry): unkno
 
 /** The id of the class that `value` is an instance of; throws CLASS_NOT_TRAVELLING when it has none or cannot be rebuilt. */
 export function classIdOf(value: object, classes: ClassRegistry, path = ""): string {
-  const maker = value.constructor as unknown as ClassConstructor | undefined;
-  const proper = typeof maker === "function" && maker.prototype === Object.getPrototypeOf(value);
+  const prototype = Object.getPrototypeOf(value) as { constructor?: unknown };
+  const maker = prototype.constructor as ClassConstructor | undefined;
+  const proper = typeof maker === "function" && maker.prototype === prototype;
   const id = proper ? classes.idOf(maker) : undefined;
   const name = proper ? maker.name : describeValue(value);
   if (!proper || id === undefined) {

@@ -7,7 +7,7 @@ import { MillraceError } from "../core/errors.js";
 import { murmur3, murmur3Finish, murmur3Mix, murmur3String } from "../core/murmur3.js";
 import { type ClassConstructor, type ClassRegistry, noClasses } from "./class-registry.js";
 import { compareNumbers } from "./key-order.js";
-import { describeValue, objectKind } from "./value-kind.js";
+import { classOf, describeValue, objectKind } from "./value-kind.js";
 
 export { compareKeys } from "./key-order.js";
 
@@ -123,7 +123,7 @@ function hashObject(key: object, depth: number): number {
     case "bare":
       return hashFields(key, SEED_OBJECT, depth);
     case "instance":
-      return hashFields(key, murmur3Mix(SEED_INSTANCE, murmur3String(key.constructor.name)), depth);
+      return hashFields(key, murmur3Mix(SEED_INSTANCE, murmur3String(classOf(key).name)), depth);
     default:
       throw refused(key, "");
   }
@@ -202,7 +202,7 @@ function checkInside(key: unknown, classes: ClassRegistry, path: string, depth: 
     for (let i = 0; i < array.length; i++) checkInside(array[i], classes, `${path}[${i}]`, depth + 1);
     return;
   }
-  if (kind === "instance" && classes.idOf(key.constructor as unknown as ClassConstructor) === undefined) {
+  if (kind === "instance" && classes.idOf(classOf(key) as unknown as ClassConstructor) === undefined) {
     throw refused(key, path, "a class that did not travel with the plan: refer to it in one of the job's functions");
   }
   if (kind === "builtin" || kind === "typed") throw refused(key, path);

@@ -3,7 +3,7 @@
 
 import * as v8 from "node:v8";
 import type { ClassConstructor, ClassRegistry } from "./class-registry.js";
-import { objectKind } from "./value-kind.js";
+import { classOf, objectKind } from "./value-kind.js";
 
 export const Seed = {
   undefined: 0x11111111,
@@ -113,7 +113,8 @@ class Walk {
       case "bare":
         return this.#fields(value, Seed.object);
       case "instance": {
-        const id = this.classes.idOf(value.constructor as unknown as ClassConstructor) ?? value.constructor.name;
+        const maker = classOf(value);
+        const id = this.classes.idOf(maker as unknown as ClassConstructor) ?? maker.name;
         return this.#fields(value, hashText(id, Seed.instance));
       }
       case "date":

@@ -6,7 +6,7 @@
 // symbol and non-enumerable properties, frozenness, and references shared between records or between columns of a record.
 
 import { ByteReader } from "./byte-reader.js";
-import { ByteWriter } from "./byte-writer.js";
+import { ByteWriter, KEEP_WRITER_BYTES } from "./byte-writer.js";
 import type { Checksum } from "./checksum.js";
 import type { ClassRegistry } from "./class-registry.js";
 import { decodeColumn } from "./decode-column.js";
@@ -61,7 +61,7 @@ export function encodeFrame(
     options?.checksum?.addColumns(w, FRAME_HEADER_BYTES, schemas.get(schema).root, rows, classes);
     return sealFrame(w.buffer, w.at, schema, rows, options?.compress === true);
   } finally {
-    scratch = w;
+    scratch = w.buffer.length > KEEP_WRITER_BYTES ? null : w;
   }
 }
 

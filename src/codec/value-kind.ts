@@ -87,6 +87,11 @@ function isNative(maker: unknown): boolean {
   return typeof maker === "function" && Function.prototype.toString.call(maker).endsWith("{ [native code] }");
 }
 
+/** The class of an instance: that of its prototype, whatever a property of the instance is called. */
+export function classOf(instance: object): { readonly name: string } {
+  return (Object.getPrototypeOf(instance) as object).constructor;
+}
+
 /** `an instance of Foo`, `a Map`, `a function f`: for messages. */
 export function describeValue(value: unknown): string {
   if (value === null) return "null";
