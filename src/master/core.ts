@@ -1,0 +1,315 @@
+// The master as one pure machine: event in, commands out. Composes the registry of workers, the scheduler of jobs, the
+// assigner of tasks and the places of map outputs; after every event it launches what can be launched. No I/O, no clock.
+
+import { formatTaskKey, type SessionId, type TaskKey, type WorkerId } from "../core/ids.js";
+import type { StageProgress } from "../protocol/driver.js";
+import type { MapOutputLocations, TaskLaunch, TaskStatus } from "../protocol/tasks.js";
+import type { MasterToWorker, WorkerRegistration } from "../protocol/worker.js";
+import type { MasterCommand, MasterEvent } from "./events.js";
+import { type JobCommand, JobScheduler } from "./job-scheduler/index.js";
+import { defaultMasterOptions, type MasterOptions } from "./options.js";
+import { type Capacity, TaskAssigner } from "./task-assigner/index.js";
+import { WorkerRegistry } from "./worker-registry/index.js";
+import type { WorkerRecord } from "./worker-registry/state.js";
+
+/** Bytes of splits that one launch message carries about at most: messages stay below 256 KiB. */
+const LAUNCH_BYTES = 192 * 1024;
+/** What a launch takes besides the bytes of its splits. */
+const LAUNCH_BASE_BYTES = 256;
+
+export class MasterMachine {
+  readonly #options: MasterOptions;
+  readonly #registry: WorkerRegistry;
+  readonly #assigner: TaskAssigner;
+  readonly #jobs: JobScheduler;
+  #commands: MasterCommand[] = [];
+  /** Cancels of one event, sent together. */
+  readonly #cancels = new Map<WorkerId, { readonly keys: TaskKey[]; reason: string }>();
+
+  constructor(options: MasterOptions = defaultMasterOptions) {
+    this.#options = options;
+    this.#registry = new WorkerRegistry(options.workers);
+    this.#assigner = new TaskAssigner(options.assigner);
+    this.#jobs = new JobScheduler(options.jobs, options.mapOutputs, {
+      assigner: this.#assigner,
+      emit: (command) => this.#emit(command),
+      worker: (id) => {
+        const record = this.#registry.get(id);
+        return record === undefined ? null : { node: record.registration.node, role: record.registration.role };
+      },
+    });
+  }
+
+  /** `now` in milliseconds, of any origin, never running backwards. */
+  handle(event: MasterEvent, now: number): MasterCommand[] {
+    this.#commands = [];
+    this.#apply(event, now);
+    this.#flushCancels();
+    this.#dispatch(now);
+    const commands = this.#commands;
+    this.#commands = [];
+    return commands;
+  }
+
+  get workers(): readonly WorkerRecord[] {
+    return [...this.#registry.all];
+  }
+
+  get slots(): number {
+    return this.workers.reduce(
+      (sum, record) => sum + (record.state.kind === "active" ? record.registration.slots : 0),
+      0,
+    );
+  }
+
+  progress(session: SessionId): StageProgress[] {
+    return this.#jobs.progress(session);
+  }
+
+  /** Jobs that have not ended, by session. */
+  liveJobs(session: SessionId): readonly number[] {
+    return [...(this.#jobs.sessions.get(session)?.jobs.keys() ?? [])];
+  }
+
+  validate(): string[] {
+    return this.#jobs.validate();
+  }
+
+  #apply(event: MasterEvent, now: number): void {
+    switch (event.kind) {
+      case "sessionOpened":
+        return this.#jobs.openSession(event.session);
+      case "sessionClosed":
+        this.#jobs.closeSession(event.session, event.error, now);
+        this.#flushCancels();
+        return this.#sendAll({ kind: "releaseSession", session: event.session });
+      case "submitted":
+        return this.#jobs.submit(event, now);
+      case "jobCancelled":
+        return this.#jobs.cancel(event.session, event.job, event.reason, now);
+      case "workerRegistered":
+        return this.#register(event.registration, now);
+      case "resultDelivered":
+        return this.#jobs.delivered(event.session, event.job, event.partition, now);
+      case "resultLost":
+        return this.#jobs.resultLost(event.session, event.job, event.partition, now);
+      case "valueFetched":
+        return this.#jobs.valueFetched(event.key, event.bytes, now);
+      case "outputCommitted":
+        return this.#jobs.outputCommitted(event.session, event.job, event.error, now);
+      case "shufflesReleased":
+        for (const shuffle of event.shuffles) {
+          this.#jobs.releaseShuffle(event.session, shuffle);
+          this.#sendAll({ kind: "releaseShuffle", session: event.session, shuffle });
+        }
+        return;
+      case "unpersisted":
+        this.#jobs.uncacheNode(event.session, event.node, now);
+        return this.#sendAll({ kind: "uncache", session: event.session, node: event.node });
+      case "blobsReleased":
+        return this.#sendAll({ kind: "releaseBlobs", hashes: event.hashes });
+      case "tick":
+        return this.#tick(now);
+      default:
+        return this.#fromWorker(event, now);
+    }
+  }
+
+  #fromWorker(event: MasterEvent & { readonly incarnation: number }, now: number): void {
+    const record = this.#registry.heard(event.worker, event.incarnation, now);
+    if (record === null) return;
+    switch (event.kind) {
+      case "heartbeat":
+        return this.#heartbeat(record, event.running, now);
+      case "statuses":
+        for (const status of event.statuses) this.#status(record, status, now);
+        return;
+      case "uncached":
+        return this.#jobs.uncached(event.session, record.id, event.partitions, now);
+      case "workerLeaving":
+        if (record.state.kind === "leaving") return;
+        record.state = { kind: "leaving" };
+        return this.#giveUpAttempts(record, false, event.reason, now);
+      case "workerDisconnected":
+        return this.#registry.disconnect(record, now);
+      case "workerLost":
+        return this.#lose(record, event.reason, now);
+    }
+  }
+
+  #register(registration: WorkerRegistration, now: number): void {
+    const answer = this.#registry.register(registration, now);
+    // Of an incarnation that has been replaced: nobody listens there any more.
+    if (answer === null) return;
+    if (answer.replaced !== null) this.#forget(answer.replaced, "it was started anew", now);
+    this.#send(registration.worker, {
+      kind: "registered",
+      heartbeatMs: this.#options.workers.heartbeatMs,
+      liveSessions: [...this.#jobs.sessions.keys()],
+    });
+  }
+
+  /** The first heartbeat after a registration says what the worker still has: the rest went down with the stream. */
+  #heartbeat(record: WorkerRecord, running: readonly TaskKey[], now: number): void {
+    if (record.state.kind !== "registering") return;
+    const held = new Set(running.map(formatTaskKey));
+    for (const [name, attempt] of [...record.attempts]) {
+      if (!held.has(name))
+        this.#dropAttempt(record, attempt.key, false, "its launch or report was lost with the connection", now);
+    }
+    const unknown = running.filter((key) => !record.attempts.has(formatTaskKey(key)));
+    if (unknown.length > 0) this.#send(record.id, { kind: "cancel", keys: unknown, reason: "nobody waits for it" });
+    record.state = { kind: "active" };
+    // A cancel may have been lost with the old stream.
+    const orphans = [...record.attempts.values()].filter((attempt) => !this.#jobs.isCurrent(attempt.key, record.id));
+    if (orphans.length > 0)
+      this.#send(record.id, {
+        kind: "cancel",
+        keys: orphans.map((attempt) => attempt.key),
+        reason: "its job has ended",
+      });
+  }
+
+  #status(record: WorkerRecord, status: TaskStatus, now: number): void {
+    if (status.kind === "running") {
+      const attempt = record.attempts.get(formatTaskKey(status.key));
+      if (attempt === undefined) return;
+      attempt.running = true;
+      this.#jobs.started(status.key, record.id);
+      return;
+    }
+    const attempt = this.#registry.ended(record, status.key);
+    // A doubled report.
+    if (attempt === null) return;
+    this.#assigner.count(status.key.session, -1);
+    this.#jobs.ended(status.key, record.id, status.outcome, now);
+  }
+
+  #tick(now: number): void {
+    for (const record of this.#registry.overdue(now)) {
+      this.#lose(record, record.state.kind === "disconnected" ? "its connection ended" : "its heartbeats stopped", now);
+    }
+    const active = this.workers.filter((record) => record.state.kind === "active").length;
+    this.#jobs.checkWorkers(active, now);
+  }
+
+  #lose(record: WorkerRecord, reason: string, now: number): void {
+    this.#registry.remove(record);
+    this.#forget(record, reason, now);
+    this.#commands.push({ kind: "dropWorker", worker: record.id, reason });
+  }
+
+  /** What it ran is lost (charged if it was running: a task may kill its workers), and so is what it held. */
+  #forget(record: WorkerRecord, reason: string, now: number): void {
+    this.#giveUpAttempts(record, record.state.kind !== "leaving", reason, now);
+    for (const { key } of record.attempts.values()) this.#assigner.count(key.session, -1);
+    record.attempts.clear();
+    this.#jobs.workerGone(record.id, now);
+  }
+
+  #giveUpAttempts(record: WorkerRecord, charge: boolean, reason: string, now: number): void {
+    for (const attempt of record.attempts.values()) {
+      this.#jobs.attemptLost(attempt.key, record.id, charge && attempt.running, reason, now);
+    }
+  }
+
+  #dropAttempt(record: WorkerRecord, key: TaskKey, charged: boolean, reason: string, now: number): void {
+    if (this.#registry.ended(record, key) === null) return;
+    this.#assigner.count(key.session, -1);
+    this.#jobs.attemptLost(key, record.id, charged, reason, now);
+  }
+
+  #dispatch(now: number): void {
+    if (this.#assigner.pending === 0) return;
+    const workers: Capacity[] = [];
+    for (const record of this.#registry.all) {
+      if (record.state.kind !== "active") continue;
+      const { node, slots } = record.registration;
+      workers.push({ worker: record.id, node, slots, inFlight: record.attempts.size });
+    }
+    if (workers.length === 0) return;
+    const launches = new Map<WorkerId, TaskLaunch[]>();
+    this.#assigner.assign(
+      workers,
+      this.#registry.sharesNodes,
+      now,
+      ({ worker, session, stage, partition, locality }) => {
+        const launch = this.#jobs.launch(session, stage, partition, worker, locality);
+        this.#registry.launched(this.#registry.get(worker) as WorkerRecord, launch, now);
+        const batch = launches.get(worker);
+        if (batch === undefined) launches.set(worker, [launch]);
+        else batch.push(launch);
+      },
+    );
+    for (const [worker, batch] of launches) this.#sendLaunches(worker, batch);
+  }
+
+  #sendLaunches(worker: WorkerId, launches: readonly TaskLaunch[]): void {
+    const record = this.#registry.get(worker) as WorkerRecord;
+    let batch: TaskLaunch[] = [];
+    let bytes = 0;
+    const flush = () => {
+      if (batch.length > 0) this.#send(worker, { kind: "launch", launches: batch });
+      batch = [];
+      bytes = 0;
+    };
+    for (const launch of launches) {
+      for (const { shuffle, version } of launch.shuffles) {
+        const name = `${launch.key.session} ${shuffle}`;
+        if ((record.sentLocations.get(name) ?? 0) >= version) continue;
+        const locations = this.#locations(launch.key.session, shuffle);
+        if (locations === null) continue;
+        flush();
+        this.#send(worker, { kind: "mapOutputs", locations });
+        record.sentLocations.set(name, locations.version);
+      }
+      const size = launchBytes(launch);
+      if (batch.length >= this.#options.assigner.maxQueueAhead || (bytes > 0 && bytes + size > LAUNCH_BYTES)) flush();
+      batch.push(launch);
+      bytes += size;
+    }
+    flush();
+  }
+
+  #locations(session: SessionId, shuffle: TaskLaunch["shuffles"][number]["shuffle"]): MapOutputLocations | null {
+    const outputs = this.#jobs.sessions.get(session)?.outputs;
+    const locations = outputs?.locations(session, shuffle) ?? null;
+    if (outputs === undefined || locations === null) return null;
+    return { ...locations, workers: this.#registry.addresses(outputs.workers(shuffle)) };
+  }
+
+  #emit(command: JobCommand): void {
+    if (command.kind === "cancelAttempt") {
+      const known = this.#cancels.get(command.worker) ?? { keys: [], reason: command.reason };
+      known.keys.push(command.key);
+      this.#cancels.set(command.worker, known);
+    } else if (command.kind === "releaseResult") {
+      this.#send(command.worker, { kind: "releaseResults", keys: [command.key] });
+    } else {
+      this.#commands.push(command);
+    }
+  }
+
+  #flushCancels(): void {
+    for (const [worker, { keys, reason }] of this.#cancels) this.#send(worker, { kind: "cancel", keys, reason });
+    this.#cancels.clear();
+  }
+
+  #sendAll(message: MasterToWorker): void {
+    for (const record of this.#registry.all) this.#send(record.id, message);
+  }
+
+  #send(worker: WorkerId, message: MasterToWorker): void {
+    const state = this.#registry.get(worker)?.state.kind;
+    if (state !== undefined && state !== "disconnected") this.#commands.push({ kind: "send", worker, message });
+  }
+}
+
+function launchBytes(launch: TaskLaunch): number {
+  let bytes = LAUNCH_BASE_BYTES;
+  for (const { split } of launch.splits) {
+    bytes += split.kind === "bytes" ? split.bytes.byteLength : split.kind === "file" ? LAUNCH_BASE_BYTES : 0;
+  }
+  for (const { parts } of launch.values) for (const part of parts) bytes += part.byteLength;
+  return bytes;
+}

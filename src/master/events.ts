@@ -1,0 +1,57 @@
+// What the master's machine is told and what it asks for. The shell turns commands into messages, files and pulls, and tells
+// every outcome as an event; it ticks the machine every TICK_MS. Sends to a worker whose stream is gone are dropped.
+
+import type { WireError } from "../core/errors.js";
+import type { BlobHash, JobId, NodeId, SessionId, ShuffleId, TaskKey, WorkerId } from "../core/ids.js";
+import type { TaskStatus } from "../protocol/tasks.js";
+import type { MasterToWorker, WorkerRegistration } from "../protocol/worker.js";
+import type { JobCommand, Submission } from "./job-scheduler/index.js";
+
+/** How often the shell sends `tick`. */
+export const TICK_MS = 250;
+
+interface FromWorker {
+  readonly worker: WorkerId;
+  readonly incarnation: number;
+}
+
+export type MasterEvent =
+  | { readonly kind: "sessionOpened"; readonly session: SessionId }
+  /** By the driver, or because it vanished: running jobs end with `error`. */
+  | { readonly kind: "sessionClosed"; readonly session: SessionId; readonly error: WireError }
+  | ({ readonly kind: "submitted" } & Submission)
+  | { readonly kind: "jobCancelled"; readonly session: SessionId; readonly job: JobId; readonly reason: string }
+  | { readonly kind: "workerRegistered"; readonly registration: WorkerRegistration }
+  | ({ readonly kind: "heartbeat"; readonly running: readonly TaskKey[] } & FromWorker)
+  | ({ readonly kind: "statuses"; readonly statuses: readonly TaskStatus[] } & FromWorker)
+  | ({
+      readonly kind: "uncached";
+      readonly session: SessionId;
+      readonly partitions: readonly { readonly node: NodeId; readonly partition: number }[];
+    } & FromWorker)
+  | ({ readonly kind: "workerLeaving"; readonly reason: string } & FromWorker)
+  /** Its stream broke: it has a while to come back. */
+  | ({ readonly kind: "workerDisconnected" } & FromWorker)
+  /** It is known to be gone: its process ended. */
+  | ({ readonly kind: "workerLost"; readonly reason: string } & FromWorker)
+  | { readonly kind: "resultDelivered"; readonly session: SessionId; readonly job: JobId; readonly partition: number }
+  /** The shell holds the job's later results back until the partition is delivered again. */
+  | { readonly kind: "resultLost"; readonly session: SessionId; readonly job: JobId; readonly partition: number }
+  | { readonly kind: "valueFetched"; readonly key: TaskKey; readonly bytes: Uint8Array | null }
+  | {
+      readonly kind: "outputCommitted";
+      readonly session: SessionId;
+      readonly job: JobId;
+      readonly error: WireError | null;
+    }
+  /** No node that reads them is left (ShuffleTable.release). */
+  | { readonly kind: "shufflesReleased"; readonly session: SessionId; readonly shuffles: readonly ShuffleId[] }
+  | { readonly kind: "unpersisted"; readonly session: SessionId; readonly node: NodeId }
+  | { readonly kind: "blobsReleased"; readonly hashes: readonly BlobHash[] }
+  | { readonly kind: "tick" };
+
+export type MasterCommand =
+  | { readonly kind: "send"; readonly worker: WorkerId; readonly message: MasterToWorker }
+  /** Close its connection: it is not counted on any more. */
+  | { readonly kind: "dropWorker"; readonly worker: WorkerId; readonly reason: string }
+  | Exclude<JobCommand, { readonly kind: "cancelAttempt" | "releaseResult" }>;

@@ -1,0 +1,35 @@
+// The one place that decides what an error of an attempt means: whether the task is tried again, and whether the failure
+// counts against it. FetchFailed never comes here: it is an outcome of its own and never the task's fault.
+
+import type { ErrorCode } from "../../core/error-codes.js";
+import type { WireError } from "../../core/errors.js";
+
+export interface FailureVerdict {
+  /** false: the same would happen again, so the job fails at once. */
+  readonly retryable: boolean;
+  /** Counts towards task.maxFailures. */
+  readonly counts: boolean;
+}
+
+/** Decided by the data and the program alone. */
+const hopeless: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
+  "INVALID_ARGUMENT",
+  "NOT_A_PAIR",
+  "INVALID_KEY",
+  "NESTED_RDD",
+  "SYNC_FUNCTION_REQUIRED",
+  "CLASS_NOT_TRAVELLING",
+  "RECORD_NOT_ENCODABLE",
+  "RECORD_TOO_LARGE",
+  "WRONG_SHAPE",
+  "INVALID_TEXT",
+  "INVALID_FILE",
+  "FILE_CHANGED",
+  "UNSUPPORTED_COMPRESSION",
+  "OUTPUT_NOT_SHARED",
+]);
+
+export function judgeFailure(error: WireError): FailureVerdict {
+  if (error.code === "TASK_CANCELLED") return { retryable: true, counts: false };
+  return { retryable: !hopeless.has(error.code), counts: true };
+}

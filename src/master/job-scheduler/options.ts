@@ -1,0 +1,20 @@
+// Slice of the master's options that decides when a job gives up.
+
+import type { MoveObserver } from "./transitions.js";
+
+export interface JobSchedulerOptions {
+  /** Failures of one task that end its job. Option `task.maxFailures`. */
+  readonly maxTaskFailures: number;
+  /** Times in a row that a stage may be stopped by lost shuffle data. Option `stage.maxConsecutiveAttempts`. */
+  readonly maxConsecutiveStageAttempts: number;
+  /** With tasks pending and no worker for so long a job fails with NO_WORKERS. Option `scheduler.workerTimeout`, ms. */
+  readonly workerTimeoutMs: number;
+  /** Sees every move of a stage or task; for tests and the event log. */
+  readonly onMove?: MoveObserver;
+}
+
+export const defaultJobSchedulerOptions: JobSchedulerOptions = {
+  maxTaskFailures: 4,
+  maxConsecutiveStageAttempts: 4,
+  workerTimeoutMs: 60_000,
+};

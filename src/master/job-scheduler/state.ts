@@ -1,0 +1,100 @@
+// Sessions, jobs, stages and tasks as the scheduler holds them. States are unions with only what that state needs; moves go
+// through transitions.ts.
+
+import type { WireError } from "../../core/errors.js";
+import type { JobId, NodeId, SessionId, ShuffleId, StageId, TaskKey, WorkerId } from "../../core/ids.js";
+import type { Stage, StageGraph } from "../../plan/stages.js";
+import type { TaskResult } from "../../protocol/tasks.js";
+import type { CachedPartitions, MapOutputs } from "../map-outputs/index.js";
+
+export type TaskState =
+  | { readonly kind: "pending" }
+  | { readonly kind: "launched"; readonly attempt: number; readonly worker: WorkerId }
+  | { readonly kind: "running"; readonly attempt: number; readonly worker: WorkerId }
+  /** `result` is null for map outputs (map-outputs has them) and for what the shell has taken over. */
+  | {
+      readonly kind: "succeeded";
+      readonly attempt: number;
+      readonly worker: WorkerId | null;
+      readonly result: TaskResult | null;
+    };
+
+export interface TaskRecord {
+  readonly partition: number;
+  state: TaskState;
+  nextAttempt: number;
+  failures: number;
+  /** Accumulator updates of this partition were delivered: never twice. */
+  accumulated: boolean;
+  readonly moves: string[];
+}
+
+export type StageState =
+  | { readonly kind: "idle" }
+  | { readonly kind: "waiting" }
+  | { readonly kind: "sharing" }
+  | { readonly kind: "running" }
+  | { readonly kind: "committing" }
+  | { readonly kind: "complete" };
+
+export interface StageRecord {
+  readonly stage: Stage;
+  readonly job: JobRecord;
+  state: StageState;
+  readonly moves: string[];
+  tasks: TaskRecord[];
+  /** Partitions [0, roundEnd) are wanted; more only where a job grows. */
+  roundEnd: number;
+  /** Wanted tasks that have not succeeded. */
+  remaining: number;
+  /** Times in a row that lost shuffle data stopped it. */
+  fetchFailures: number;
+  /** Encoded results of a value stage, by partition. */
+  readonly values: (Uint8Array | undefined)[];
+  missingValues: number;
+  startedMs: number;
+  failed: number;
+  running: number;
+  records: number;
+  bytes: number;
+}
+
+export interface AttemptStory {
+  readonly task: string;
+  readonly worker: string;
+  readonly code: string;
+  readonly message: string;
+}
+
+export interface JobRecord {
+  readonly id: JobId;
+  readonly session: SessionRecord;
+  readonly graph: StageGraph;
+  readonly stages: Map<StageId, StageRecord>;
+  result: StageRecord;
+  readonly submittedMs: number;
+  readonly savesFiles: boolean;
+  readonly maxResultBytes: number | null;
+  resultBytes: number;
+  nextDelivery: number;
+  /** Block results with the shell that the driver has not acknowledged. */
+  readonly unacknowledged: Map<number, TaskKey>;
+  readonly story: AttemptStory[];
+  tasks: number;
+  failedAttempts: number;
+  shuffleBytes: number;
+  spillBytes: number;
+  readonly workers: Map<WorkerId, { readonly role: string; tasks: number; runMs: number }>;
+  /** Since when tasks are pending and no worker is there; null while one is. */
+  workerlessSinceMs: number | null;
+}
+
+export interface SessionRecord {
+  readonly id: SessionId;
+  readonly jobs: Map<JobId, JobRecord>;
+  readonly outputs: MapOutputs;
+  readonly cached: CachedPartitions;
+  /** The running stage that computes a shuffle. */
+  readonly owners: Map<ShuffleId, StageRecord>;
+  readonly persisted: Set<NodeId>;
+}

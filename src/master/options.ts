@@ -1,0 +1,20 @@
+// The master machine's options: one slice a component.
+
+import { defaultJobSchedulerOptions, type JobSchedulerOptions } from "./job-scheduler/index.js";
+import { defaultMapOutputsOptions, type MapOutputsOptions } from "./map-outputs/index.js";
+import { defaultTaskAssignerOptions, type TaskAssignerOptions } from "./task-assigner/index.js";
+import { defaultWorkerRegistryOptions, type WorkerRegistryOptions } from "./worker-registry/index.js";
+
+export interface MasterOptions {
+  readonly jobs: JobSchedulerOptions;
+  readonly assigner: TaskAssignerOptions;
+  readonly workers: WorkerRegistryOptions;
+  readonly mapOutputs: MapOutputsOptions;
+}
+
+export const defaultMasterOptions: MasterOptions = {
+  jobs: defaultJobSchedulerOptions,
+  assigner: defaultTaskAssignerOptions,
+  workers: defaultWorkerRegistryOptions,
+  mapOutputs: defaultMapOutputsOptions,
+};

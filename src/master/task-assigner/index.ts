@@ -1,0 +1,4 @@
+// Which task goes where: see core.ts.
+
+export { type Assignment, type Capacity, type Preference, TaskAssigner } from "./core.js";
+export { defaultTaskAssignerOptions, type TaskAssignerOptions } from "./options.js";

@@ -1,0 +1,16 @@
+// Slice of the master's options that decides where and how far ahead tasks are launched.
+
+export interface TaskAssignerOptions {
+  /** A task waits so long for a worker of a better locality, for each level. Option `locality.wait`. */
+  readonly localityWaitMs: number;
+  /** So much expected work is queued on a worker beyond its slots. */
+  readonly queueAheadMs: number;
+  /** At most so many attempts beyond the slots on one worker, and so many launches a message. */
+  readonly maxQueueAhead: number;
+}
+
+export const defaultTaskAssignerOptions: TaskAssignerOptions = {
+  localityWaitMs: 3_000,
+  queueAheadMs: 20,
+  maxQueueAhead: 256,
+};

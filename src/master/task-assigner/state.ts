@@ -1,0 +1,48 @@
+// The tasks of one stage that wait for a slot. Entries are taken lazily: a queue may name a task that is pending no more,
+// and whoever takes it asks `isPending` first. So nothing is ever searched.
+
+import type { WorkerId } from "../../core/ids.js";
+
+export class Fifo {
+  #items: number[] = [];
+  #head = 0;
+
+  push(item: number): void {
+    this.#items.push(item);
+  }
+
+  /** The first that still counts; those before it are dropped. */
+  take(counts: (item: number) => boolean): number | null {
+    while (this.#head < this.#items.length) {
+      const item = this.#items[this.#head++] as number;
+      if (this.#head === this.#items.length) {
+        this.#items = [];
+        this.#head = 0;
+      }
+      if (counts(item)) return item;
+    }
+    return null;
+  }
+}
+
+export interface StageQueue {
+  /** Job first, then stage: the order within a session. */
+  readonly job: number;
+  readonly stage: number;
+  readonly isPending: (partition: number) => boolean;
+  pending: number;
+  /** Tasks with a place they would rather run at. */
+  readonly byWorker: Map<WorkerId, Fifo>;
+  readonly byNode: Map<string, Fifo>;
+  readonly preferring: Fifo;
+  readonly anywhere: Fifo;
+  /** Since when nothing was launched at its best place: what the locality wait counts from. */
+  localSinceMs: number;
+  meanTaskMs: number | null;
+}
+
+export interface SessionQueue {
+  readonly stages: StageQueue[];
+  /** Attempts on workers now: the session with the fewest is served first. */
+  running: number;
+}

@@ -1,0 +1,103 @@
+// The workers of the cluster: who is there, in which incarnation, and what each holds. Decides by silence and incarnation
+// who is lost; what follows from a loss is the scheduler's business. Pure: the time comes with every call.
+
+import { formatTaskKey, type TaskKey, type WorkerId } from "../../core/ids.js";
+import type { TaskLaunch, WorkerAddress } from "../../protocol/tasks.js";
+import type { WorkerRegistration } from "../../protocol/worker.js";
+import type { WorkerRegistryOptions } from "./options.js";
+import type { Attempt, WorkerRecord } from "./state.js";
+
+export interface RegisterAnswer {
+  readonly record: WorkerRecord;
+  /** An earlier incarnation of the same id, which this registration ends. */
+  readonly replaced: WorkerRecord | null;
+}
+
+export class WorkerRegistry {
+  readonly #options: WorkerRegistryOptions;
+  readonly #workers = new Map<WorkerId, WorkerRecord>();
+
+  constructor(options: WorkerRegistryOptions) {
+    this.#options = options;
+  }
+
+  get all(): Iterable<WorkerRecord> {
+    return this.#workers.values();
+  }
+
+  get(id: WorkerId): WorkerRecord | undefined {
+    return this.#workers.get(id);
+  }
+
+  /** The record if the worker is known in this incarnation; whatever an earlier one says is void. */
+  heard(id: WorkerId, incarnation: number, now: number): WorkerRecord | null {
+    const record = this.#workers.get(id);
+    if (record === undefined || record.registration.incarnation !== incarnation) return null;
+    record.lastHeardMs = now;
+    return record;
+  }
+
+  /** null: an older incarnation than the one known. */
+  register(registration: WorkerRegistration, now: number): RegisterAnswer | null {
+    const known = this.#workers.get(registration.worker);
+    if (known !== undefined && known.registration.incarnation > registration.incarnation) return null;
+    if (known !== undefined && known.registration.incarnation === registration.incarnation) {
+      known.registration = registration;
+      known.state = { kind: "registering" };
+      known.lastHeardMs = now;
+      known.sentLocations.clear();
+      return { record: known, replaced: null };
+    }
+    const record: WorkerRecord = {
+      id: registration.worker,
+      registration,
+      state: { kind: "registering" },
+      lastHeardMs: now,
+      attempts: new Map(),
+      sentLocations: new Map(),
+    };
+    this.#workers.set(record.id, record);
+    return { record, replaced: known ?? null };
+  }
+
+  disconnect(record: WorkerRecord, now: number): void {
+    if (record.state.kind !== "disconnected") record.state = { kind: "disconnected", sinceMs: now };
+  }
+
+  remove(record: WorkerRecord): void {
+    if (this.#workers.get(record.id) === record) this.#workers.delete(record.id);
+  }
+
+  /** Workers that were silent or away for too long. */
+  overdue(now: number): WorkerRecord[] {
+    return [...this.#workers.values()].filter((record) =>
+      record.state.kind === "disconnected"
+        ? now - record.state.sinceMs >= this.#options.reconnectMs
+        : now - record.lastHeardMs >= this.#options.heartbeatTimeoutMs,
+    );
+  }
+
+  launched(record: WorkerRecord, launch: TaskLaunch, now: number): Attempt {
+    const attempt: Attempt = { key: launch.key, worker: record.id, launchedMs: now, running: false };
+    record.attempts.set(formatTaskKey(launch.key), attempt);
+    return attempt;
+  }
+
+  /** The attempt ended; null when it was not there (a doubled report). */
+  ended(record: WorkerRecord, key: TaskKey): Attempt | null {
+    const name = formatTaskKey(key);
+    const attempt = record.attempts.get(name) ?? null;
+    record.attempts.delete(name);
+    return attempt;
+  }
+
+  addresses(ids: Iterable<WorkerId>): WorkerAddress[] {
+    return [...new Set(ids)].flatMap((id) => this.#workers.get(id)?.registration.address ?? []);
+  }
+
+  /** Whether some node runs more than one worker: only then is there a locality between process and any. */
+  get sharesNodes(): boolean {
+    const nodes = new Set([...this.#workers.values()].map((record) => record.registration.node));
+    return nodes.size < this.#workers.size;
+  }
+}

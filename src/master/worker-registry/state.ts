@@ -1,0 +1,36 @@
+// A worker as the master sees it.
+//
+//   (register) -> registering -> active -> leaving
+//                     ^  \          |         |
+//                     |   -> disconnected <---
+//                     (register again)   \-> lost (record removed)
+
+import type { TaskKey, WorkerId } from "../../core/ids.js";
+import type { WorkerRegistration } from "../../protocol/worker.js";
+
+export type WorkerState =
+  /** Registered; its first heartbeat will say which attempts it still has. Gets no launches before that. */
+  | { readonly kind: "registering" }
+  | { readonly kind: "active" }
+  /** Going on purpose: no launches, its outputs are still served. */
+  | { readonly kind: "leaving" }
+  | { readonly kind: "disconnected"; readonly sinceMs: number };
+
+/** An attempt that a worker holds, queued or running; also one whose result nobody wants any more, until it ended. */
+export interface Attempt {
+  readonly key: TaskKey;
+  readonly worker: WorkerId;
+  readonly launchedMs: number;
+  running: boolean;
+}
+
+export interface WorkerRecord {
+  readonly id: WorkerId;
+  registration: WorkerRegistration;
+  state: WorkerState;
+  lastHeardMs: number;
+  /** By formatTaskKey. */
+  readonly attempts: Map<string, Attempt>;
+  /** Version of each shuffle's locations that it was sent over the present stream, by "session shuffle". */
+  readonly sentLocations: Map<string, number>;
+}
