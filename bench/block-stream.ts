@@ -9,7 +9,7 @@ import { startSlowProxy } from "../test/support/slow-proxy.js";
 
 const secret = new Secret("block-stream-bench-secret");
 const version = "bench";
-const CHUNK_BYTES = 256 * 1024;
+const CHUNK_BYTES = Number(process.env.CHUNK_KIB ?? 256) * 1024;
 
 async function main(role: string | undefined): Promise<void> {
   if (role === "server") {
