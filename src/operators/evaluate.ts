@@ -29,6 +29,7 @@ export interface OpenChain {
 
 export class Evaluator {
   readonly #nodes: ReadonlyMap<NodeId, FragmentNode>;
+  readonly #awaits = new Map<NodeId, boolean>();
   constructor(
     nodes: readonly FragmentNode[],
     readonly context: TaskContext,
@@ -60,10 +61,14 @@ export class Evaluator {
 
   /** Whether a function that is declared async runs in this task at the node or below it. */
   mayAwait(id: NodeId): boolean {
+    const known = this.#awaits.get(id);
+    if (known !== undefined) return known;
     const node = this.#node(id);
     const { operator } = node;
-    if (operator !== undefined && "fn" in operator && operator.fn.async) return true;
-    return node.inputs.some((input) => input.kind === "narrow" && this.mayAwait(input.node));
+    const own = operator !== undefined && "fn" in operator && operator.fn.async;
+    const awaits = own || node.inputs.some((input) => input.kind === "narrow" && this.mayAwait(input.node));
+    this.#awaits.set(id, awaits);
+    return awaits;
   }
 
   /** A node whose operator is not fused into a chain: everything but plain narrow operators. */

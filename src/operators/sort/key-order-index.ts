@@ -177,9 +177,9 @@ function bytePrefixes(
     const left = key.length - at;
     let h = 0;
     let l = 0;
-    const inHigh = left < 4 ? left : 4;
+    const inHigh = Math.min(left, 4);
     for (let j = 0; j < inHigh; j++) h |= key.charCodeAt(at + j) << (24 - 8 * j);
-    const inAll = left < 8 ? left : 8;
+    const inAll = Math.min(left, 8);
     for (let j = 4; j < inAll; j++) l |= key.charCodeAt(at + j) << (56 - 8 * j);
     high[i] = h;
     low[i] = l;
