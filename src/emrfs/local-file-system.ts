@@ -95,7 +95,8 @@ export class LocalFileSystem implements FileSystem {
     signal?.throwIfAborted();
     const path = toLocalPath(url);
     try {
-      await rm(path, { recursive: true });
+      // Retried: an attempt that is being cancelled may still add a file to a directory that is being emptied.
+      await rm(path, { recursive: true, maxRetries: 5, retryDelay: 20 });
       return true;
     } catch (error) {
       if (errnoOf(error) === "ENOENT") return false;

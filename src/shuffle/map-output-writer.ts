@@ -14,9 +14,10 @@ import { encodeTail } from "./map-output-file.js";
 
 /** Held at most, whatever the budget: beyond this, larger runs do not make the merge cheaper. */
 const defaultHoldBytes = 64 * 1024 * 1024;
-/** Read ahead in the spill file by all runs of a merge together, and by one run at least. */
+/** Read ahead in the spill file by all runs of a merge together, and by one run at least and at most. */
 const mergeBytes = 8 * 1024 * 1024;
 const minReadBytes = 16 * 1024;
+const maxReadBytes = 1024 * 1024;
 /** Reserved of the budget at a time, so that a small frame does not cost a call. */
 const reserveBytes = 256 * 1024;
 
@@ -145,7 +146,7 @@ export class MapOutputWriter implements ShuffleOutput {
   #openRuns(): RunReader[] {
     const file = this.#spillFile;
     if (file === null) return [];
-    const readBytes = Math.max(minReadBytes, Math.floor(mergeBytes / this.#runs.length));
+    const readBytes = Math.max(minReadBytes, Math.min(maxReadBytes, Math.floor(mergeBytes / this.#runs.length)));
     return this.#runs.map((offsets) => new RunReader(file, offsets, readBytes));
   }
 
