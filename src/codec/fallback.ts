@@ -54,12 +54,31 @@ export function throwWithPlace(error: unknown, records: Iterable<unknown>, class
 export function decodeFallback(bytes: Uint8Array, classes: ClassRegistry): unknown[] {
   let payload: Payload;
   try {
-    payload = v8.deserialize(bytes) as Payload;
+    const deserializer = new CopyingDeserializer(bytes);
+    deserializer.readHeader();
+    payload = deserializer.readValue() as Payload;
   } catch (cause) {
     throw new MillraceError("BLOCK_CORRUPT", `a column of ${bytes.length} serialised bytes cannot be read`, { cause });
   }
   for (const patch of payload[1] ?? []) applyPatch(patch, classes);
   return payload[0];
+}
+
+/** What @types/node leaves out of a documented class. */
+const Deserializer = v8.DefaultDeserializer as unknown as new (
+  bytes: Uint8Array,
+) => { readHeader(): boolean; readValue(): unknown; _readHostObject(): ArrayBufferView };
+
+/** Node's own gives typed arrays that are views into the bytes read: into a frame that others own, with its whole buffer. */
+class CopyingDeserializer extends Deserializer {
+  override _readHostObject(): ArrayBufferView {
+    const view = super._readHostObject();
+    if (Buffer.isBuffer(view)) return Buffer.from(view);
+    const copy = new Uint8Array(view.byteLength);
+    copy.set(new Uint8Array(view.buffer, view.byteOffset, view.byteLength));
+    if (view instanceof Uint8Array) return copy;
+    return new (view.constructor as new (buffer: ArrayBuffer) => ArrayBufferView)(copy.buffer);
+  }
 }
 
 /** The id of the class that `value` is an instance of; throws CLASS_NOT_TRAVELLING when it has none or cannot be rebuilt. */

@@ -9,8 +9,8 @@ import { decodeRecords, encodeRecords } from "./records.js";
 import { SchemaTable } from "./schema.js";
 
 /** "MRS1" read as a little-endian number. */
-const MAGIC = 0x3153524d;
-const HEADER_BYTES = 8;
+export const STREAM_MAGIC = 0x3153524d;
+export const STREAM_HEADER_BYTES = 8;
 
 export interface StreamOptions {
   /** zstd for frames of 4 KiB and more where it pays. Default false. */
@@ -60,10 +60,10 @@ export class RecordStreamWriter {
     const table = this.#schemas.toBytes();
     const start = framesStart(table.length);
     const out = Buffer.allocUnsafe(start + this.#encodedBytes);
-    out.writeUInt32LE(MAGIC, 0);
+    out.writeUInt32LE(STREAM_MAGIC, 0);
     out.writeUInt32LE(table.length, 4);
-    out.set(table, HEADER_BYTES);
-    out.fill(0, HEADER_BYTES + table.length, start);
+    out.set(table, STREAM_HEADER_BYTES);
+    out.fill(0, STREAM_HEADER_BYTES + table.length, start);
     let at = start;
     for (const frame of this.#frames) {
       out.set(frame, at);
@@ -91,20 +91,21 @@ export function decodeStream(bytes: Uint8Array, classes: ClassRegistry): unknown
 /** One array a frame, each decoded when it is asked for. */
 export function* decodeStreamBatches(bytes: Uint8Array, classes: ClassRegistry): Generator<unknown[], void, void> {
   const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const isStream = buffer.length >= HEADER_BYTES && buffer.readUInt32LE(0) === MAGIC;
+  const isStream = buffer.length >= STREAM_HEADER_BYTES && buffer.readUInt32LE(0) === STREAM_MAGIC;
   const tableBytes = isStream ? buffer.readUInt32LE(4) : 0;
   const start = framesStart(tableBytes);
   if (!isStream || start > buffer.length) {
     throw new MillraceError("BLOCK_CORRUPT", `${bytes.length} bytes are no record stream, or the begin of one`);
   }
-  const schemas = SchemaTable.fromBytes(buffer.subarray(HEADER_BYTES, HEADER_BYTES + tableBytes));
+  const schemas = SchemaTable.fromBytes(buffer.subarray(STREAM_HEADER_BYTES, STREAM_HEADER_BYTES + tableBytes));
   for (let at = nextFrame(buffer, start); at !== null; at = nextFrame(buffer, at.next)) {
     yield decodeRecords(at.frame, schemas, classes);
   }
 }
 
-function framesStart(tableBytes: number): number {
-  return Math.ceil((HEADER_BYTES + tableBytes) / 8) * 8;
+/** Where the frames begin behind a table of so many bytes. */
+export function framesStart(tableBytes: number): number {
+  return Math.ceil((STREAM_HEADER_BYTES + tableBytes) / 8) * 8;
 }
 
 /** One value as self-contained bytes. */

@@ -274,6 +274,65 @@ describe("a round trip by the fallback column", () => {
   });
 });
 
+describe("what a frame gives", () => {
+  const records = [
+    {
+      text: "a string of more than thirteen characters",
+      doubles: new Float64Array([1.5]),
+      bytes: new Uint8Array([1, 2]),
+      any: [new Float32Array([2.5]), Buffer.from("xyz"), "mixed"],
+    },
+    {
+      text: "ü",
+      doubles: new Float64Array([2.5, 3]),
+      bytes: new Uint8Array([3]),
+      any: new Map([["k", new DataView(new ArrayBuffer(8))]]),
+    },
+  ];
+  const pairs = Array.from({ length: 100 }, (_, i) => [i, i + 0.5]);
+
+  it("holds nothing of it, so that its memory can be used again", () => {
+    const schemas = new SchemaTable();
+    for (const batch of [records, pairs]) {
+      const frame = encodeRecords(batch, 0, batch.length, schemas, noClasses);
+      const out = decodeRecords(frame, schemas, noClasses);
+      frame.fill(0xff);
+      expect(out).toStrictEqual(batch);
+    }
+    const frame = encodePairs(
+      pairs.map(([k]) => k),
+      pairs.map(([, v]) => v),
+      0,
+      100,
+      schemas,
+      noClasses,
+    );
+    const { values } = decodePairs(frame, schemas, noClasses);
+    frame.fill(0xff);
+    expect([...values]).toEqual(pairs.map(([, v]) => v));
+    const [first] = roundTrip(records).out as typeof records;
+    expect(first!.doubles.buffer.byteLength).toBe(8);
+    expect((first!.any as [Float32Array])[0].buffer.byteLength).toBe(4);
+  });
+
+  it("is the same from shared memory", () => {
+    const schemas = new SchemaTable();
+    for (const batch of [records, pairs]) {
+      const frame = encodeRecords(batch, 0, batch.length, schemas, noClasses);
+      const shared = new Uint8Array(new SharedArrayBuffer(frame.length));
+      shared.set(frame);
+      const out = decodeRecords(shared, schemas, noClasses);
+      expect(out).toStrictEqual(batch);
+    }
+    expect((roundTrip(records).out as typeof records)[0]!.bytes.buffer).toBeInstanceOf(ArrayBuffer);
+    const lines = Array.from({ length: 2000 }, (_, i) => `line ${i}`);
+    const frame = encodeRecords(lines, 0, 2000, schemas, noClasses, { compress: true });
+    const shared = new Uint8Array(new SharedArrayBuffer(frame.length));
+    shared.set(frame);
+    expect(decodeRecords(shared, schemas, noClasses)).toEqual(lines);
+  });
+});
+
 describe("any values at all", () => {
   const value = fc.letrec<{ any: unknown }>((tie) => ({
     any: fc.oneof(
