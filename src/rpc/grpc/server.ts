@@ -206,7 +206,8 @@ export class RpcServer {
         }
       });
       call.on("end", () => {
-        call.end();
+        if (connection === null) call.emit("error", toServiceError(this.grpc, lost(), seal));
+        else call.end();
         connection?.finished(lost);
       });
       for (const event of ["cancelled", "error", "close"]) call.on(event, () => connection?.finished(lost));
