@@ -435,7 +435,7 @@ export class RDD<T> implements Dataset {
   }
 
   /**
-   * All records in order, in bounded memory: at most the largest partition and 4 MiB are here at a time. The job starts with
+   * All records in order, in bounded memory: at most one batch of records and 4 MiB of bytes are here at a time. The job starts with
    * the first record that is asked for; leaving the loop cancels it. Unlike Spark's it is one job for all partitions.
    *
    * ```ts

@@ -20,7 +20,7 @@ import { captureCaller } from "./job-errors.js";
 import { LineageStore, type NodeHandle, type NodeSpec } from "./lineage-store.js";
 import { Listeners } from "./listeners.js";
 import type { MasterLink } from "./master-link.js";
-import type { PartitionResult } from "./result-pieces.js";
+import type { PartitionResult, ResultPiece } from "./result-pieces.js";
 import { tellSessionOpened } from "./session-hooks.js";
 import { type TaskLog, TaskLogPrinter } from "./task-log.js";
 import { ValueEncoder } from "./value-encoder.js";
@@ -183,7 +183,7 @@ export class DriverSession {
     return this.#jobs.run(request, take);
   }
 
-  stream(request: JobRequest): AsyncGenerator<PartitionResult, void, void> {
+  stream(request: JobRequest): AsyncGenerator<ResultPiece, void, void> {
     return this.#jobs.stream(request);
   }
 

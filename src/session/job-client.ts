@@ -12,7 +12,7 @@ import type { ActionSpec } from "../plan/lineage.js";
 import type { DriverToMaster, JobSummary, MasterToDriver } from "../protocol/driver.js";
 import { jobError, type StackMapper } from "./job-errors.js";
 import type { LineageStore, NodeHandle } from "./lineage-store.js";
-import { type PartitionResult, ResultPieces } from "./result-pieces.js";
+import { type PartitionResult, PieceOrder, type ResultPiece, ResultPieces } from "./result-pieces.js";
 
 export interface JobRequest {
   readonly root: NodeHandle;
@@ -81,13 +81,12 @@ export class JobClient {
   }
 
   /**
-   * Runs a job whose results are pulled: no partition's bytes are acknowledged before the one ahead of it was taken, so at
-   * most one whole partition and the master's window (4 MiB) are here at a time. The job starts with the first pull; leaving
-   * the loop cancels it.
+   * Runs a job whose results are pulled piece by piece, partitions in order. A piece is acknowledged when it is taken, so at
+   * most the master's window (4 MiB) is waiting here. The job starts with the first pull; leaving the loop cancels it.
    */
-  async *stream(request: JobRequest): AsyncGenerator<PartitionResult, void, void> {
+  async *stream(request: JobRequest): AsyncGenerator<ResultPiece, void, void> {
     const queue: (MasterToDriver & { kind: "result" })[] = [];
-    const pieces = new ResultPieces();
+    const order = new PieceOrder();
     let settled: { readonly error: MillraceError | null } | null = null;
     let wake = () => {};
     const id = this.#start(request, {
@@ -106,8 +105,8 @@ export class JobClient {
         const piece = queue.shift();
         if (piece !== undefined) {
           this.#acknowledge(id, piece.bytes.byteLength);
-          const result = pieces.add(piece);
-          if (result !== null) yield result;
+          order.check(piece);
+          yield piece;
           continue;
         }
         // Read through a function: assigned in a callback, which the compiler does not see.

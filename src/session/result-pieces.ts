@@ -13,14 +13,12 @@ export interface PartitionResult {
   readonly bytes: Uint8Array;
 }
 
-export class ResultPieces {
-  #pieces: Uint8Array[] = [];
+/** Throws PROTOCOL_ERROR when pieces do not come in order. */
+export class PieceOrder {
   #partition = -1;
-  /** The partition in `#partition` has had its last piece. */
   #complete = true;
 
-  /** The whole result of a partition when `piece` was its last. Throws PROTOCOL_ERROR when the order is broken. */
-  add(piece: ResultPiece): PartitionResult | null {
+  check(piece: ResultPiece): void {
     const follows = this.#complete ? piece.partition > this.#partition : piece.partition === this.#partition;
     if (!follows) {
       throw new MillraceError(
@@ -30,6 +28,16 @@ export class ResultPieces {
     }
     this.#partition = piece.partition;
     this.#complete = piece.last;
+  }
+}
+
+export class ResultPieces {
+  readonly #order = new PieceOrder();
+  #pieces: Uint8Array[] = [];
+
+  /** The whole result of a partition when `piece` was its last. */
+  add(piece: ResultPiece): PartitionResult | null {
+    this.#order.check(piece);
     this.#pieces.push(piece.bytes);
     if (!piece.last) return null;
     const bytes = this.#pieces.length === 1 ? piece.bytes : Buffer.concat(this.#pieces);

@@ -1,6 +1,7 @@
 // What every action does: submit one job and hand each partition's records, decoded, to a fold in partition order.
 
-import { decodeStream, decodeStreamBatches } from "../../codec/stream.js";
+import { decodeStream } from "../../codec/stream.js";
+import { RecordStreamReader } from "../../codec/stream-reader.js";
 import type { ActionSpec } from "../../plan/lineage.js";
 import { optionalSignal } from "../../session/arguments.js";
 import type { JobRequest } from "../../session/job-client.js";
@@ -33,7 +34,11 @@ export function runAction(
 /** The records of a job as they are pulled; leaving the loop cancels the job. */
 export async function* streamAction(at: Operand, request: JobRequest): AsyncGenerator<unknown, void, void> {
   const { classes } = at.session.values;
-  for await (const { bytes } of at.session.stream(request)) {
-    if (bytes.byteLength > 0) for (const batch of decodeStreamBatches(bytes, classes)) yield* batch;
+  let reader = new RecordStreamReader(classes);
+  for await (const { bytes, last } of at.session.stream(request)) {
+    for (const batch of reader.push(bytes)) yield* batch;
+    if (!last) continue;
+    reader.end();
+    reader = new RecordStreamReader(classes);
   }
 }
