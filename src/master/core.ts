@@ -115,7 +115,7 @@ export class MasterMachine {
     }
   }
 
-  #fromWorker(event: MasterEvent & { readonly incarnation: number }, now: number): void {
+  #fromWorker(event: Extract<MasterEvent, { readonly incarnation: number }>, now: number): void {
     const record = this.#registry.heard(event.worker, event.incarnation, now);
     if (record === null) return;
     switch (event.kind) {

@@ -2,7 +2,7 @@
 // one, best locality first and others only after the wait. First every slot gets a task, by turns; then short tasks are
 // queued ahead on workers, so that a slot never waits a round trip for its next one. A step costs O(sessions), never O(tasks).
 
-import type { SessionId, WorkerId } from "../../core/ids.js";
+import type { SessionId, StageId, WorkerId } from "../../core/ids.js";
 import type { Locality } from "../../protocol/tasks.js";
 import type { TaskAssignerOptions } from "./options.js";
 import { Fifo, type SessionQueue, type StageQueue } from "./state.js";
@@ -24,7 +24,7 @@ export interface Preference {
 export interface Assignment {
   readonly worker: WorkerId;
   readonly session: SessionId;
-  readonly stage: number;
+  readonly stage: StageId;
   readonly partition: number;
   readonly locality: Locality;
 }

@@ -1,7 +1,7 @@
 // The tasks of one stage that wait for a slot. Entries are taken lazily: a queue may name a task that is pending no more,
 // and whoever takes it asks `isPending` first. So nothing is ever searched.
 
-import type { WorkerId } from "../../core/ids.js";
+import type { StageId, WorkerId } from "../../core/ids.js";
 
 export class Fifo {
   #items: number[] = [];
@@ -28,7 +28,7 @@ export class Fifo {
 export interface StageQueue {
   /** Job first, then stage: the order within a session. */
   readonly job: number;
-  readonly stage: number;
+  readonly stage: StageId;
   readonly isPending: (partition: number) => boolean;
   pending: number;
   /** Tasks with a place they would rather run at. */

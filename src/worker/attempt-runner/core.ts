@@ -1,0 +1,360 @@
+// Runs the attempts that the master sends on this worker's slots: waits for the blobs and locations that each needs, gives it
+// to a slot of its session (or recycles one), cancels by word and then by force, and reports every attempt's end exactly once
+// a stream. Pure: threads, sockets and files are the shell's.
+
+import { MillraceError, toWireError, type WireError } from "../../core/errors.js";
+import { type BlobHash, formatTaskKey, type SessionId, type ShuffleId, type TaskKey } from "../../core/ids.js";
+import type { MapOutputLocations, TaskLaunch, TaskOutcome, TaskStatus } from "../../protocol/tasks.js";
+import type { RunnerCommand, RunnerEvent } from "./index.js";
+import type { AttemptRunnerOptions } from "./options.js";
+import { type SlotMove, type SlotState, slotMoves } from "./state.js";
+
+interface Blob {
+  state: "fetching" | "here";
+  readonly sessions: Set<SessionId>;
+}
+
+/** Ended attempts remembered at most, for telling again. */
+const MAX_TOLD = 4096;
+/** Queued attempts looked at for one that can start, when those before it wait for blobs or locations. */
+const LOOK_AHEAD = 64;
+
+export class AttemptRunner {
+  readonly #options: AttemptRunnerOptions;
+  readonly #slots: { state: SlotState; readonly moves: string[] }[];
+  /** In order of arrival, by formatTaskKey. */
+  readonly #queue = new Map<string, TaskLaunch>();
+  readonly #blobs = new Map<BlobHash, Blob>();
+  readonly #locations = new Map<SessionId, Map<ShuffleId, MapOutputLocations>>();
+  /** Latest last; told again after a reconnection. */
+  #told: { readonly status: TaskStatus; readonly atMs: number }[] = [];
+  #statuses: TaskStatus[] = [];
+  #commands: RunnerCommand[] = [];
+  #connected = false;
+  #stopping = false;
+  #drained = false;
+
+  constructor(options: AttemptRunnerOptions) {
+    this.#options = options;
+    this.#slots = Array.from({ length: options.slots }, () => ({ state: { kind: "idle", session: null }, moves: [] }));
+  }
+
+  handle(event: RunnerEvent, now: number): RunnerCommand[] {
+    this.#commands = [];
+    this.#statuses = [];
+    this.#apply(event, now);
+    this.#fill(now);
+    this.#flush(now);
+    return this.#commands;
+  }
+
+  get slots(): readonly SlotState[] {
+    return this.#slots.map((slot) => slot.state);
+  }
+
+  /** Every attempt here, queued ones too: what a heartbeat says. */
+  get held(): TaskKey[] {
+    return [
+      ...this.#queue.values(),
+      ...this.#slots.flatMap(({ state }) => ("launch" in state ? [state.launch] : [])),
+    ].map((launch) => launch.key);
+  }
+
+  #apply(event: RunnerEvent, now: number): void {
+    switch (event.kind) {
+      case "registered":
+        this.#reconnected(event.liveSessions, now);
+        break;
+      case "connectionLost":
+        this.#connected = false;
+        break;
+      case "launches":
+        for (const launch of event.launches) this.#accept(launch);
+        break;
+      case "cancel":
+        this.#cancel(new Set(event.keys.map(formatTaskKey)), { kind: "cancelled" }, now);
+        break;
+      case "mapOutputs":
+        this.#learn(event.locations);
+        break;
+      case "blobArrived": {
+        const blob = this.#blobs.get(event.hash);
+        if (blob !== undefined) blob.state = "here";
+        break;
+      }
+      case "blobFailed":
+        this.#blobFailed(event.hash, event.error);
+        break;
+      case "blobsReleased":
+        for (const hash of event.hashes) this.#blobs.delete(hash);
+        break;
+      case "shuffleReleased":
+        this.#locations.get(event.session)?.delete(event.shuffle);
+        break;
+      case "sessionReleased":
+        this.#releaseSession(event.session, now);
+        break;
+      case "slotReady":
+        if (this.#state(event.slot).kind === "starting")
+          this.#move(event.slot, "ready", { kind: "idle", session: null });
+        break;
+      case "slotEnded":
+        this.#slotEnded(event.slot, event.key, event.outcome);
+        break;
+      case "slotDied":
+        this.#slotDied(event.slot, event.error);
+        break;
+      case "shutdown":
+        this.#stopping = true;
+        this.#cancelAll(now);
+        break;
+      case "tick":
+        this.#checkDeadlines(now);
+        break;
+    }
+  }
+
+  /** What ended lately may not have arrived; then a heartbeat says what is still here. */
+  #reconnected(live: readonly SessionId[], now: number): void {
+    this.#connected = true;
+    const alive = new Set(live);
+    for (const session of this.#sessions()) if (!alive.has(session)) this.#releaseSession(session, now);
+    this.#told = this.#told.filter(
+      ({ atMs, status }) => now - atMs <= this.#options.retellMs && alive.has(status.key.session),
+    );
+    const again = this.#told.map(({ status }) => status);
+    for (const { state } of this.#slots) {
+      const slot = this.#slots.findIndex((one) => one.state === state);
+      if (state.kind === "running") again.push({ kind: "running", key: state.launch.key, slot });
+    }
+    if (again.length > 0) this.#commands.push({ kind: "report", statuses: again });
+    this.#commands.push({ kind: "heartbeat", running: this.held });
+  }
+
+  #accept(launch: TaskLaunch): void {
+    const name = formatTaskKey(launch.key);
+    if (this.#queue.has(name) || this.#holds(name)) return;
+    if (this.#stopping) {
+      this.#end(launch.key, { kind: "cancelled" });
+      return;
+    }
+    this.#queue.set(name, launch);
+    for (const hash of blobsOf(launch)) this.#want(hash, launch.key.session);
+  }
+
+  #want(hash: BlobHash, session: SessionId): void {
+    let blob = this.#blobs.get(hash);
+    if (blob === undefined) {
+      blob = { state: "fetching", sessions: new Set() };
+      this.#blobs.set(hash, blob);
+      this.#commands.push({ kind: "fetchBlob", hash });
+    }
+    blob.sessions.add(session);
+  }
+
+  #blobFailed(hash: BlobHash, error: WireError): void {
+    if (this.#blobs.get(hash)?.state === "fetching") this.#blobs.delete(hash);
+    for (const [name, launch] of [...this.#queue]) {
+      if (!blobsOf(launch).includes(hash)) continue;
+      this.#queue.delete(name);
+      this.#end(launch.key, { kind: "failed", error, metrics: null });
+    }
+  }
+
+  #learn(locations: MapOutputLocations): void {
+    const known = this.#locations.get(locations.session) ?? new Map<ShuffleId, MapOutputLocations>();
+    this.#locations.set(locations.session, known);
+    if ((known.get(locations.shuffle)?.version ?? -1) < locations.version) known.set(locations.shuffle, locations);
+  }
+
+  #releaseSession(session: SessionId, now: number): void {
+    const mine = this.held.filter((key) => key.session === session).map(formatTaskKey);
+    this.#cancel(new Set(mine), { kind: "cancelled" }, now);
+    this.#locations.delete(session);
+    for (const [hash, blob] of this.#blobs) {
+      blob.sessions.delete(session);
+      if (blob.sessions.size === 0) this.#blobs.delete(hash);
+    }
+    this.#slots.forEach(({ state }, slot) => {
+      if (state.kind === "idle" && state.session === session) this.#recycle(slot);
+    });
+    this.#commands.push({ kind: "dropSession", session });
+  }
+
+  #cancel(names: ReadonlySet<string>, outcome: TaskOutcome, now: number): void {
+    for (const name of names) {
+      const queued = this.#queue.get(name);
+      if (queued === undefined) continue;
+      this.#queue.delete(name);
+      this.#end(queued.key, outcome);
+    }
+    this.#slots.forEach(({ state }, slot) => {
+      if (state.kind !== "running" || !names.has(formatTaskKey(state.launch.key))) return;
+      this.#move(slot, "cancel", { kind: "cancelling", launch: state.launch, sinceMs: now, outcome });
+      this.#commands.push({ kind: "cancelWord", slot, key: state.launch.key });
+    });
+  }
+
+  #cancelAll(now: number): void {
+    this.#cancel(new Set(this.held.map(formatTaskKey)), { kind: "cancelled" }, now);
+  }
+
+  #slotEnded(slot: number, key: TaskKey, outcome: TaskOutcome): void {
+    const { state } = this.#slots[slot] as { state: SlotState };
+    if (!("launch" in state) || formatTaskKey(state.launch.key) !== formatTaskKey(key)) return;
+    // The order to kill it is on its way: slotDied follows.
+    if (state.kind === "killing") return;
+    // Done before it saw the word: what it did counts, unless it did not finish.
+    const said = state.kind === "cancelling" && outcome.kind !== "succeeded" ? state.outcome : outcome;
+    this.#move(slot, "ended", { kind: "idle", session: key.session });
+    this.#end(key, said);
+  }
+
+  #slotDied(slot: number, error: WireError): void {
+    const { state } = this.#slots[slot] as { state: SlotState };
+    if (state.kind === "starting" || state.kind === "writtenOff") return;
+    this.#move(slot, "died", { kind: "starting" });
+    this.#commands.push({ kind: "startSlot", slot });
+    if (state.kind === "running") this.#end(state.launch.key, { kind: "failed", error, metrics: null });
+    if (state.kind === "cancelling" || state.kind === "killing") this.#end(state.launch.key, state.outcome);
+  }
+
+  #checkDeadlines(now: number): void {
+    const { terminateAfterMs, writeOffAfterMs, taskTimeoutMs } = this.#options;
+    this.#slots.forEach(({ state }, slot) => {
+      if (state.kind === "running" && taskTimeoutMs !== null && now - state.sinceMs >= taskTimeoutMs) {
+        this.#cancel(new Set([formatTaskKey(state.launch.key)]), timedOut(state.launch.key, taskTimeoutMs), now);
+      } else if (state.kind === "cancelling" && now - state.sinceMs >= terminateAfterMs) {
+        this.#move(slot, "kill", { ...state, kind: "killing", sinceMs: now });
+        this.#commands.push({ kind: "killSlot", slot });
+      } else if (state.kind === "killing" && now - state.sinceMs >= writeOffAfterMs) {
+        this.#move(slot, "giveUp", { kind: "writtenOff" });
+        this.#commands.push({ kind: "slotWrittenOff", slot });
+        this.#end(state.launch.key, state.outcome);
+      }
+    });
+  }
+
+  /** Gives queued attempts to idle slots, in order of arrival. */
+  #fill(now: number): void {
+    if (this.#queue.size === 0) return;
+    let idle = this.#slots.filter(({ state }) => state.kind === "idle").length;
+    let looked = 0;
+    for (const [name, launch] of this.#queue) {
+      if (idle === 0 || ++looked > LOOK_AHEAD + this.#slots.length) return;
+      if (!this.#isReady(launch)) continue;
+      const slot = this.#slotFor(launch.key.session);
+      if (slot === null) {
+        // Its turn: a slot of another session is made fresh for it.
+        const other = this.#slots.findIndex(({ state }) => state.kind === "idle");
+        const starting = this.#slots.some(({ state }) => state.kind === "starting");
+        if (other >= 0 && !starting) this.#recycle(other);
+        return;
+      }
+      this.#queue.delete(name);
+      idle--;
+      this.#move(slot, "run", { kind: "running", launch, sinceMs: now });
+      this.#commands.push({ kind: "run", slot, launch, locations: this.#locationsFor(launch) });
+      this.#statuses.push({ kind: "running", key: launch.key, slot });
+    }
+  }
+
+  /** One that has the session already, else a fresh one. */
+  #slotFor(session: SessionId): number | null {
+    let fresh: number | null = null;
+    for (let slot = 0; slot < this.#slots.length; slot++) {
+      const state = this.#state(slot);
+      if (state.kind !== "idle") continue;
+      if (state.session === session) return slot;
+      if (state.session === null) fresh ??= slot;
+    }
+    return fresh;
+  }
+
+  #recycle(slot: number): void {
+    this.#move(slot, "recycle", { kind: "starting" });
+    this.#commands.push({ kind: "startSlot", slot });
+  }
+
+  #isReady(launch: TaskLaunch): boolean {
+    if (this.#blobs.get(launch.fragment)?.state !== "here") return false;
+    if (launch.values.some(({ blob }) => blob !== undefined && this.#blobs.get(blob)?.state !== "here")) return false;
+    const known = this.#locations.get(launch.key.session);
+    return launch.shuffles.every(({ shuffle, version }) => (known?.get(shuffle)?.version ?? -1) >= version);
+  }
+
+  #locationsFor(launch: TaskLaunch): MapOutputLocations[] {
+    const known = this.#locations.get(launch.key.session);
+    return launch.shuffles.flatMap(({ shuffle }) => known?.get(shuffle) ?? []);
+  }
+
+  #end(key: TaskKey, outcome: TaskOutcome): void {
+    this.#statuses.push({ kind: "ended", key, outcome });
+  }
+
+  #flush(now: number): void {
+    if (this.#statuses.length > 0) {
+      for (const status of this.#statuses) if (status.kind === "ended") this.#told.push({ status, atMs: now });
+      if (this.#connected) this.#commands.push({ kind: "report", statuses: this.#statuses });
+      this.#forgetTold(now);
+    }
+    const busy = this.#queue.size > 0 || this.#slots.some(({ state }) => "launch" in state);
+    if (this.#stopping && !busy && !this.#drained) {
+      this.#drained = true;
+      this.#commands.push({ kind: "drained" });
+    }
+  }
+
+  /** Half of them at a time, so that a status costs O(1). */
+  #forgetTold(now: number): void {
+    if (this.#told.length < 64) return;
+    const middle = this.#told[this.#told.length >> 1]?.atMs ?? now;
+    if (this.#told.length < MAX_TOLD && now - middle < this.#options.retellMs) return;
+    this.#told = this.#told.slice(this.#told.length >> 1);
+  }
+
+  #sessions(): Set<SessionId> {
+    const sessions = new Set<SessionId>(this.#locations.keys());
+    for (const key of this.held) sessions.add(key.session);
+    for (const blob of this.#blobs.values()) for (const session of blob.sessions) sessions.add(session);
+    for (const { state } of this.#slots)
+      if (state.kind === "idle" && state.session !== null) sessions.add(state.session);
+    return sessions;
+  }
+
+  #holds(name: string): boolean {
+    return this.#slots.some(({ state }) => "launch" in state && formatTaskKey(state.launch.key) === name);
+  }
+
+  #state(slot: number): SlotState {
+    const found = this.#slots[slot];
+    if (found === undefined) throw new MillraceError("INTERNAL", `this worker has no slot ${slot}`);
+    return found.state;
+  }
+
+  #move(slot: number, move: SlotMove, to: SlotState): void {
+    const record = this.#slots[slot] as { state: SlotState; readonly moves: string[] };
+    const legal: Readonly<Record<string, string>> = slotMoves[record.state.kind];
+    if (legal[move] !== to.kind) {
+      const story = record.moves.join(", ");
+      throw new MillraceError(
+        "INTERNAL",
+        `slot ${slot} is ${record.state.kind} and cannot ${move}; its last moves: ${story}`,
+      );
+    }
+    if (record.moves.push(move) > 8) record.moves.shift();
+    record.state = to;
+  }
+}
+
+function blobsOf(launch: TaskLaunch): BlobHash[] {
+  const hashes = [launch.fragment];
+  for (const { blob } of launch.values) if (blob !== undefined) hashes.push(blob);
+  return hashes;
+}
+
+function timedOut(key: TaskKey, ms: number): TaskOutcome {
+  const message = `the task ${formatTaskKey(key)} ran longer than task.timeout (${ms} ms)`;
+  const { stack: _, ...error } = toWireError(new MillraceError("TASK_TIMEOUT", message, { fields: { timeoutMs: ms } }));
+  return { kind: "failed", error, metrics: null };
+}

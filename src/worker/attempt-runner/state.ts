@@ -1,0 +1,37 @@
+// A slot as the attempt runner sees it.
+//
+//   starting -> idle -> running -> idle          running -> cancelling -> killing -> starting | writtenOff
+//      ^          \ another session's turn: recycled /
+
+import type { SessionId } from "../../core/ids.js";
+import type { TaskLaunch, TaskOutcome } from "../../protocol/tasks.js";
+
+export type SlotState =
+  /** A fresh thread is being made; it belongs to nobody yet. */
+  | { readonly kind: "starting" }
+  /** `session`: whose functions and values it has; null for a fresh thread. */
+  | { readonly kind: "idle"; readonly session: SessionId | null }
+  | { readonly kind: "running"; readonly launch: TaskLaunch; readonly sinceMs: number }
+  /** The word is set; `outcome` is what will be reported. */
+  | {
+      readonly kind: "cancelling";
+      readonly launch: TaskLaunch;
+      readonly sinceMs: number;
+      readonly outcome: TaskOutcome;
+    }
+  | { readonly kind: "killing"; readonly launch: TaskLaunch; readonly sinceMs: number; readonly outcome: TaskOutcome }
+  /** Its thread does not end: the worker restarts once its other slots are done. */
+  | { readonly kind: "writtenOff" };
+
+/** Legal moves of a slot. */
+export const slotMoves = {
+  starting: { ready: "idle" },
+  idle: { run: "running", recycle: "starting", died: "starting" },
+  running: { ended: "idle", cancel: "cancelling", died: "starting" },
+  cancelling: { ended: "idle", kill: "killing", died: "starting" },
+  killing: { died: "starting", giveUp: "writtenOff" },
+  writtenOff: {},
+} as const satisfies Record<SlotState["kind"], Readonly<Record<string, SlotState["kind"]>>>;
+
+type KeysOfUnion<T> = T extends unknown ? keyof T : never;
+export type SlotMove = KeysOfUnion<(typeof slotMoves)[SlotState["kind"]]>;
