@@ -26,10 +26,13 @@ export function* serveBlocks(
   partition: number,
   chunkBytes = 256 * 1024,
 ): Generator<Uint8Array, void, void> {
+  const { session, shuffle, worker } = request;
+  requireIndex(shuffle);
+  requireIndex(partition);
   let chunk = Buffer.allocUnsafeSlow(chunkBytes);
   let filled = 0;
   for (const output of request.outputs) {
-    const { session, shuffle, worker } = request;
+    for (const part of [output.map, output.stage, output.attempt]) requireIndex(part);
     const path = mapOutputPath(directory, { session, shuffle, ...output });
     const block = { shuffle, map: output.map, worker: worker.worker };
     const fail = (error: unknown) => toFetchError(error, block);
@@ -58,6 +61,15 @@ export function* serveBlocks(
     }
   }
   if (filled > 0) yield chunk.subarray(0, filled);
+}
+
+/** Requests come from other processes, and these numbers become parts of a path. */
+function requireIndex(value: unknown): void {
+  if (typeof value === "number" && Number.isSafeInteger(value) && value >= 0) return;
+  throw new MillraceError(
+    "PROTOCOL_ERROR",
+    `a request for blocks holds ${JSON.stringify(value)} where a number was due`,
+  );
 }
 
 function blockHead(files: MapOutputFiles, path: string, map: number, partition: number) {

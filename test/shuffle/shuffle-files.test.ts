@@ -269,6 +269,14 @@ describe("damage and loss", () => {
     files.close();
   });
 
+  it("serves nothing for a request that names a path", () => {
+    const { written, shuffle } = setUp();
+    const outputs = [{ map: "../../d0/shuffle/s/1/0" as unknown as number, stage, attempt: 0 }];
+    const request: FetchRequest = { worker: written.locations.workers[0]!, session, shuffle, outputs };
+    const files = new MapOutputFiles();
+    expect(errorOf(() => [...serveBlocks(files, root, request, 0)]).code).toBe("PROTOCOL_ERROR");
+  });
+
   it("passes on what the transport says, with the map that was waited for", () => {
     const { written, shuffle } = setUp();
     const plan = planFetch(written.locations, {
