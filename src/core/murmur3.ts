@@ -52,7 +52,7 @@ export function murmur3String(text: string, seed = 0): number {
     const b = text.charCodeAt(i + 1);
     const c = text.charCodeAt(i + 2);
     const d = text.charCodeAt(i + 3);
-    if ((a | b | c | d) > 127) return murmur3Utf8(text, h, i);
+    if ((a | b | c | d) > 127) return murmur3Utf8(text, seed);
     let k = Math.imul(a | (b << 8) | (c << 16) | (d << 24), C1);
     k = (k << 15) | (k >>> 17);
     h ^= Math.imul(k, C2);
@@ -72,50 +72,46 @@ export function murmur3String(text: string, seed = 0): number {
         tail |= c << 16;
       }
     }
-    if (all > 127) return murmur3Utf8(text, h, i);
+    if (all > 127) return murmur3Utf8(text, seed);
     h = mixTail(h, tail);
   }
   return murmur3Finish(h, length);
 }
 
-/** Goes on from state `h` after `from` ASCII characters (a multiple of four) of `text`. */
-function murmur3Utf8(text: string, h: number, from: number): number {
-  let word = 0;
-  let shift = 0;
-  let bytes = from;
-  // Called at most four times a character; one byte into the word, a full word into the state.
-  const put = (byte: number): void => {
-    word |= byte << shift;
-    shift += 8;
-    bytes++;
-    if (shift === 32) {
-      h = murmur3Mix(h, word);
-      word = 0;
-      shift = 0;
-    }
-  };
-  for (let i = from; i < text.length; i++) {
+/** Texts up to a third of this are written here first; longer ones into memory of their own. */
+const SCRATCH_BYTES = 3072;
+let scratch: Uint8Array | null = null;
+
+function murmur3Utf8(text: string, seed: number): number {
+  scratch ??= new Uint8Array(SCRATCH_BYTES);
+  const bytes = text.length * 3 <= SCRATCH_BYTES ? scratch : new Uint8Array(text.length * 3);
+  return murmur3(bytes, seed, 0, putUtf8(text, bytes));
+}
+
+/** Writes the UTF-8 form, lone surrogates as three bytes each, and answers where it ends. */
+function putUtf8(text: string, bytes: Uint8Array): number {
+  let at = 0;
+  for (let i = 0; i < text.length; i++) {
     let c = text.charCodeAt(i);
     if (c < 0x80) {
-      put(c);
+      bytes[at++] = c;
       continue;
     }
     if (c < 0x800) {
-      put(0xc0 | (c >> 6));
+      bytes[at++] = 0xc0 | (c >> 6);
     } else {
       if ((c & 0xfc00) === 0xd800 && i + 1 < text.length && (text.charCodeAt(i + 1) & 0xfc00) === 0xdc00) {
         c = 0x10000 + ((c & 0x3ff) << 10) + (text.charCodeAt(++i) & 0x3ff);
-        put(0xf0 | (c >> 18));
-        put(0x80 | ((c >> 12) & 0x3f));
+        bytes[at++] = 0xf0 | (c >> 18);
+        bytes[at++] = 0x80 | ((c >> 12) & 0x3f);
       } else {
-        put(0xe0 | (c >> 12));
+        bytes[at++] = 0xe0 | (c >> 12);
       }
-      put(0x80 | ((c >> 6) & 0x3f));
+      bytes[at++] = 0x80 | ((c >> 6) & 0x3f);
     }
-    put(0x80 | (c & 0x3f));
+    bytes[at++] = 0x80 | (c & 0x3f);
   }
-  if (shift > 0) h = mixTail(h, word);
-  return murmur3Finish(h, bytes);
+  return at;
 }
 
 function mixTail(h: number, tail: number): number {
