@@ -1,0 +1,6 @@
+// Functions with their captured variables: captured in the driver, shipped as bytes, revived in slots; and positions in the
+// user's own sources.
+
+export { Capturer, type CapturerOptions } from "./capture.js";
+export { callSite, mapStack, registerSourceMap } from "./positions.js";
+export { Reviver, type ReviverOptions } from "./revive.js";

@@ -1,0 +1,146 @@
+// Looks into a function by V8's inspector, in this very thread: its scopes with live values and the place of its source.
+// One inspector session is kept; it holds no object between calls, and the debugger domain is on only while new scripts are
+// listed, so a debugger that the user attached is not disturbed. A builtin module's object, which every realm of the thread
+// shares (Jest runs tests in a context of their own), is where values are handed over.
+
+import type { Session } from "node:inspector";
+import { createRequire } from "node:module";
+
+export interface Scope {
+  /** V8's name: Module, Global, Script, Block, Closure (file), ... */
+  readonly description: string;
+  readonly object: Record<string, unknown>;
+}
+
+export interface ScriptInfo {
+  readonly id: string;
+  /** As V8 knows it: a file: URL, a path, or "" for code made at run time. */
+  readonly url: string;
+  readonly isModule: boolean;
+  readonly source: string;
+  readonly startLine: number;
+  readonly startColumn: number;
+}
+
+export interface Inspected {
+  /** Innermost first; the last is Global. */
+  readonly scopes: readonly Scope[];
+  /** null for functions without a place: native and bound ones. */
+  readonly script: ScriptInfo | null;
+  /** Of V8's start of the function (mostly its parameter list), from 0. */
+  readonly line: number;
+  readonly column: number;
+}
+
+const HOLDER = Symbol.for("millrace.closure.holder");
+const GROUP = "millrace.closure";
+const REACH = `process.getBuiltinModule("node:v8")[Symbol.for("millrace.closure.holder")]`;
+
+interface Holder {
+  input: unknown;
+  scopes: ArrayLike<Scope> | null;
+}
+
+interface Connection {
+  readonly session: Session;
+  readonly holder: Holder;
+}
+let connection: Connection | null = null;
+const scripts = new Map<string, ScriptInfo>();
+
+export function inspectFunction(fn: object): Inspected {
+  const { holder } = connect();
+  holder.input = fn;
+  try {
+    const found = post<{ result: RemoteObject }>("Runtime.evaluate", {
+      expression: `${REACH}.input`,
+      objectGroup: GROUP,
+      silent: true,
+    });
+    const { internalProperties = [] } = post<{ internalProperties?: InternalProperty[] }>("Runtime.getProperties", {
+      objectId: found.result.objectId,
+      ownProperties: true,
+    });
+    const scopeList = internalProperties.find(({ name }) => name === "[[Scopes]]")?.value;
+    const place = internalProperties.find(({ name }) => name === "[[FunctionLocation]]")?.value?.value;
+    if (scopeList?.objectId === undefined) return { scopes: [], script: null, line: 0, column: 0 };
+    post("Runtime.callFunctionOn", {
+      objectId: scopeList.objectId,
+      functionDeclaration: `function () { ${REACH}.scopes = this; }`,
+      silent: true,
+    });
+    const scopes = Array.from(holder.scopes ?? []);
+    const script = place === undefined ? null : scriptOf(place.scriptId);
+    return { scopes, script, line: place?.lineNumber ?? 0, column: place?.columnNumber ?? 0 };
+  } finally {
+    holder.input = undefined;
+    holder.scopes = null;
+    post("Runtime.releaseObjectGroup", { objectGroup: GROUP });
+  }
+}
+
+interface RemoteObject {
+  readonly objectId?: string;
+  readonly value?: { readonly scriptId: string; readonly lineNumber: number; readonly columnNumber: number };
+}
+interface InternalProperty {
+  readonly name: string;
+  readonly value?: RemoteObject;
+}
+
+function connect(): Connection {
+  if (connection === null) {
+    const require = createRequire(import.meta.url);
+    const inspector = require("node:inspector") as typeof import("node:inspector");
+    const shared = process.getBuiltinModule("node:v8") as unknown as Record<symbol, Holder>;
+    shared[HOLDER] ??= { input: undefined, scopes: null };
+    const session = new inspector.Session();
+    session.connect();
+    connection = { session, holder: shared[HOLDER] as Holder };
+  }
+  return connection;
+}
+
+/** The inspector answers before post returns. */
+function post<T>(method: string, parameters: object): T {
+  let failure: Error | null = null;
+  let answer: unknown;
+  connect().session.post(method, parameters, (error, result) => {
+    failure = error;
+    answer = result;
+  });
+  if (failure !== null) throw Object.assign(new Error(`the inspector refused ${method}`), { cause: failure });
+  return answer as T;
+}
+
+function scriptOf(id: string): ScriptInfo | null {
+  const known = scripts.get(id);
+  if (known !== undefined) return known;
+  const { session } = connect();
+  let parsed: Omit<ScriptInfo, "id" | "source"> | null = null;
+  const listen = ({
+    params,
+  }: {
+    params: { scriptId: string; url: string; isModule?: boolean; startLine: number; startColumn: number };
+  }) => {
+    if (params.scriptId === id)
+      parsed = {
+        url: params.url,
+        isModule: params.isModule === true,
+        startLine: params.startLine,
+        startColumn: params.startColumn,
+      };
+  };
+  session.on("Debugger.scriptParsed", listen);
+  try {
+    post("Debugger.enable", {});
+    if (parsed === null) return null;
+    const { scriptSource } = post<{ scriptSource: string }>("Debugger.getScriptSource", { scriptId: id });
+    const info: ScriptInfo = { ...(parsed as Omit<ScriptInfo, "id" | "source">), id, source: scriptSource };
+    scripts.set(id, info);
+    return info;
+  } finally {
+    session.off("Debugger.scriptParsed", listen);
+    post("Debugger.disable", {});
+  }
+}

@@ -1,0 +1,118 @@
+// The slot's side of module references: the same version of a package is looked for beside the user's file and in the module
+// roots of the worker; else the driver's bundle of it is run. Modules that only an import can load are loaded by `prepare`.
+
+import { createRequire } from "node:module";
+import { dirname } from "node:path";
+import { pathToFileURL } from "node:url";
+import * as vm from "node:vm";
+import { MillraceError } from "../core/errors.js";
+import { META_NAME } from "./analyze.js";
+import type { ModuleNode } from "./format.js";
+import { installedVersion, packageOf, pathOfUrl } from "./script-imports.js";
+
+export interface ModuleOptions {
+  readonly moduleRoots: readonly string[];
+  loadBundle?(hash: string): Uint8Array;
+}
+
+export class Modules {
+  readonly #loaded = new Map<string, unknown>();
+
+  constructor(readonly options: ModuleOptions) {}
+
+  /** An import that must be awaited before `value` can give it; null when there is none. */
+  prepare(node: ModuleNode): Promise<void> | null {
+    const key = keyOf(node);
+    if (!node.namespace || node.version === "" || this.#loaded.has(key)) return null;
+    const base = this.#baseOf(node);
+    if (base === null) return null;
+    return importerOf(pathToFileURL(base).href)(node.specifier).then((module) => void this.#loaded.set(key, module));
+  }
+
+  value(node: ModuleNode): unknown {
+    const key = keyOf(node);
+    let exports = this.#loaded.get(key);
+    if (exports === undefined) this.#loaded.set(key, (exports = this.#load(node)));
+    return node.path.reduce((value: unknown, name) => step(value, name), exports);
+  }
+
+  #load(node: ModuleNode): unknown {
+    if (node.version === "") {
+      const exports = process.getBuiltinModule(node.specifier) as object | undefined;
+      if (exports === undefined) throw notFound(node, "this version of Node does not have it");
+      return node.namespace ? { ...exports, default: exports } : exports;
+    }
+    const base = this.#baseOf(node);
+    if (base !== null) {
+      const exports = createRequire(base)(node.specifier) as object;
+      return exports;
+    }
+    if (node.bundle !== "" && this.options.loadBundle !== undefined)
+      return runBundle(node, this.options.loadBundle(node.bundle));
+    throw notFound(
+      node,
+      `it is not installed in that version beside ${node.from} nor in ${this.options.moduleRoots.join(", ") || "any module root"}`,
+    );
+  }
+
+  /** A file from which the package resolves in the wanted version. */
+  #baseOf(node: ModuleNode): string | null {
+    const name = packageOf(node.specifier) ?? node.specifier;
+    for (const base of [pathOfUrl(node.from), ...this.options.moduleRoots.map((root) => `${root}/_`)]) {
+      if (installedVersion(name, dirname(base))?.version === node.version) return base;
+    }
+    return null;
+  }
+}
+
+/** `import()` as the file of that URL would do it. */
+export function importerOf(url: string): (specifier: string, options?: object) => Promise<unknown> {
+  const script = new vm.Script("(specifier, options) => import(specifier, options)", {
+    filename: url === "" ? pathToFileURL(`${process.cwd()}/_`).href : url,
+    importModuleDynamically: vm.constants.USE_MAIN_CONTEXT_DEFAULT_LOADER as never,
+  });
+  return script.runInThisContext() as (specifier: string, options?: object) => Promise<unknown>;
+}
+
+/** What `import.meta` says in the file of that URL. */
+export function metaOf(url: string): { readonly [name: string]: unknown } {
+  const path = url.startsWith("file:") ? pathOfUrl(url) : url;
+  return {
+    url: url.startsWith("/") ? pathToFileURL(url).href : url,
+    filename: path,
+    dirname: dirname(path),
+    resolve: (specifier: string) => {
+      if (/^\.{0,2}\//.test(specifier)) return new URL(specifier, url).href;
+      return pathToFileURL(createRequire(path).resolve(specifier)).href;
+    },
+    [META_NAME]: true,
+  };
+}
+
+function runBundle(node: ModuleNode, bytes: Uint8Array): unknown {
+  const module: { exports: unknown } = { exports: {} };
+  const run = vm.compileFunction(Buffer.from(bytes).toString(), ["module", "exports", "require"], {
+    filename: `millrace-bundle:${node.version}`,
+  });
+  run(module, module.exports, createRequire(import.meta.url));
+  return module.exports;
+}
+
+function step(value: unknown, name: string): unknown {
+  const found = (value as Record<string, unknown> | null | undefined)?.[name];
+  // module.exports is its own default export when it says nothing else.
+  return found === undefined && name === "default" ? value : found;
+}
+
+const keyOf = (node: ModuleNode): string => `${node.version} ${node.specifier} ${node.namespace}`;
+
+function notFound(node: ModuleNode, why: string): MillraceError {
+  const what = node.version === "" ? node.specifier : `${node.specifier} (${node.version})`;
+  return new MillraceError(
+    "MODULE_NOT_FOUND",
+    `a captured function uses the module ${what}, which cannot be loaded here: ${why}`,
+    {
+      fields: { specifier: node.specifier, version: node.version },
+    },
+  );
+}

@@ -1,0 +1,379 @@
+// The slot's side: makes live functions and values of the closure format. A function is compiled at its own place (file URL,
+// line and column of the script that the driver runs), so stacks, source maps and breakpoints fit; its captured names are
+// parameters of a wrapper on the line before, filled after creation where the graph has cycles. No Proxy, no `with`.
+
+import { createRequire } from "node:module";
+import * as v8 from "node:v8";
+import * as vm from "node:vm";
+import type { ClassConstructor, ClassRegistry } from "../codec/class-registry.js";
+import { MillraceError } from "../core/errors.js";
+import { IMPORT_NAME, META_NAME } from "./analyze.js";
+import { builtinAt } from "./builtins.js";
+import type { Encoded, FunctionNode, Node, Property, Shape } from "./format.js";
+import { importerOf, type ModuleOptions, Modules, metaOf } from "./modules.js";
+
+type AnyFunction = (...args: never[]) => unknown;
+
+export interface ReviverOptions extends ModuleOptions {
+  /** The live object of a reference that the driver's `reference` gave. */
+  dereference(reference: unknown): unknown;
+}
+
+/** One a slot and session: functions are revived once per hash, classes once per content. */
+export class Reviver {
+  readonly #options: ReviverOptions;
+  readonly #modules: Modules;
+  readonly #functions = new Map<string, AnyFunction>();
+  readonly #decoded = new Map<string, Node[]>();
+  readonly #byId = new Map<string, ClassConstructor>();
+  readonly #ids = new WeakMap<object, string>();
+  /** Compiled wrappers by source and place: a class that several functions capture is compiled once. */
+  readonly #factories = new Map<string, Factory>();
+
+  readonly classes: ClassRegistry = {
+    idOf: (maker) => this.#ids.get(maker),
+    byId: (id) => this.#byId.get(id),
+  };
+
+  constructor(options: ReviverOptions) {
+    this.#options = options;
+    this.#modules = new Modules(options);
+  }
+
+  /** Imports what `revive` cannot load synchronously. Nothing to await in most cases. */
+  prepare(ref: { readonly hash: string; readonly bytes: Uint8Array }): Promise<void> | void {
+    if (this.#functions.has(ref.hash)) return;
+    const imports: Promise<void>[] = [];
+    for (const node of this.#nodes(ref)) {
+      if (node.kind !== "module") continue;
+      const loading = this.#modules.prepare(node);
+      if (loading !== null) imports.push(loading);
+    }
+    if (imports.length > 0) return Promise.all(imports).then(() => undefined);
+  }
+
+  /** The live function; the same one for the same hash. Throws MODULE_NOT_FOUND. */
+  revive(ref: { readonly hash: string; readonly bytes: Uint8Array }): AnyFunction {
+    let live = this.#functions.get(ref.hash);
+    if (live === undefined) {
+      live = new Revival(
+        this.#nodes(ref),
+        this.#options,
+        this.#modules,
+        this.#factories,
+        this.#known,
+      ).root() as AnyFunction;
+      this.#functions.set(ref.hash, live);
+      this.#decoded.delete(ref.hash);
+    }
+    return live;
+  }
+
+  #nodes(ref: { readonly hash: string; readonly bytes: Uint8Array }): Node[] {
+    let nodes = this.#decoded.get(ref.hash);
+    if (nodes === undefined) this.#decoded.set(ref.hash, (nodes = v8.deserialize(ref.bytes) as Node[]));
+    return nodes;
+  }
+
+  readonly #known = {
+    get: (id: string) => this.#byId.get(id),
+    add: (id: string, maker: ClassConstructor) => {
+      this.#byId.set(id, maker);
+      this.#ids.set(maker, id);
+    },
+  };
+}
+
+/** Gives the setters of the captured names, and makes the function. */
+type Factory = (...captured: unknown[]) => {
+  readonly set: readonly ((value: unknown) => void)[];
+  readonly make: () => unknown;
+};
+
+interface KnownClasses {
+  get(id: string): ClassConstructor | undefined;
+  add(id: string, maker: ClassConstructor): void;
+}
+
+const UNMADE = Symbol("unmade");
+
+class Revival {
+  readonly #live: unknown[];
+  /** Classes that are being made: who needs one of them is served when it is there. */
+  readonly #waiting = new Map<number, ((value: unknown) => void)[]>();
+
+  constructor(
+    readonly nodes: readonly Node[],
+    readonly options: ReviverOptions,
+    readonly modules: Modules,
+    readonly factories: Map<string, Factory>,
+    readonly known: KnownClasses,
+  ) {
+    this.#live = nodes.map(() => UNMADE);
+  }
+
+  root(): unknown {
+    let result: unknown;
+    this.#give([0], (value) => {
+      result = value;
+    });
+    return result;
+  }
+
+  /** Gives the value to `use`, now or when the class that it is has been made. */
+  #give(encoded: Encoded, use: (value: unknown) => void): void {
+    if (!Array.isArray(encoded)) return use(encoded);
+    const index = encoded[0] as number;
+    const waiting = this.#waiting.get(index);
+    if (waiting !== undefined) waiting.push(use);
+    else use(this.#live[index] === UNMADE ? this.#make(index) : this.#live[index]);
+  }
+
+  /** For what cannot be a class that is still being made. */
+  #now(encoded: Encoded): unknown {
+    let result: unknown;
+    this.#give(encoded, (value) => {
+      result = value;
+    });
+    return result;
+  }
+
+  #make(index: number): unknown {
+    const node = this.nodes[index] as Node;
+    const keep = <T>(value: T): T => {
+      this.#live[index] = value;
+      return value;
+    };
+    switch (node.kind) {
+      case "function":
+        return this.#function(node, index);
+      case "module": {
+        const value = keep(this.modules.value(node));
+        if (value === undefined)
+          throw new MillraceError("MODULE_NOT_FOUND", `${node.specifier} has no export ${node.path.join(".")}`);
+        if (node.classId !== undefined) this.known.add(node.classId, value as ClassConstructor);
+        return value;
+      }
+      case "builtin": {
+        const value = builtinAt(node.path);
+        if (value === undefined)
+          throw new MillraceError(
+            "MODULE_NOT_FOUND",
+            `this version of Node has no ${node.path}, which a captured function uses`,
+          );
+        return keep(value);
+      }
+      case "symbol":
+        return keep(node.wellKnown ? (Symbol as unknown as Record<string, unknown>)[node.key] : Symbol.for(node.key));
+      case "reference":
+        return keep(this.options.dereference(node.reference));
+      case "require":
+        return keep(createRequire(node.url));
+      case "import":
+        return keep(importerOf(node.url));
+      case "meta":
+        return keep(metaOf(node.url));
+      case "millrace":
+        return keep(ownExport(node.path));
+      case "value":
+        return this.#shaped(keep(node.value as object), node);
+      case "object":
+        return this.#shaped(keep({}), node);
+      case "regexp": {
+        const made = keep(new RegExp(node.source, node.flags));
+        made.lastIndex = node.lastIndex;
+        return this.#shaped(made, node);
+      }
+      case "boxed":
+        return this.#shaped(keep(Object(this.#now(node.value)) as object), node);
+      case "error": {
+        const made = keep(makeError(node.type));
+        return this.#shaped(made, node);
+      }
+      case "view":
+        return this.#shaped(
+          keep(makeView(node.type, this.#now(node.buffer) as ArrayBuffer, node.offset, node.length)),
+          node,
+        );
+      case "array": {
+        const made = keep(new Array<unknown>(node.length));
+        node.items.forEach((item, i) => this.#give(item, (value) => void (made[i] = value)));
+        return this.#shaped(made, node);
+      }
+      case "map": {
+        const made = keep(new Map<unknown, unknown>());
+        const rows = node.entries.map(() => [undefined, undefined] as [unknown, unknown]);
+        // Order is kept though a class may come late: all are put in when the last one is there.
+        let open = rows.length * 2;
+        const close = () => {
+          if (--open === 0) for (const [key, value] of rows) made.set(key, value);
+        };
+        node.entries.forEach(([key, value], i) => {
+          const row = rows[i] as [unknown, unknown];
+          this.#give(key, (live) => ((row[0] = live), close(), undefined));
+          this.#give(value, (live) => ((row[1] = live), close(), undefined));
+        });
+        return this.#shaped(made, node);
+      }
+      case "set": {
+        const made = keep(new Set<unknown>());
+        const rows: unknown[] = new Array(node.members.length);
+        let open = rows.length;
+        node.members.forEach((member, i) =>
+          this.#give(member, (live) => {
+            rows[i] = live;
+            if (--open === 0) for (const one of rows) made.add(one);
+          }),
+        );
+        return this.#shaped(made, node);
+      }
+      default:
+        return node satisfies never;
+    }
+  }
+
+  #shaped<T extends object>(target: T, shape: Shape): T {
+    const { prototype } = shape;
+    if (prototype !== undefined) {
+      if ("is" in prototype)
+        this.#give(prototype.is, (value) => void Object.setPrototypeOf(target, value as object | null));
+      else
+        this.#give(
+          prototype.of,
+          (maker) => void Object.setPrototypeOf(target, (maker as ClassConstructor).prototype as object),
+        );
+    }
+    this.#define(target, shape.own);
+    if (shape.extensible === "frozen") Object.freeze(target);
+    else if (shape.extensible === "sealed") Object.seal(target);
+    else if (shape.extensible === "fixed") Object.preventExtensions(target);
+    return target;
+  }
+
+  #define(target: object, properties: readonly Property[] | undefined): void {
+    for (const property of properties ?? []) {
+      const [key, first, flags] = property;
+      const name = (Array.isArray(key) ? this.#now(key as Encoded) : key) as PropertyKey;
+      const common = { enumerable: (flags & 1) !== 0, configurable: (flags & 4) !== 0 };
+      if (property.length === 4) {
+        const get = this.#now(first) as () => unknown;
+        const set = this.#now(property[3]) as (value: unknown) => void;
+        Object.defineProperty(target, name, { get, set, ...common });
+        continue;
+      }
+      if (Array.isArray(first) && this.#waiting.has(first[0] as number)) {
+        // Holds the property's place in the order.
+        Object.defineProperty(target, name, {
+          value: undefined,
+          writable: true,
+          enumerable: common.enumerable,
+          configurable: true,
+        });
+      }
+      this.#give(
+        first,
+        (value) => void Object.defineProperty(target, name, { value, writable: (flags & 2) !== 0, ...common }),
+      );
+    }
+  }
+
+  #function(node: FunctionNode, index: number): unknown {
+    const existing = node.classId === undefined ? undefined : this.known.get(node.classId);
+    if (existing !== undefined) {
+      this.#live[index] = existing;
+      return existing;
+    }
+    const names = [...node.names];
+    const values: unknown[] = names.map(() => undefined);
+    const add = (name: string, value: unknown) => {
+      names.push(name);
+      values.push(value);
+    };
+    if (node.usesMeta) add(META_NAME, metaOf(node.url));
+    if (node.usesImport) add(IMPORT_NAME, importerOf(node.url));
+    const self = node.self === undefined ? undefined : this.#now(node.self);
+    const { set, make } = this.#factory(node, names).apply(self, values as never[]);
+    const fill = () => node.values.forEach((value, i) => this.#give(value, (live) => set[i]?.(live)));
+    let made: AnyFunction;
+    if (node.isClass) {
+      // Its heritage and static parts run now and need what they use.
+      this.#waiting.set(index, []);
+      fill();
+      made = this.#compiled(make, node);
+    } else {
+      made = this.#compiled(make, node);
+      this.#live[index] = made;
+      fill();
+    }
+    if (made.name !== node.name) Object.defineProperty(made, "name", { value: node.name, configurable: true });
+    this.#live[index] = made;
+    if (node.classId !== undefined) this.known.add(node.classId, made as unknown as ClassConstructor);
+    const waiting = this.#waiting.get(index) ?? [];
+    this.#waiting.delete(index);
+    for (const use of waiting) use(made);
+    if (node.members !== undefined)
+      this.#define((made as unknown as ClassConstructor).prototype as object, node.members);
+    return this.#shaped(made, node);
+  }
+
+  #compiled(make: () => unknown, node: FunctionNode): AnyFunction {
+    const made = make();
+    if (node.form === "expression") return made as AnyFunction;
+    const [key] = Reflect.ownKeys(made as object);
+    const found = Object.getOwnPropertyDescriptor(made, key as PropertyKey) as PropertyDescriptor;
+    return (node.form === "method" ? found.value : node.form === "getter" ? found.get : found.set) as AnyFunction;
+  }
+
+  #factory(node: FunctionNode, names: readonly string[]): Factory {
+    const key = `${node.url}:${node.line}:${node.column}:${names.join()}:${node.source}`;
+    let factory = this.factories.get(key);
+    if (factory === undefined) this.factories.set(key, (factory = compile(node, names)));
+    return factory;
+  }
+}
+
+/** Above this the column is set by the script's offset: lines of minified code are long. */
+const PAD_LIMIT = 2_000;
+
+function compile(node: FunctionNode, names: readonly string[]): Factory {
+  const member = node.form !== "expression";
+  const setters = names.map((name) => `(__millrace_value) => { ${name} = __millrace_value; }`);
+  const head = `(function (${names.join(", ")}) { ${node.strict ? '"use strict"; ' : ""}return { set: [${setters.join(", ")}], make: () => (${member ? "{" : ""}`;
+  const tail = `${member ? "\n}" : "\n"}) }; })`;
+  const padded = node.column <= PAD_LIMIT;
+  const code = padded ? `${head}\n${" ".repeat(node.column)}${node.source}${tail}` : `${head}${node.source}${tail}`;
+  const script = new vm.Script(code, {
+    filename: node.url === "" ? "millrace:function" : node.url,
+    lineOffset: padded ? node.line - 1 : node.line,
+    columnOffset: padded ? 0 : node.column - head.length,
+  });
+  return script.runInThisContext() as Factory;
+}
+
+function makeError(type: string): Error {
+  const made = new (
+    (globalThis as unknown as Record<string, new (message?: unknown) => Error>)[
+      type === "AggregateError" ? "Error" : type
+    ] ?? Error
+  )();
+  if (type === "AggregateError") Object.setPrototypeOf(made, AggregateError.prototype as object);
+  for (const key of Reflect.ownKeys(made)) Reflect.deleteProperty(made, key);
+  return made;
+}
+
+function makeView(type: string, buffer: ArrayBuffer, offset: number, length: number): object {
+  if (type === "Buffer") return Buffer.from(buffer, offset, length);
+  const Make = (
+    globalThis as unknown as Record<string, new (buffer: ArrayBuffer, offset: number, length: number) => object>
+  )[type];
+  return new (Make as NonNullable<typeof Make>)(buffer, offset, length);
+}
+
+/** millrace's own exports inside a task: the build beside this file. */
+function ownExport(path: readonly string[]): unknown {
+  const exports = createRequire(import.meta.url)("./index.cjs") as Record<string, unknown>;
+  return path.reduce(
+    (value: unknown, name) => (name === "default" ? value : (value as Record<string, unknown>)[name]),
+    exports,
+  );
+}

@@ -1,0 +1,231 @@
+// Functions captured here and revived as a slot would: every case of the issue's item 4 that one process can show.
+
+import * as fs from "node:fs";
+import { basename } from "node:path";
+import pLimit from "p-limit";
+import picomatch from "picomatch";
+import { expect, test } from "vitest";
+import { Capturer, Reviver } from "../../src/closure/index.js";
+import { isMillraceError } from "../../src/core/errors.js";
+import { factor, Point, triple } from "./helper.js";
+
+// biome-ignore lint/suspicious/noExplicitAny: functions of every shape go through
+type Any = any;
+
+function trip<T extends (...args: Any[]) => Any>(fn: T, reviver = newReviver()): T {
+  return reviver.revive(newCapturer().capture(fn as Any, "map")) as Any;
+}
+const newCapturer = (bundlePackages = false) => new Capturer({ reference: () => undefined, bundlePackages });
+const newReviver = () => new Reviver({ dereference: (reference) => reference, moduleRoots: [] });
+
+function failure(fn: (...args: Any[]) => Any): Error {
+  try {
+    newCapturer().capture(fn as Any, "map");
+  } catch (error) {
+    if (isMillraceError(error) && error.code === "CAPTURE_FAILED") return error;
+    throw error;
+  }
+  throw new Error("the capture did not fail");
+}
+
+const top = 7;
+let counter = 10;
+class Animal {
+  static kinds = ["cat"];
+  #name: string;
+  constructor(name: string) {
+    this.#name = name;
+  }
+  speak(): string {
+    return `${this.#name} speaks`;
+  }
+  static {
+    Animal.kinds.push("dog");
+  }
+}
+class Dog extends Animal {
+  override speak(): string {
+    return `${super.speak()} woof`;
+  }
+}
+const isEven = (n: number): boolean => n === 0 || isOdd(n - 1);
+const isOdd = (n: number): boolean => n !== 0 && isEven(n - 1);
+function factorial(n: number): number {
+  return n <= 1 ? 1 : n * factorial(n - 1);
+}
+
+test("constants, helpers of another module and nested functions travel", () => {
+  const local = { deep: [1, 2, { x: "y" }] };
+  const nested = (n: number) => ((m: number) => m + n + top + local.deep.length)(1);
+  expect(trip(nested)(2)).toBe(nested(2));
+  expect(trip((x: number) => triple(x) + factor)(5)).toBe(18);
+});
+
+test("recursion and mutual recursion work", () => {
+  expect(trip((n: number) => factorial(n))(5)).toBe(120);
+  expect(trip((n: number) => isEven(n))(10)).toBe(true);
+});
+
+test("classes keep super, private fields and static parts, and are one class for all functions of a session", () => {
+  expect(trip(() => new Dog("Rex").speak() + Animal.kinds.join())()).toBe("Rex speaks woofcat,dog");
+  const capturer = newCapturer();
+  const reviver = newReviver();
+  const make = reviver.revive(capturer.capture((() => new Point(2)) as Any, "map")) as Any;
+  const check = reviver.revive(capturer.capture(((p: unknown) => p instanceof Point) as Any, "map")) as Any;
+  expect(check(make())).toBe(true);
+  expect(make().double).toBe(4);
+  const id = capturer.classes.idOf(Point as Any) as string;
+  expect(reviver.classes.byId(id)).toBe(make().constructor);
+  expect(capturer.classes.byId(id)).toBe(Point);
+});
+
+test("a variable that the function assigns is its own there", () => {
+  const bump = trip(() => ++counter);
+  expect([bump(), bump(), counter]).toEqual([11, 12, 10]);
+});
+
+test("a variable that one function assigns and another reads is refused", () => {
+  const add = () => counter++;
+  expect(failure(() => add() + counter).message).toMatch(/counter.*assigns/);
+});
+
+test("node modules and packages travel as references", async () => {
+  expect(trip((f: string) => basename(f))("/a/b.c")).toBe("b.c");
+  expect(trip(() => fs.existsSync("/"))()).toBe(true);
+  expect(trip((f: string) => picomatch("*.ts")(f))("a.ts")).toBe(true);
+  const ref = newCapturer().capture((() => pLimit(2)) as Any, "map");
+  const reviver = newReviver();
+  await reviver.prepare(ref);
+  expect((reviver.revive(ref) as Any)().concurrency).toBe(2);
+});
+
+test("values are copied with shared references, cycles and kinds", () => {
+  const shared = { n: 1 };
+  const bare = Object.assign(Object.create(null), { b: 1 });
+  const loop: Any = { shared, again: shared };
+  loop.self = loop;
+  const values: Any = {
+    loop,
+    bare,
+    zero: -0,
+    nan: Number.NaN,
+    none: undefined,
+    big: 12n,
+    date: new Date(5),
+    re: /a+/gi,
+    map: new Map<Any, Any>([["k", shared]]),
+    set: new Set([1, "2"]),
+    floats: new Float64Array([1.5, -0]),
+    bytes: Buffer.from("abc"),
+    error: new RangeError("far"),
+    sym: Symbol.for("s"),
+    it: Symbol.iterator,
+    holes: [1, , 3],
+    point: new Point(4),
+    frozen: Object.freeze({ a: 1 }),
+    get lazy() {
+      return 5;
+    },
+    method(a: number) {
+      return a + 1;
+    },
+  };
+  const got = trip(() => values)();
+  expect(got.loop.self).toBe(got.loop);
+  expect(got.loop.shared).toBe(got.loop.again);
+  expect(got.map.get("k")).toBe(got.loop.shared);
+  expect(Object.getPrototypeOf(got.bare)).toBe(null);
+  expect(Object.is(got.zero, -0) && Object.is(got.floats[1], -0) && 1 in got.holes === false).toBe(true);
+  expect(got.error).toBeInstanceOf(RangeError);
+  expect([got.error.message, got.sym, got.it, got.big, got.lazy, got.method(1)]).toEqual([
+    "far",
+    Symbol.for("s"),
+    Symbol.iterator,
+    12n,
+    5,
+    2,
+  ]);
+  expect([got.date, got.re, got.set, got.bytes.toString(), Object.isFrozen(got.frozen), got.point.double]).toEqual([
+    new Date(5),
+    /a+/gi,
+    new Set([1, "2"]),
+    "abc",
+    true,
+    8,
+  ]);
+  expect("none" in got && Number.isNaN(got.nan)).toBe(true);
+});
+
+test("async, generator, shorthand, getter and default-parameter functions travel", async () => {
+  const box = {
+    async add(x: number) {
+      return x + top;
+    },
+    get seven() {
+      return top;
+    },
+  };
+  expect(await trip(box.add)(1)).toBe(8);
+  expect(trip(Object.getOwnPropertyDescriptor(box, "seven")?.get as Any)()).toBe(7);
+  expect([
+    ...trip(function* (n: number) {
+      yield n;
+      yield top;
+    })(1),
+  ]).toEqual([1, 7]);
+  expect(trip(({ a = top }: { a?: number } = {}) => a)()).toBe(7);
+  expect(
+    trip(function (this: unknown, ..._all: number[]) {
+      return arguments.length;
+    })(1, 2, 3),
+  ).toBe(3);
+});
+
+test("names that shadow globals are captured and globals are not", () => {
+  const console = { log: () => "mine" };
+  expect(trip(() => console.log())()).toBe("mine");
+  expect(trip(() => structuredClone({ a: 1 }))()).toEqual({ a: 1 });
+  expect(trip(() => Math.max(1, 2) + process.pid)()).toBe(2 + process.pid);
+});
+
+test("import.meta and dynamic import belong to the user's file", async () => {
+  expect(trip(() => import.meta.url)()).toMatch(/capture\.test\.ts$/);
+  expect((await trip(async () => await import("node:os"))()).EOL).toBe("\n");
+});
+
+test("what cannot travel is an error that names the variable, the function and the place", () => {
+  const socket = { promise: Promise.resolve() };
+  expect(
+    failure(function useSocket() {
+      return socket.promise;
+    }).message,
+  ).toMatch(/variable socket\.promise used by `useSocket` \(.*capture\.test\.ts:\d+:\d+\), given to map, is a Promise/);
+  const bound = Math.max.bind(null, 1);
+  expect(failure(() => bound(2)).message).toMatch(/bound/);
+  const weak = new WeakMap();
+  expect(failure(() => weak).message).toMatch(/weak/);
+  const animal = new Dog("x");
+  expect(failure(() => animal.speak()).message).toMatch(/private/);
+});
+
+test("a revived function throws from its own line and column", () => {
+  const fn = () => {
+    throw new Error(`here ${top}`);
+  };
+  const frame = (run: () => unknown) => {
+    const hook = Error.prepareStackTrace;
+    Error.prepareStackTrace = (_error, [site]) => `${site?.getLineNumber()}:${site?.getColumnNumber()}`;
+    try {
+      return run();
+    } catch (error) {
+      return (error as Error).stack;
+    } finally {
+      Error.prepareStackTrace = hook;
+    }
+  };
+  expect(frame(trip(fn))).toBe(frame(fn));
+});
+
+test("functions made by eval travel", () => {
+  expect(trip(new Function("a", "return a + 1") as Any)(1)).toBe(2);
+});
