@@ -17,7 +17,8 @@ import type { SchemaTable } from "./schema.js";
 export interface EncodeOptions {
   /** zstd for frames of 4 KiB and more where it pays. Default false. */
   readonly compress?: boolean;
-  /** Gets the records of this batch added: some 10 ns a (word, integer) pair, a fifth of encoding it. Default none. */
+  /** Gets the records of this batch added: some 15 ns a (word, integer) pair, where encoding takes 35
+   * and zstd 20. Default none. */
   readonly checksum?: Checksum;
 }
 
