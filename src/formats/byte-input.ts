@@ -25,8 +25,9 @@ export function openPlainInput(file: PinnedFile, start: number): ByteInput {
   return new PlainInput(new SyncFileReader(file), start);
 }
 
-export function openGzipInput(file: PinnedFile): ByteInput {
-  return new GunzipInput(new SyncFileReader(file));
+/** `inOnePiece`: what is done anyway where node's synchronous handle is missing. */
+export function openGzipInput(file: PinnedFile, inOnePiece = false): ByteInput {
+  return new GunzipInput(new SyncFileReader(file), inOnePiece);
 }
 
 class PlainInput implements ByteInput {
@@ -86,7 +87,10 @@ class GunzipInput implements ByteInput {
   #whole: Uint8Array | null = null;
   bytesRead = 0;
 
-  constructor(private readonly reader: SyncFileReader) {
+  constructor(
+    private readonly reader: SyncFileReader,
+    private readonly inOnePiece: boolean,
+  ) {
     // Errors are read from `errored` after each write; without a listener the event would end the process.
     this.#stream.on("error", () => undefined);
   }
@@ -97,7 +101,9 @@ class GunzipInput implements ByteInput {
 
   read(target: Uint8Array, offset: number, length: number): number {
     const { _handle: handle, _writeState: state } = this.#stream as unknown as ZlibStream;
-    if (typeof handle?.writeSync !== "function" || state === undefined) return this.#readWhole(target, offset, length);
+    if (this.inOnePiece || typeof handle?.writeSync !== "function" || state === undefined) {
+      return this.#readWhole(target, offset, length);
+    }
     while (!this.#ended) {
       if (this.#inputLength === 0) this.#refill();
       const atEnd = this.bytesRead >= this.reader.sizeBytes;

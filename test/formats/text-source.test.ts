@@ -5,7 +5,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { noClasses } from "../../src/codec/class-registry.js";
 import { pathToUrl } from "../../src/emrfs/url.js";
-import { openPlainInput } from "../../src/formats/byte-input.js";
+import { openGzipInput, openPlainInput } from "../../src/formats/byte-input.js";
 import { openSplit } from "../../src/formats/open-split.js";
 import { firstInvalidByte, TextSource, textInputStart } from "../../src/formats/text-source.js";
 import { scratchDirectory } from "../support/scratch.js";
@@ -39,10 +39,12 @@ function readSplit(file: ReturnType<typeof pinned>, start: number, end: number, 
   return lines;
 }
 
-function readGzip(bytes: Uint8Array): string[] {
+function readGzip(bytes: Uint8Array, inOnePiece = false): string[] {
   const file = pinned(bytes);
   const split = { kind: "file", start: 0, length: file.fileSize, compression: "gzip", ...file } as const;
-  const source = openSplit({ kind: "text" }, split, noClasses);
+  const source = inOnePiece
+    ? new TextSource(openGzipInput(file, true), { start: 0, end: Number.POSITIVE_INFINITY })
+    : openSplit({ kind: "text" }, split, noClasses);
   const lines: string[] = [];
   try {
     for (let batch = source.next(); batch !== null; batch = source.next()) lines.push(...(batch as string[]));
@@ -157,6 +159,13 @@ describe("gzip", () => {
     expect(readGzip(gzipSync(big)).length).toBe(5000);
     const incompressible = Buffer.from(readFileSync(process.execPath).subarray(0, 3_000_000).toString("base64"));
     expect(readGzip(gzipSync(incompressible))[0]!.length).toBe(4_000_000);
+  });
+
+  it("reads the same in one piece", () => {
+    expect(readGzip(Buffer.concat([gzipSync(text), gzipSync("\nmore")]), true)).toEqual(linesOf(`${text}\nmore`));
+    expect(() => readGzip(gzipSync(text).subarray(0, 100), true)).toThrow(
+      expect.objectContaining({ code: "INVALID_FILE" }),
+    );
   });
 
   it("refuses what is cut, damaged or no gzip", () => {
