@@ -66,10 +66,15 @@ export function formatReport({
       notes,
     ]);
   }
-  const verdict = disagreements.length === 0 ? "all values agree" : `VALUES DIFFER: ${disagreements.join("; ")}`;
+  const verdict = disagreements.length > 0 ? `VALUES DIFFER: ${disagreements.join("; ")}` : agreement(measurements);
   const input = inputBytes === 0 ? "" : `, ${(inputBytes / 1e6).toFixed(1)} MB in`;
   const scale = size === 1 ? "" : ` x ${size}`;
   return `${workload}: ${title}${scale}${input}\n${table.toString()}\n${verdict}\n`;
+}
+
+function agreement(measurements: readonly Measurement[]): string {
+  const answers = measurements.filter(({ value }) => Object.keys(value).length > 0).length;
+  return answers < 2 ? "no two answers to compare" : `${answers} answers agree`;
 }
 
 function seconds(value: number | null): string {

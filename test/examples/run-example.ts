@@ -1,0 +1,33 @@
+// Runs a program of examples/ as its user does: `millrace run`, from dist, as a process of its own.
+
+import { spawn } from "node:child_process";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+export const root = fileURLToPath(new URL("../../", import.meta.url));
+const DEADLINE_MS = 50_000;
+
+export interface ExampleRun {
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** `master` null: the program's own choice. */
+export function runExample(name: string, master: string | null, ...args: readonly string[]): Promise<ExampleRun> {
+  const where = master === null ? [] : ["--master", master];
+  const command = [join(root, "dist/cli.js"), "run", ...where, join(root, "examples", name), ...args];
+  return new Promise((resolve, reject) => {
+    const child = spawn(process.execPath, command, { cwd: root, timeout: DEADLINE_MS });
+    let stdout = "";
+    let stderr = "";
+    child.stdout.setEncoding("utf8").on("data", (text: string) => {
+      stdout += text;
+    });
+    child.stderr.setEncoding("utf8").on("data", (text: string) => {
+      stderr += text;
+    });
+    child.on("error", reject);
+    child.on("close", (code) => resolve({ code, stdout, stderr }));
+  });
+}
