@@ -67,9 +67,10 @@ export class Session extends RddSession {
   static async open(options: SessionOptions = {}): Promise<Session> {
     const programDirectory = process.argv[1] === undefined ? process.cwd() : dirname(process.argv[1]);
     const { values } = resolveOptions({ given: options, environment: process.env, programDirectory });
-    const capture = new Capturer({ reference: referenceOf, bundlePackages: true });
+    const master = parseMasterUrl(values.master);
+    // Workers of this machine resolve packages as this program does.
+    const capture = new Capturer({ reference: referenceOf, bundlePackages: master.kind === "remote" });
     const entry = (name: string) => new URL(`./${name}.js`, import.meta.url);
-    const isLocal = parseMasterUrl(values.master).kind === "local";
     const link = new ServiceLink(
       entry("service"),
       {
@@ -79,13 +80,18 @@ export class Session extends RddSession {
         moduleRoot: programDirectory,
       },
       { encode: encodeDriverMessage, decode: decodeMasterToDriver },
-      isLocal ? callingThreadSlot() : null,
+      master.kind === "local" ? callingThreadSlot() : null,
     );
     const driver = await DriverSession.open({
       link,
       capture,
       positions: { callSite, mapStack },
-      settings: { appName: values.appName, options: toPortableOptions(values), workingDirectory: process.cwd(), version },
+      settings: {
+        appName: values.appName,
+        options: toPortableOptions(values),
+        workingDirectory: process.cwd(),
+        version,
+      },
       openTimeoutMs: OPEN_TIMEOUT_MS,
     });
     return new Session(driver);
@@ -94,7 +100,10 @@ export class Session extends RddSession {
 
 /** For the service thread, which is of this machine and process: the options that do not travel are among them. */
 function ownOptions(values: OptionValues): Record<string, string | number | boolean> {
-  return Object.fromEntries(Object.entries(values).filter((entry) => entry[1] !== null)) as Record<string, string | number | boolean>;
+  return Object.fromEntries(Object.entries(values).filter((entry) => entry[1] !== null)) as Record<
+    string,
+    string | number | boolean
+  >;
 }
 
 function callingThreadSlot(): (call: unknown) => Promise<unknown> {

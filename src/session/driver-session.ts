@@ -5,7 +5,7 @@
 //           --refused, timeout--> fails      open --link lost--> lost
 
 import { fromWireError, isMillraceError, MillraceError } from "../core/errors.js";
-import type { SessionId } from "../core/ids.js";
+import { blobHash, type SessionId } from "../core/ids.js";
 import type { CallSite, FunctionRef } from "../plan/function.js";
 import type { HandleReference } from "../plan/handles.js";
 import type { StorageLevel } from "../plan/lineage.js";
@@ -62,6 +62,8 @@ export class DriverSession {
     () => performance.now(),
   );
   readonly #accumulators = new Map<number, Accumulator<unknown, unknown>>();
+  /** Bundles of packages that the master has. */
+  readonly #bundlesSent = new Set<string>();
   readonly #counts = new Map<number, CountQuestion>();
   readonly #ended: Promise<void>;
   #onEnded: () => void = () => undefined;
@@ -88,6 +90,7 @@ export class DriverSession {
       lineage: this.#lineage,
       mapStack: (stack) => parts.positions.mapStack(stack),
       accumulators: () => [...this.#accumulators.keys()],
+      beforeSubmit: () => this.#sendBundles(),
       onEnd: (end) => this.#jobEnded(end),
     });
     this.#link.onMessage((message) => this.#receive(message));
@@ -245,6 +248,14 @@ export class DriverSession {
   stop(): Promise<void> {
     this.#stopping ??= this.#stop();
     return this.#stopping;
+  }
+
+  #sendBundles(): void {
+    for (const [hash, bytes] of this.capture.bundles) {
+      if (this.#bundlesSent.has(hash)) continue;
+      this.#bundlesSent.add(hash);
+      for (const piece of blobPieces(blobHash(hash), bytes)) this.#link.send(piece);
+    }
   }
 
   async #open(): Promise<void> {

@@ -11,6 +11,8 @@ export interface FunctionCapture {
   capture(fn: AnyFunction, method: string): FunctionRef;
   /** Classes that any captured function has used so far. */
   readonly classes: ClassRegistry;
+  /** Bundles of packages that captured functions refer to, by content hash: workers without the package fetch them. */
+  readonly bundles: ReadonlyMap<string, Uint8Array>;
 }
 
 export interface SourcePositions {

@@ -37,6 +37,8 @@ export interface JobClientParts {
   readonly lineage: LineageStore;
   readonly mapStack: StackMapper;
   readonly accumulators: () => readonly number[];
+  /** Sends what the job's functions need and the master does not have yet. */
+  readonly beforeSubmit: () => void;
   readonly onEnd: (end: JobEnd) => void;
 }
 
@@ -160,6 +162,7 @@ export class JobClient {
     request.signal?.addEventListener("abort", job.onAbort, { once: true });
     const { nodes, levels } = this.#parts.lineage.takeUnsent(request.root);
     for (const { node, level } of levels) this.#parts.send({ kind: "persist", node, level });
+    this.#parts.beforeSubmit();
     this.#parts.send({
       kind: "submit",
       job: id,

@@ -1,10 +1,10 @@
-// Values of the driver as bytes for tasks. A class whose instances are met on the way travels too: as a captured function
-// that refers to it, which the task revives before it decodes.
+// Values of the driver as bytes for tasks. A class whose instances are met on the way travels too, captured as functions
+// are: the task revives it before it decodes.
 
 import type { ClassConstructor, ClassRegistry } from "../codec/class-registry.js";
 import { decodeValue, encodeValue, RecordStreamWriter } from "../codec/stream.js";
 import type { FunctionRef } from "../plan/function.js";
-import type { FunctionCapture } from "./function-capture.js";
+import type { AnyFunction, FunctionCapture } from "./function-capture.js";
 
 export interface EncodedValue {
   readonly bytes: Uint8Array;
@@ -14,7 +14,7 @@ export interface EncodedValue {
 
 export class ValueEncoder {
   readonly #capture: FunctionCapture;
-  /** One captured function a class. */
+  /** Each class captured once. */
   readonly #carriers = new Map<ClassConstructor, FunctionRef>();
 
   constructor(capture: FunctionCapture) {
@@ -50,11 +50,11 @@ export class ValueEncoder {
     return decodeValue(bytes, this.#capture.classes);
   }
 
-  /** The function that carries a class; captured at its first instance. */
+  /** The captured class; captured at its first instance. */
   carrierOf(type: ClassConstructor, method: string): FunctionRef {
     let carrier = this.#carriers.get(type);
     if (carrier === undefined) {
-      carrier = this.#capture.capture(() => type, method);
+      carrier = this.#capture.capture(type as unknown as AnyFunction, method);
       this.#carriers.set(type, carrier);
     }
     return carrier;

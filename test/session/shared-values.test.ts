@@ -124,7 +124,7 @@ test("an RDD or a Session inside a function is NESTED_RDD", () => {
   expect(referenceOf({})).toBeUndefined();
 });
 
-test("classes of values travel as functions that refer to them, one a class", () => {
+test("classes of values travel with them, each captured once", () => {
   class Point {
     constructor(readonly x: number) {}
   }
@@ -132,10 +132,10 @@ test("classes of values travel as functions that refer to them, one a class", ()
   const capture = new FakeCapture();
   const encoder = new ValueEncoder({
     capture: (fn, method) => {
-      const made = (fn as unknown as () => ClassConstructor)();
-      registered.set(made, made.name);
+      registered.set(fn as unknown as ClassConstructor, fn.name);
       return capture.capture(fn, method);
     },
+    bundles: new Map(),
     classes: {
       idOf: (made) => registered.get(made),
       byId: (id) => [...registered].find(([, name]) => name === id)?.[0],
@@ -143,7 +143,7 @@ test("classes of values travel as functions that refer to them, one a class", ()
   });
   const { slices, classes: carriers } = encoder.slices([[new Point(1)], [new Point(2), 3]], "parallelize");
   expect(carriers).toHaveLength(1);
-  expect(capture.revive(carriers[0]!)()).toBe(Point);
+  expect(capture.revive(carriers[0]!)).toBe(Point);
   expect(decodeStream(slices[1]!, encoder.classes)).toEqual([new Point(2), 3]);
   expect(encoder.value([new Point(3)], "broadcast").classes).toEqual(carriers);
   expect(encoder.value([4], "broadcast").classes).toEqual([]);

@@ -7,8 +7,15 @@ import type { CallSite, FunctionRef } from "../../src/plan/function.js";
 import { isAsync } from "../../src/session/arguments.js";
 import type { AnyFunction, FunctionCapture, SourcePositions } from "../../src/session/function-capture.js";
 
-export class FakeCapture implements FunctionCapture, SourcePositions {
+/** The side of the tasks, as the fake master needs it. */
+export interface FakeTasks {
+  readonly classes: ClassRegistry;
+  revive(ref: FunctionRef): (...args: unknown[]) => unknown;
+}
+
+export class FakeCapture implements FunctionCapture, SourcePositions, FakeTasks {
   readonly classes: ClassRegistry = noClasses;
+  readonly bundles: ReadonlyMap<string, Uint8Array> = new Map();
   readonly #functions = new Map<string, AnyFunction>();
 
   capture(fn: AnyFunction, _method: string): FunctionRef {

@@ -8,7 +8,7 @@ import { sessionId } from "../../src/core/ids.js";
 import type { ActionSpec } from "../../src/plan/lineage.js";
 import type { DriverToMaster, JobSummary, MasterToDriver } from "../../src/protocol/driver.js";
 import type { MasterLink } from "../../src/session/master-link.js";
-import type { FakeCapture } from "./fake-capture.js";
+import type { FakeTasks } from "./fake-capture.js";
 import { groups, LineageModel } from "./lineage-model.js";
 
 type Submit = DriverToMaster & { kind: "submit" };
@@ -45,10 +45,10 @@ export class FakeMaster implements MasterLink {
   #largestInFlight = 0;
 
   constructor(
-    private readonly capture: FakeCapture,
+    private readonly capture: FakeTasks,
     private readonly options: FakeMasterOptions = {},
   ) {
-    this.model = new LineageModel(capture.revive, capture.classes);
+    this.model = new LineageModel((ref) => capture.revive(ref), capture.classes);
   }
 
   /** Jobs submitted. */

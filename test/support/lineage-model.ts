@@ -79,6 +79,7 @@ export class LineageModel {
   }
 
   #source(source: Source): Partitions {
+    if (source.kind === "collection") for (const made of source.classes) this.revive(made);
     if (source.kind === "collection") return source.slices.map((slice) => decodeStream(slice, this.classes));
     if (source.kind !== "range") return this.readFiles(source);
     const { start, end, step, slices } = source;
