@@ -18,6 +18,7 @@ const defaultHoldBytes = 64 * 1024 * 1024;
 const mergeBytes = 8 * 1024 * 1024;
 const minReadBytes = 16 * 1024;
 const maxReadBytes = 1024 * 1024;
+const defaultFreeBytes = 1024 * 1024;
 /** Reserved of the budget at a time, so that a small frame does not cost a call. */
 const reserveBytes = 256 * 1024;
 
@@ -29,6 +30,8 @@ export interface MapOutputWriterOptions {
   readonly spill: SpillStore;
   /** Default 64 MiB. */
   readonly holdBytes?: number;
+  /** Held without asking the budget: an output buffer, so that a full budget does not make a run of every frame. Default 1 MiB. */
+  readonly freeBytes?: number;
 }
 
 export class MapOutputWriter implements ShuffleOutput {
@@ -37,6 +40,7 @@ export class MapOutputWriter implements ShuffleOutput {
   /** Per run the offset of each partition in the spill file, and of the run's end. */
   readonly #runs: Float64Array[] = [];
   readonly #holdBytes: number;
+  readonly #freeBytes: number;
   #heldBytes = 0;
   #reserved = 0;
   #spillFile: SpillFile | null = null;
@@ -47,11 +51,12 @@ export class MapOutputWriter implements ShuffleOutput {
     this.#held = Array.from({ length: options.partitions }, () => []);
     this.#sizes = new Float64Array(options.partitions);
     this.#holdBytes = options.holdBytes ?? defaultHoldBytes;
+    this.#freeBytes = Math.min(this.#holdBytes, options.freeBytes ?? defaultFreeBytes);
   }
 
   write(partition: number, frame: Uint8Array): void {
     const bytes = frame.byteLength;
-    if (this.#heldBytes + bytes > this.#reserved && !this.#reserve(bytes)) {
+    if (this.#heldBytes + bytes > this.#freeBytes + this.#reserved && !this.#reserve(bytes)) {
       this.#spill();
       // A frame larger than all that may be held is a run of its own, unless it is to be had anyway.
       if (!this.#reserve(bytes)) {
@@ -98,11 +103,12 @@ export class MapOutputWriter implements ShuffleOutput {
 
   /** False when the frame may not be held as well. */
   #reserve(bytes: number): boolean {
-    const needed = this.#heldBytes + bytes - this.#reserved;
+    const needed = this.#heldBytes + bytes - this.#freeBytes - this.#reserved;
     if (needed <= 0) return true;
     if (this.#heldBytes + bytes > this.#holdBytes) return false;
     const { memory } = this.options;
-    for (const step of [Math.min(Math.max(needed, reserveBytes), this.#holdBytes - this.#reserved), needed]) {
+    const room = this.#holdBytes - this.#freeBytes - this.#reserved;
+    for (const step of [Math.min(Math.max(needed, reserveBytes), room), needed]) {
       if (memory.tryReserve(step)) {
         this.#reserved += step;
         return true;

@@ -43,6 +43,7 @@ function writeMap(path: string, partitions: number, data: MapData, memoryBytes =
     partitions,
     memory,
     spill,
+    freeBytes: 0,
     ...(holdBytes === undefined ? {} : { holdBytes }),
   });
   for (const { partition, rows } of data) {
@@ -185,12 +186,25 @@ describe("a shuffle", () => {
     expect(readdirSync(join(root, "same")).filter((name) => name.endsWith(".pending"))).toEqual([]);
   });
 
+  it("does not make a run of every frame when others have used the budget up", () => {
+    const spill = new FileSpillStore(join(root, "tight"));
+    const path = join(root, "tight.data");
+    const writer = new MapOutputWriter({ path, partitions: 2, memory: new CountingBudget(0), spill });
+    const frame = new Uint8Array(1000);
+    for (let i = 0; i < 1000; i++) writer.write(i % 2, frame);
+    expect(spill.writtenBytes).toBe(0);
+    for (let i = 0; i < 1000; i++) writer.write(i % 2, frame);
+    expect(spill.writtenBytes).toBe(1_048_000);
+    expect(writer.commit(new SchemaTable())).toEqual([1_000_000, 1_000_000]);
+    spill.dispose();
+  });
+
   it("leaves nothing of an aborted attempt", () => {
     const directory = join(root, "aborted");
     const spill = new FileSpillStore(join(directory, "spill"));
     const memory = new CountingBudget(1000);
     const path = join(directory, "out", "0-1-0.data");
-    const writer = new MapOutputWriter({ path, partitions: 3, memory, spill });
+    const writer = new MapOutputWriter({ path, partitions: 3, memory, spill, freeBytes: 0 });
     const schemas = new SchemaTable();
     const rows = rowsOf(1, 50, 50);
     for (let i = 0; i < 10; i++) writer.write(i % 3, encodeRecords(rows, 0, rows.length, schemas, noClasses));
