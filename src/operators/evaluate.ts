@@ -2,6 +2,7 @@
 // inputs by the context. A chain of narrow operators above a source is not run here: it is handed out with the source, so
 // that the output compiles chain and sink into one loop.
 
+import { estimateBytes } from "../codec/estimate.js";
 import { decodePairs } from "../codec/pairs.js";
 import { decodeRecords, encodeRecords } from "../codec/records.js";
 import { SchemaTable } from "../codec/schema.js";
@@ -391,9 +392,15 @@ class FrameRecords implements BatchSource {
   }
 }
 
+/** A cached frame ends at so many rows or about so many bytes: large enough to read back fast. */
+const CACHE_FRAME_ROWS = 8192;
+const CACHE_FRAME_BYTES = 1024 * 1024;
+
 /** Passes records on and writes them to the cache; only a partition read to its end is committed. */
 class CachingSource implements BatchSource {
   readonly #schemas = new SchemaTable();
+  #pending: unknown[] = [];
+  #bytes = 0;
   #done = false;
   constructor(
     readonly below: BatchSource,
@@ -406,9 +413,10 @@ class CachingSource implements BatchSource {
       if (this.#done) return batch;
       if (batch === null) {
         this.#done = true;
+        this.#flush();
         this.writer.commit(this.#schemas);
-      } else if (batch.length > 0) {
-        this.writer.write(encodeRecords(batch, 0, batch.length, this.#schemas, this.context.classes));
+      } else {
+        this.#keep(batch);
       }
       return batch;
     });
@@ -417,6 +425,22 @@ class CachingSource implements BatchSource {
   close(): void {
     if (!this.#done) this.writer.abort();
     this.#done = true;
+    this.#pending = [];
     this.below.close();
+  }
+
+  #keep(batch: readonly unknown[]): void {
+    for (const record of batch) {
+      this.#pending.push(record);
+      this.#bytes += estimateBytes(record);
+      if (this.#pending.length >= CACHE_FRAME_ROWS || this.#bytes >= CACHE_FRAME_BYTES) this.#flush();
+    }
+  }
+
+  #flush(): void {
+    const rows = this.#pending.length;
+    if (rows > 0) this.writer.write(encodeRecords(this.#pending, 0, rows, this.#schemas, this.context.classes));
+    this.#pending = [];
+    this.#bytes = 0;
   }
 }

@@ -3,12 +3,13 @@
 
 import { MillraceError } from "../core/errors.js";
 import type { Fragment } from "../plan/stages.js";
-import { withClose } from "./batches.js";
+import { isPromise, withClose } from "./batches.js";
 import { Evaluator } from "./evaluate.js";
 import { runAction } from "./outputs/action-output.js";
 import { runRangeBounds, runSampleKeys } from "./outputs/range-sample.js";
 import { runShuffleOutput } from "./outputs/shuffle-output.js";
 import type { FragmentResult, MaybePromise, TaskContext } from "./task-context.js";
+import { operatorFailure } from "./user-errors.js";
 
 /**
  * Throws (or rejects with) a MillraceError: TASK_FAILED with the operator, the partition and the user's own error as cause;
@@ -33,6 +34,15 @@ export function runFragment(fragment: Fragment, context: TaskContext): MaybeProm
         return runAction(output.action, { chain, site, context, gather: evaluator.mayAwait(root.id) });
     }
   };
-  // Also when the chain failed before it was run.
-  return withClose(() => chain.source.close(), run);
+  // Errors outside the generated loops (a partitioner's, of encoding) get their operator here.
+  const failed = (error: unknown): never => {
+    throw operatorFailure(error, site, context.partition);
+  };
+  try {
+    // Closed here too for a chain that failed before it was run.
+    const result = withClose(() => chain.source.close(), run);
+    return isPromise(result) ? result.catch(failed) : result;
+  } catch (error) {
+    return failed(error);
+  }
 }

@@ -1,5 +1,6 @@
 // How a failure inside a task is told: which operator (by the user's file:line), which partition, and the user's own error
-// as the cause. Errors that are millrace's own (cancelled, a key that cannot be compared, a lost block) pass unchanged.
+// as the cause. Errors that are millrace's own keep their code: those that the program caused (a key that cannot be compared)
+// are told with operator and partition too, others (cancelled, a lost block) pass unchanged.
 
 import { type ErrorCode, isMillraceError, MillraceError } from "../core/errors.js";
 import { type CallSite, formatCallSite } from "../plan/function.js";
@@ -7,14 +8,48 @@ import { type CallSite, formatCallSite } from "../plan/function.js";
 /** At most this many characters of a record stand in a message. */
 const DESCRIPTION_LENGTH = 80;
 
-/** A user function's error with its operator and partition; an error of millrace's own as it is. */
+/** Codes that a record or a function of the user's causes, wherever they are noticed: they need the operator's name. */
+const CAUSED_BY_PROGRAM: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
+  "INVALID_ARGUMENT",
+  "NOT_A_PAIR",
+  "INVALID_KEY",
+  "NESTED_RDD",
+  "SYNC_FUNCTION_REQUIRED",
+  "CLASS_NOT_TRAVELLING",
+  "WRONG_SHAPE",
+  "RECORD_TOO_LARGE",
+]);
+
+/** A user function's error with its operator and partition; an error of millrace's own keeps its code. */
 export function operatorFailure(error: unknown, site: CallSite, partition: number): unknown {
-  if (isMillraceError(error)) return error;
+  const operator = formatCallSite(site);
+  if (isMillraceError(error)) {
+    if (!CAUSED_BY_PROGRAM.has(error.code) || error.fields["operator"] !== undefined) return error;
+    const named = new MillraceError(error.code, `${operator}, partition ${partition}: ${error.message}`, {
+      fields: { ...error.fields, operator, partition },
+      ...(error.cause === undefined ? {} : { cause: error.cause }),
+    });
+    if (error.stack !== undefined) named.stack = error.stack;
+    return named;
+  }
   const said = error instanceof Error ? `${error.name}: ${error.message}` : describeValue(error);
-  return new MillraceError("TASK_FAILED", `${formatCallSite(site)} threw in partition ${partition}: ${said}`, {
-    fields: { operator: formatCallSite(site), partition },
+  return new MillraceError("TASK_FAILED", `${operator} threw in partition ${partition}: ${said}`, {
+    fields: { operator, partition },
     cause: error instanceof Error ? error : new Error(`a value was thrown that is not an Error: ${said}`),
   });
+}
+
+/** The value itself, unless a function that has to be synchronous answered a promise. */
+export function settledValue(value: unknown, site: CallSite, partition: number): unknown {
+  if (!isThenable(value)) return value;
+  // Its own outcome concerns nobody: the job fails by this error.
+  value.then(undefined, () => undefined);
+  throw shapeError(
+    "SYNC_FUNCTION_REQUIRED",
+    `the function of ${formatCallSite(site)} answered a promise in partition ${partition}, but it has to be synchronous`,
+    site,
+    partition,
+  );
 }
 
 /** A record that a pair operation cannot use. */

@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { isMillraceError, type MillraceError } from "../../src/core/errors.js";
+import { shuffleId } from "../../src/core/ids.js";
 import type { BatchSource } from "../../src/operators/task-context.js";
 import type { Fragment } from "../../src/plan/stages.js";
 import { type AnyFunction, FragmentBuilder, LocalRun } from "../support/task-context.js";
@@ -224,6 +225,87 @@ describe("what a chain refuses, and how it says so", () => {
     expect(await run.collect(builder.to(take(5)), 1)).toEqual([1, -1, 2, -2, 3]);
     expect(closed).toBe(1);
     expect(await run.collect(builder.to(take(0)), 1)).toEqual([]);
+  });
+});
+
+describe("errors that the program caused are told with their operator", () => {
+  const shuffle = (run: LocalRun, rest: object) =>
+    new FragmentBuilder(1)
+      .source(run, [
+        [
+          ["a", 1],
+          ["a", 2],
+          [() => 1, 2],
+        ],
+      ])
+      .to({
+        kind: "shuffle",
+        shuffle: shuffleId(1),
+        partitioner: { kind: "hash", partitions: 2 },
+        aggregator: null,
+        pairs: true,
+        flushBytes: 1 << 25,
+        callSite: { file: "/p.ts", line: 3, column: 4, method: "reduceByKey" },
+        ...rest,
+      });
+
+  test("a key that cannot be compared", async () => {
+    const run = new LocalRun();
+    for (const aggregator of [null, { kind: "reduce", merge: run.fn((a, b) => a + b) }]) {
+      await expect(run.runTask(shuffle(run, { aggregator }), 0)).rejects.toMatchObject({
+        code: "INVALID_KEY",
+        fields: { operator: "reduceByKey at p.ts:3:4", partition: 0 },
+      });
+    }
+    run.assertNothingLeft();
+  });
+
+  test("a partitioner that throws, and one that answers no partition", async () => {
+    const run = new LocalRun();
+    const throws = run.fn(() => {
+      throw new Error("mine");
+    });
+    const beyond = run.fn(() => 2);
+    const failing = (fn: typeof beyond) =>
+      run.runTask(shuffle(run, { partitioner: { kind: "custom", partitions: 2, fn } }), 0);
+    await expect(failing(throws)).rejects.toMatchObject({ code: "TASK_FAILED", cause: { message: "mine" } });
+    await expect(failing(beyond)).rejects.toMatchObject({ code: "WRONG_SHAPE" });
+    run.assertNothingLeft();
+  });
+
+  test("a merge function that answers a promise", async () => {
+    const run = new LocalRun();
+    const merge = run.fn((a, b) => Promise.resolve(a + b), false);
+    const pairs = new FragmentBuilder(1)
+      .source(run, [
+        [
+          ["a", 1],
+          ["a", 2],
+        ],
+      ])
+      .add("combine", "reduceByKey", { aggregator: { kind: "reduce", merge } });
+    await expect(run.runTask(pairs.to(COLLECT), 0)).rejects.toMatchObject({ code: "SYNC_FUNCTION_REQUIRED" });
+    run.assertNothingLeft();
+  });
+
+  test("a limit closes the generators that are being read, the outer ones too", async () => {
+    const run = new LocalRun();
+    const closed: string[] = [];
+    const counting = (name: string) =>
+      run.fn(function* (x: number) {
+        try {
+          for (let i = 0; ; i++) yield x + i;
+        } finally {
+          closed.push(name);
+        }
+      });
+    const builder = new FragmentBuilder(1)
+      .source(run, [[0, 100]])
+      .narrow({ op: "flatMap", fn: counting("outer") })
+      .narrow({ op: "flatMap", fn: counting("inner") });
+    expect(await run.collect(builder.to(take(3)), 1)).toEqual([0, 1, 2]);
+    expect(closed.sort()).toEqual(["inner", "outer"]);
+    run.assertNothingLeft();
   });
 });
 

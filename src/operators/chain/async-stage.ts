@@ -1,6 +1,7 @@
 // One operator whose function answers promises: at most 16 calls of a task run at once, results keep the order of the
 // records, and the first rejection aborts the signal that the others were given.
 
+import { setMaxListeners } from "node:events";
 import { BATCH_RECORDS, isPromise, takeFrom } from "../batches.js";
 import type { BatchSource } from "../task-context.js";
 import { isThenable, notAPair, operatorFailure, wrongShape } from "../user-errors.js";
@@ -45,6 +46,8 @@ export class AsyncStage implements BatchSource {
     this.#below = below;
     this.#operator = operator;
     this.#env = env;
+    // Sixteen calls may listen at once, and a task may have many stages: no leak that is worth a warning.
+    setMaxListeners(0, this.#abort.signal, env.signal);
     if (env.signal.aborted) this.#forward();
     else env.signal.addEventListener("abort", this.#forward, { once: true });
     if (started !== null) this.#enter(started.record, started.result);
@@ -86,7 +89,7 @@ export class AsyncStage implements BatchSource {
 
   /** A cancelled task does not wait for a function that never answers. */
   #settled(result: Promise<unknown>): Promise<unknown> {
-    const { signal } = this.#env;
+    const { signal } = this.#abort;
     return new Promise((resolve, reject) => {
       const cancelled = () => {
         try {

@@ -26,7 +26,7 @@ export interface ChainOperator {
 
 /**
  * Where the loop puts its records. The texts may use `env` (ChainEnv.sink) and what `setup` declares; a sink that has enough
- * says `helpers.end(it); return true;`.
+ * says END_ITERATORS, then `return true;`.
  */
 export interface SinkCode {
   /** Part of the cache key: equal names have equal texts. */
@@ -48,6 +48,9 @@ export interface ChainEnv<S> {
   checkCancelled(): void;
   readonly sink: S;
 }
+
+/** In a sink's text: closes the iterators that flatMap functions returned and that are still being read. */
+export const END_ITERATORS = "/*end iterators*/";
 
 /** A compiled chain bound to one task. */
 export interface ChainRunner {
@@ -102,28 +105,30 @@ export function chainText(operators: readonly ChainOperator[], sink: SinkCode): 
   const writer = new ChainWriter(operators, sink);
   const body = writer.step(0, { record: "x" });
   const functions = operators.map((o, i) => (o.fn === null ? "" : `  const f${i} = functions[${i}];\n`)).join("");
+  const iterators = operators.flatMap((o, i) => (o.op === "flatMap" || o.op === "flatMapValues" ? [`it${i}`] : []));
+  const declared = iterators.map((it) => `, ${it} = null`).join("");
+  const end = iterators.map((it) => `helpers.end(${it});`).join(" ");
   return `"use strict";
 return function millraceChain(functions, helpers) {
   const env = helpers.env;
 ${functions}${sink.setup}
   let ticks = 0;
   function run(batch, from, to) {
-    let at = 0, it = null;
+    let at = 0${declared};
     try {
-      all: for (let i = from; i < to; i++) {
+      for (let i = from; i < to; i++) {
         const x = batch[i];
-${body}
+${body.replaceAll(END_ITERATORS, end)}
       }
     } catch (error) {
-      helpers.end(it);
-      helpers.fail(error, at);
+      try { ${end} } finally { helpers.fail(error, at); }
     }
     return false;
   }
   function accept(x) {
-    let at = 0, it = null;
+    let at = 0;
     try {
-${writer.step(operators.length, { record: "x" })}
+${writer.step(operators.length, { record: "x" }).replaceAll(END_ITERATORS, "")}
     } catch (error) { helpers.fail(error, at); }
     return false;
   }
@@ -203,7 +208,7 @@ class ChainWriter {
     ];
     return `${open}
 let ${iterator} = null, ${array} = ${returned};
-if (!Array.isArray(${returned})) { it = ${iterator} = helpers.iterator(${returned}, ${index}); ${array} = helpers.chunk(${iterator}, 0); }
+if (!Array.isArray(${returned})) { it${index} = ${iterator} = helpers.iterator(${returned}, ${index}); ${array} = helpers.chunk(${iterator}, 0); }
 while (${array} !== null) {
   for (let ${j} = 0, ${stop} = 0; ${j} < ${array}.length; ) {
     ${stop} = ${j} + 1024 < ${array}.length ? ${j} + 1024 : ${array}.length;
@@ -217,7 +222,7 @@ ${body(item)}
   if (${iterator} === null) break;
   at = ${index}; ${array} = helpers.chunk(${iterator}, ${array}.length);
 }
-it = null;`;
+it${index} = null;`;
   }
 
   #join(index: number, current: Current): string {

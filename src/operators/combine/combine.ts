@@ -10,7 +10,14 @@ import type { CallSite } from "../../plan/function.js";
 import type { Aggregator } from "../../plan/lineage.js";
 import { type ChainOperator, type ChainRunner, compileChain } from "../chain/chain-code.js";
 import type { TaskContext } from "../task-context.js";
-import { type CombineEnv, type CombineFunctions, type CombinerMembers, combinerSink } from "./combiner-code.js";
+import { settledValue } from "../user-errors.js";
+import {
+  type CombinedEntries,
+  type CombineEnv,
+  type CombineFunctions,
+  type CombinerMembers,
+  combinerSink,
+} from "./combiner-code.js";
 import { Governor } from "./governor.js";
 import { mergeRuns, RunFile, SeqRun } from "./seq-runs.js";
 
@@ -158,7 +165,7 @@ export class Combine {
   /** All entries in the order of first occurrence; the table is empty afterwards. */
   *results(): Generator<PairColumns, void, void> {
     try {
-      const held = this.#table.take();
+      const held = this.#take();
       if (held.count > 0) yield held;
       if (this.#governor.spilled) {
         for (const { keys, values, seqs } of this.#spilledResults()) yield { keys, values, count: seqs.length };
@@ -166,6 +173,15 @@ export class Combine {
     } finally {
       this.#governor.reset();
     }
+  }
+
+  #take(): CombinedEntries {
+    const held = this.#table.take();
+    const { sites, context } = this.#options;
+    if (Array.isArray(held.values)) {
+      for (const value of held.values) settledValue(value, sites.at(-1) as CallSite, context.partition);
+    }
+    return held;
   }
 
   *#spilledResults(): Generator<{ keys: ArrayLike<unknown>; values: ArrayLike<unknown>; seqs: Float64Array }> {
@@ -191,7 +207,7 @@ export class Combine {
         context.checkCancelled();
         below.#table.addTracked(keys, values, seqs);
       }
-      const held = below.#table.take();
+      const held = below.#take();
       for (let i = 0; i < held.count; i++) into.add(held.seqs?.[i] as number, held.keys[i], held.values[i]);
       if (below.#governor.spilled) {
         for (const { keys, values, seqs } of below.#spilledResults()) {

@@ -18,7 +18,7 @@ const FLOOR_BYTES = 64 * 1024;
 const BITMAP_SHIFT = 9;
 const BITMAP_WORDS = 1 << (32 - BITMAP_SHIFT - 5);
 /** What an entry costs beside its encoded bytes: slots, the key's header, the value. */
-const ENTRY_OVERHEAD = 72;
+const ENTRY_OVERHEAD = 120;
 export const BUCKETS = 16;
 const BUCKET_BITS = 4;
 /** The hash has no further bits: what is left is held, whatever the budget says. */

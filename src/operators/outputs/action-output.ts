@@ -10,6 +10,7 @@ import {
   type ChainOperator,
   type ChainRunner,
   compileChain,
+  END_ITERATORS,
   type SinkCode,
   type UserFunction,
 } from "../chain/chain-code.js";
@@ -18,7 +19,7 @@ import { Combine, countFunctions, freshValues } from "../combine/combine.js";
 import type { OpenChain } from "../evaluate.js";
 import { pullable } from "../map-partitions.js";
 import type { FragmentResult, MaybePromise, TaskContext } from "../task-context.js";
-import { isThenable, operatorFailure } from "../user-errors.js";
+import { isThenable, operatorFailure, settledValue } from "../user-errors.js";
 import { printRecord } from "./print-record.js";
 import { TopRecords } from "./top-records.js";
 
@@ -94,7 +95,7 @@ const collectSink: SinkCode = {
   name: "collect",
   setup: "let out = [], left = env.limit; const add = (batch) => { env.add(batch); };",
   record: (x) => `if (out.push(${x}) === 1024) { add(out); out = []; }
-if (--left === 0) { helpers.end(it); return true; }`,
+if (--left === 0) { ${END_ITERATORS} return true; }`,
   pair: null,
   members: "flush: () => { add(out); out = []; }",
 };
@@ -171,7 +172,10 @@ function fold(
   };
   const sink = kind === "reduce" ? reduceSink : aggregateSink;
   return runSink<typeof env, { result(): unknown[] }, FragmentResult>(run, [], sink, env, fn.hash, (runner) =>
-    recordsResult(runner.result(), context),
+    recordsResult(
+      runner.result().map((value) => settledValue(value, run.site, context.partition)),
+      context,
+    ),
   );
 }
 
