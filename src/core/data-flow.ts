@@ -7,13 +7,15 @@ export type MaybePromise<T> = T | Promise<T>;
 /** Records by the batch: at most 1,024 of them an array, which the receiver may keep. null = the end. A promise only below an asynchronous operator. */
 export interface BatchSource {
   next(): MaybePromise<readonly unknown[] | null>;
+  /** Bytes taken from storage so far, for the task's metrics; sources of splits have it. */
+  readonly bytesRead?: number;
   /** Frees files and reservations; called once, at the end or when the consumer wants no more. */
   close(): void;
 }
 
 /** A BatchSource that never answers a promise: what formats open. */
 export interface SyncBatchSource extends BatchSource {
-  /** Bytes taken from storage so far, for the task's metrics. 0 for sources that read none. */
+  /** 0 for sources that read no file. */
   readonly bytesRead: number;
   next(): readonly unknown[] | null;
 }
