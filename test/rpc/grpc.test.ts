@@ -6,6 +6,7 @@ import { createServer, type Server } from "node:net";
 import { afterEach, describe, expect, test } from "vitest";
 import { MillraceError } from "../../src/core/errors.js";
 import {
+  BlockClient,
   type Connection,
   type DialOptions,
   dial,
@@ -196,6 +197,34 @@ describe("blocks, blobs and questions", () => {
       return ended;
     };
     await expect.poll(resumed).toBe(2);
+  });
+
+  test("a block client shares a connection, and dials anew after a server came back", async () => {
+    const peers = new Set<string>();
+    const services: Services = {
+      blocks: (_request, peer) => {
+        peers.add(peer.address);
+        return [new Uint8Array(5)];
+      },
+    };
+    const server = await start(services);
+    const client = new BlockClient({ role: "worker", id: "w1", secret, version });
+    cleanups.push(() => client.close());
+    let bytes = 0;
+    const fetch = () => client.fetch(server.address, {}, (chunk) => (bytes += chunk.byteLength));
+    await Promise.all([fetch(), fetch(), fetch()]);
+    expect(bytes).toBe(15);
+    expect(peers.size).toBe(1);
+    await server.close();
+    await expect(fetch()).rejects.toMatchObject({ code: "FETCH_FAILED" });
+    await expect(fetch()).rejects.toMatchObject({
+      code: "FETCH_FAILED",
+      message: expect.stringContaining("cannot be reached"),
+    });
+    const again = await serve({ host: "127.0.0.1", port: server.port, secret, version, services });
+    cleanups.push(() => again.close());
+    await fetch();
+    expect(bytes).toBe(20);
   });
 
   test("a blob is checked against its hash", async () => {

@@ -32,7 +32,7 @@ export const methods = {
   drivers: { path: "/millrace.Drivers/Session", requestStream: true, responseStream: true, roles: ["driver"] },
   blobs: { path: "/millrace.Blobs/Get", requestStream: false, responseStream: true, roles: ["worker", "driver"] },
   blocks: { path: "/millrace.Blocks/Fetch", requestStream: false, responseStream: true, roles: ["worker", "master"] },
-  admin: { path: "/millrace.Admin/Ask", requestStream: false, responseStream: false, roles: ["admin", "driver"] },
+  admin: { path: "/millrace.Admin/Ask", requestStream: false, responseStream: false, roles: ["admin"] },
 } as const satisfies Record<string, Method>;
 
 export type MethodName = keyof typeof methods;

@@ -1,0 +1,72 @@
+// Fetches blocks from many servers over one channel each, dialled at the first need, shared by concurrent fetches, dropped
+// when it fails: the next fetch dials anew. Retrying is the caller's to decide.
+
+import { MillraceError } from "../../core/errors.js";
+import type { ClientIdentity } from "../access/handshake.js";
+import { type CallOptions, dial, type RpcChannel } from "./channel.js";
+
+/** How long a server may take to accept a connection before the fetch fails. */
+const DIAL_TIMEOUT_MS = 10_000;
+
+export class BlockClient {
+  readonly #channels = new Map<string, Promise<RpcChannel>>();
+  #closed = false;
+
+  constructor(private readonly self: ClientIdentity) {}
+
+  /**
+   * Streams what `request` (plain data that the server's provider understands) names, as RpcChannel.fetch does.
+   * @throws FETCH_FAILED when the server cannot be reached or breaks off; what its provider threw; the signal's reason
+   */
+  async fetch(
+    address: string,
+    request: unknown,
+    onChunk: (chunk: Uint8Array) => unknown,
+    options: CallOptions = {},
+  ): Promise<void> {
+    options.signal?.throwIfAborted();
+    if (this.#closed) throw new MillraceError("FETCH_FAILED", "the block client was closed", { fields: { address } });
+    const dialling = this.#channel(address);
+    const channel = await dialling.catch((cause: unknown) => {
+      throw new MillraceError(
+        "FETCH_FAILED",
+        `the block server ${address} cannot be reached: ${(cause as Error).message}`,
+        {
+          fields: { address },
+          cause,
+        },
+      );
+    });
+    try {
+      await channel.fetch(request, onChunk, options);
+    } catch (error) {
+      // The provider's own FETCH_FAILED costs a new connection too, which is cheap and rare.
+      if ((error as MillraceError).code === "FETCH_FAILED") this.#drop(address, dialling);
+      throw error;
+    }
+  }
+
+  /** Ends every connection; fetches still running fail. */
+  close(): void {
+    this.#closed = true;
+    for (const [address, channel] of this.#channels) this.#drop(address, channel);
+  }
+
+  #channel(address: string): Promise<RpcChannel> {
+    const known = this.#channels.get(address);
+    if (known !== undefined) return known;
+    const made = dial({ ...this.self, address, purpose: "blocks", timeoutMs: DIAL_TIMEOUT_MS });
+    this.#channels.set(address, made);
+    // Whoever waits for it reports the failure.
+    made.catch(() => this.#drop(address, made));
+    return made;
+  }
+
+  #drop(address: string, channel: Promise<RpcChannel>): void {
+    if (this.#channels.get(address) === channel) this.#channels.delete(address);
+    channel.then(
+      (open) => open.close(),
+      () => undefined,
+    );
+  }
+}
