@@ -63,8 +63,14 @@ export type Aggregator =
     }
   /** reduceByKey: create is identity and both merges are `merge`. */
   | { readonly kind: "reduce"; readonly merge: FunctionRef }
-  /** aggregateByKey: `zero` is a codec-encoded value, decoded afresh for each key. */
-  | { readonly kind: "aggregate"; readonly zero: Uint8Array; readonly seq: FunctionRef; readonly comb: FunctionRef }
+  /** aggregateByKey: `zero` is a codec-encoded value, decoded afresh for each key. `classes`: as in a collection. */
+  | {
+      readonly kind: "aggregate";
+      readonly zero: Uint8Array;
+      readonly seq: FunctionRef;
+      readonly comb: FunctionRef;
+      readonly classes?: readonly FunctionRef[];
+    }
   /** groupByKey: values in an array, never combined on the map side. */
   | { readonly kind: "group" }
   /** distinct: the first record of each key stays; the value is ignored. */
@@ -119,14 +125,22 @@ export type StorageLevel = "NONE" | "MEMORY_ONLY" | "MEMORY_AND_DISK" | "DISK_ON
  * of a number (a stream of one record, too) for count; no bytes for foreach, foreachPartition and saveAsTextFile.
  */
 export type ActionSpec =
-  /** Encoded records. `limit`: stop after so many records over all partitions in partition order (take, first). */
-  | { readonly kind: "collect"; readonly limit: number | null }
+  /**
+   * Encoded records. `limit`: stop after so many records over all partitions in partition order (take, first). `streamed`:
+   * the driver takes them one by one (toLocalIterator), so that driver.maxResultSize does not apply.
+   */
+  | { readonly kind: "collect"; readonly limit: number | null; readonly streamed?: boolean }
   /** One number a partition. */
   | { readonly kind: "count" }
   /** 0 or 1 record a partition: the fold of its records. */
   | { readonly kind: "reduce"; readonly fn: FunctionRef }
   /** 1 record a partition. */
-  | { readonly kind: "aggregate"; readonly zero: Uint8Array; readonly seq: FunctionRef }
+  | {
+      readonly kind: "aggregate";
+      readonly zero: Uint8Array;
+      readonly seq: FunctionRef;
+      readonly classes?: readonly FunctionRef[];
+    }
   /** At most n records a partition, greatest first by codec order of fn(record) (of the record itself without fn). */
   | { readonly kind: "top"; readonly n: number; readonly fn: FunctionRef | null; readonly order: "greatest" | "least" }
   /** Pairs [key, count] a partition. */

@@ -81,6 +81,35 @@ test("a collection of instances carries their class, also where no function ment
   expect(points[0]).toBeInstanceOf(Point);
 });
 
+test("a zero of a class that no function mentions carries it too", async () => {
+  class Sum {
+    total = 0;
+    add(n: number): this {
+      this.total += n;
+      return this;
+    }
+  }
+  const rdd = session.range(0, 5, 1, 2);
+  const whole = await rdd.aggregate(
+    new Sum(),
+    (sum, n) => sum.add(n),
+    (a, b) => a.add(b.total),
+  );
+  expect(whole).toBeInstanceOf(Sum);
+  expect(whole.total).toBe(10);
+  const byKey = rdd
+    .keyBy((n) => n % 2)
+    .aggregateByKey(
+      new Sum(),
+      (sum, n) => sum.add(n),
+      (a, b) => a.add(b.total),
+    );
+  expect((await byKey.collect()).map(([key, sum]) => [key, sum.total]).sort()).toEqual([
+    [0, 6],
+    [1, 4],
+  ]);
+});
+
 test("a broadcast value is read through its handle in tasks", async () => {
   const table = session.broadcast(new Map([["a", new Point(3, 4)]]));
   expect(

@@ -196,6 +196,7 @@ export class FakeMaster implements MasterLink {
         return partitions.map((records) => stream(records.length === 0 ? [] : [records.reduce((a, b) => fn(a, b))]));
       }
       case "aggregate": {
+        for (const made of action.classes ?? []) this.capture.revive(made);
         const seq = this.capture.revive(action.seq);
         return partitions.map((records) =>
           stream([records.reduce((a, b) => seq(a, b), decodeValue(action.zero, classes))]),

@@ -177,6 +177,7 @@ export class LineageModel {
       case "reduce":
         return values.reduce((a, b) => this.revive(aggregator.merge)(a, b));
       case "aggregate": {
+        for (const made of aggregator.classes ?? []) this.revive(made);
         const seq = this.revive(aggregator.seq);
         return values.reduce((total, value) => seq(total, value), decodeValue(aggregator.zero, this.classes));
       }

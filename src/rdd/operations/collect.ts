@@ -24,7 +24,7 @@ export function isEmpty(at: Operand, options: ActionOptions | undefined): Promis
 }
 
 export function toLocalIterator(at: Operand, options: ActionOptions | undefined): AsyncGenerator<unknown, void, void> {
-  return streamAction(at, jobRequest(at, { kind: "collect", limit: null }, options));
+  return streamAction(at, jobRequest(at, { kind: "collect", limit: null, streamed: true }, options));
 }
 
 export function emptyCollection(at: Operand): MillraceError {

@@ -44,8 +44,8 @@ export function aggregateByKey<K>(
   partitions: Partitioning<K> | undefined,
 ): NodeHandle {
   const functions = { seq: at.captureSync("seq", seq), comb: at.captureSync("comb", comb) };
-  const encoded = at.session.values.value(zero, at.method).bytes;
-  return combine(at, partitionerSpec(at, partitions), { kind: "aggregate", zero: encoded, ...functions });
+  const { bytes, classes } = at.session.values.value(zero, at.method);
+  return combine(at, partitionerSpec(at, partitions), { kind: "aggregate", zero: bytes, classes, ...functions });
 }
 
 export function groupByKey<K>(at: Operand, partitions: Partitioning<K> | undefined): NodeHandle {

@@ -28,10 +28,10 @@ export function aggregate(
 ): Promise<unknown> {
   const fn = at.captureSync("seq", seq);
   at.captureSync("comb", comb);
-  const { bytes } = at.session.values.value(zero, at.method);
+  const { bytes, classes } = at.session.values.value(zero, at.method);
   // A copy, because the user's function may change what it is given.
   let total = at.session.values.decode(bytes);
-  return runAction(at, { kind: "aggregate", zero: bytes, seq: fn }, options, ([partial]) => {
+  return runAction(at, { kind: "aggregate", zero: bytes, classes, seq: fn }, options, ([partial]) => {
     total = (comb as Fold)(total, partial);
   }).then(() => total);
 }
