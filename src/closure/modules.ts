@@ -2,8 +2,9 @@
 // roots of the worker; else the driver's bundle of it is run. Modules that only an import can load are loaded by `prepare`.
 
 import { createRequire } from "node:module";
-import { dirname } from "node:path";
+import { dirname, join } from "node:path";
 import { pathToFileURL } from "node:url";
+import { types } from "node:util";
 import * as vm from "node:vm";
 import { MillraceError } from "../core/errors.js";
 import { META_NAME } from "./analyze.js";
@@ -24,9 +25,15 @@ export class Modules {
   prepare(node: ModuleNode): Promise<void> | null {
     const key = keyOf(node);
     if (!node.namespace || node.version === "" || this.#loaded.has(key)) return null;
-    const base = this.#baseOf(node);
-    if (base === null) return null;
-    return importerOf(pathToFileURL(base).href)(node.specifier).then((module) => void this.#loaded.set(key, module));
+    const found = this.#find(node);
+    if (found === null) return null;
+    const load = importerOf(pathToFileURL(found.base).href);
+    return load(node.specifier)
+      .catch((error: unknown) => {
+        if (!notExported(error)) throw error;
+        return load(pathToFileURL(found.file).href);
+      })
+      .then((module) => void this.#loaded.set(key, module));
   }
 
   value(node: ModuleNode): unknown {
@@ -42,11 +49,8 @@ export class Modules {
       if (exports === undefined) throw notFound(node, "this version of Node does not have it");
       return node.namespace ? { ...exports, default: exports } : exports;
     }
-    const base = this.#baseOf(node);
-    if (base !== null) {
-      const exports = createRequire(base)(node.specifier) as object;
-      return exports;
-    }
+    const found = this.#find(node);
+    if (found !== null) return asNamespace(node, requireFrom(found, node.specifier));
     if (node.bundle !== "" && this.options.loadBundle !== undefined)
       return runBundle(node, this.options.loadBundle(node.bundle));
     throw notFound(
@@ -55,14 +59,42 @@ export class Modules {
     );
   }
 
-  /** A file from which the package resolves in the wanted version. */
-  #baseOf(node: ModuleNode): string | null {
+  /** Where the package is in the wanted version: seen from `base`; `file` is the specifier as a path below its folder. */
+  #find(node: ModuleNode): Found | null {
     const name = packageOf(node.specifier) ?? node.specifier;
-    for (const base of [pathOfUrl(node.from), ...this.options.moduleRoots.map((root) => `${root}/_`)]) {
-      if (installedVersion(name, dirname(base))?.version === node.version) return base;
+    for (const base of [pathOfUrl(node.from), ...this.options.moduleRoots.map((root) => join(root, "_"))]) {
+      const installed = installedVersion(name, dirname(base));
+      if (installed?.version === node.version)
+        return { base, file: join(installed.folder, node.specifier.slice(name.length)) };
     }
     return null;
   }
+}
+
+interface Found {
+  readonly base: string;
+  readonly file: string;
+}
+
+/** Test runners name the file of a package where the program has its name. */
+function requireFrom({ base, file }: Found, specifier: string): unknown {
+  const require = createRequire(base);
+  try {
+    return require(specifier);
+  } catch (error) {
+    if (!notExported(error)) throw error;
+    return require(file);
+  }
+}
+
+const notExported = (error: unknown): boolean =>
+  (error as { code?: string } | null)?.code === "ERR_PACKAGE_PATH_NOT_EXPORTED";
+
+/** What an import would give for a CommonJS module. */
+function asNamespace(node: ModuleNode, exports: unknown): unknown {
+  if (!node.namespace || types.isModuleNamespaceObject(exports) || node.path[0] === "default") return exports;
+  if (typeof exports !== "object" && typeof exports !== "function") return { default: exports };
+  return { ...exports, default: exports };
 }
 
 /** `import()` as the file of that URL would do it. */

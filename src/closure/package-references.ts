@@ -3,8 +3,9 @@
 // goes by source like the user's own.
 
 import { createHash } from "node:crypto";
+import { existsSync, statSync } from "node:fs";
 import { createRequire } from "node:module";
-import { dirname } from "node:path";
+import { dirname, join } from "node:path";
 import type { ModuleNode } from "./format.js";
 import type { ScriptInfo } from "./inspect.js";
 import { cachedExport, installedVersion, packageOf, pathOfUrl } from "./script-imports.js";
@@ -51,16 +52,23 @@ export class PackageReferences {
       // An ES-only package has no file for require; the folder says enough.
       file = installed.folder;
     }
-    const bundle = this.bundle ? this.#bundled(specifier, dirname(from), installed.version, namespace) : "";
+    const bundle = this.bundle ? this.#bundled(specifier, dirname(from), installed, namespace) : "";
     return { kind: "module", specifier, path, file, version: installed.version, namespace, bundle, from };
   }
 
-  #bundled(specifier: string, folder: string, version: string, namespace: boolean): string {
-    const key = `${version} ${specifier} ${namespace}`;
+  #bundled(
+    specifier: string,
+    folder: string,
+    installed: { version: string; folder: string },
+    namespace: boolean,
+  ): string {
+    const key = `${installed.version} ${specifier} ${namespace}`;
     let hash = this.#bundleOf.get(key);
     if (hash === undefined) {
+      // A test runner names a package's file, which the package need not export.
+      const file = join(installed.folder, specifier.slice((packageOf(specifier) ?? specifier).length));
       const { buildSync } = createRequire(import.meta.url)("esbuild") as typeof import("esbuild");
-      const quoted = JSON.stringify(specifier);
+      const quoted = JSON.stringify(existsSync(file) && statSync(file).isFile() ? file : specifier);
       const contents = namespace
         ? `import * as all from ${quoted}; module.exports = all;`
         : `module.exports = require(${quoted});`;

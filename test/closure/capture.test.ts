@@ -2,6 +2,7 @@
 
 import * as fs from "node:fs";
 import { basename } from "node:path";
+import * as v8 from "node:v8";
 import pLimit from "p-limit";
 import picomatch from "picomatch";
 import { expect, test } from "vitest";
@@ -99,6 +100,22 @@ test("node modules and packages travel as references", async () => {
   expect((reviver.revive(ref) as Any)().concurrency).toBe(2);
 });
 
+test("a worker without a package runs the driver's bundle of it", () => {
+  const capturer = newCapturer(true);
+  const ref = capturer.capture(((f: string) => picomatch("*.ts")(f)) as Any, "map");
+  const away = new Reviver({
+    dereference: () => undefined,
+    moduleRoots: [],
+    loadBundle: (hash) => capturer.bundles.get(hash) as Uint8Array,
+  });
+  const bytes = v8.serialize(
+    (v8.deserialize(ref.bytes) as Any[]).map((node) =>
+      node.kind === "module" ? { ...node, from: "/nowhere/x.js" } : node,
+    ),
+  );
+  expect((away.revive({ hash: "away", bytes }) as Any)("a.ts")).toBe(true);
+});
+
 test("values are copied with shared references, cycles and kinds", () => {
   const shared = { n: 1 };
   const bare = Object.assign(Object.create(null), { b: 1 });
@@ -120,7 +137,7 @@ test("values are copied with shared references, cycles and kinds", () => {
     error: new RangeError("far"),
     sym: Symbol.for("s"),
     it: Symbol.iterator,
-    holes: [1, , 3],
+    holes: Object.assign(new Array(3), { 0: 1, 2: 3 }),
     point: new Point(4),
     frozen: Object.freeze({ a: 1 }),
     get lazy() {

@@ -1,0 +1,99 @@
+// Programs anywhere on disk, without package.json or node_modules, loaded as `millrace run` does.
+
+import { mkdtempSync, realpathSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { loadProgram } from "../../src/cli/load-program.js";
+import { Capturer, mapStack, Reviver } from "../../src/closure/index.js";
+
+// biome-ignore lint/suspicious/noExplicitAny: programs hand over what they like
+type Any = any;
+let folder = "";
+const argv = process.argv;
+
+const own = () => pathToFileURL(join(folder, "own.mjs")).href;
+async function run(name: string, text: string, ...args: string[]): Promise<Any> {
+  const path = join(folder, name);
+  writeFileSync(path, text);
+  await loadProgram(path, args, own());
+  return (globalThis as Any).out;
+}
+const trip = (fn: Any): Any => {
+  const ref = new Capturer({ reference: () => undefined, bundlePackages: false }).capture(fn, "map");
+  return new Reviver({ dereference: () => undefined, moduleRoots: [] }).revive(ref);
+};
+
+beforeAll(() => {
+  folder = realpathSync(mkdtempSync(join(tmpdir(), "millrace-load-")));
+  writeFileSync(join(folder, "own.mjs"), "export const hi = { own: true };");
+  writeFileSync(
+    join(folder, "lib.ts"),
+    `import { basename } from "node:path";
+export const here = (s: string): string => basename(s) + ":" + basename(import.meta.url);
+export class Box { constructor(readonly v: number) {} }
+`,
+  );
+});
+afterAll(() => {
+  process.argv = argv;
+  rmSync(folder, { recursive: true });
+});
+
+test("a TypeScript program with top-level await runs, and its functions can be captured", async () => {
+  const out = await run(
+    "main.ts",
+    `import { hi } from "millrace";
+import { here, Box } from "./lib.js";
+import path, { join as j } from "node:path";
+
+interface Unused { a: string }
+const base: number = await Promise.resolve(41);
+(globalThis as any).out = { argv: process.argv.slice(1), here: () => here("a/b"), hi, fn: (x: number) => new Box(x + base), join: () => j("a", path.sep), boom: () => {
+  throw new Error("boom");
+} };
+`,
+    "one",
+    "--two",
+  );
+  expect(out.argv).toEqual([join(folder, "main.ts"), "one", "--two"]);
+  expect(out.hi).toBe(((await import(own())) as Any).hi);
+  expect(trip(out.here)()).toBe("b:lib.ts");
+  expect(trip(out.fn)(1).v).toBe(42);
+  expect(trip(out.join)()).toBe("a/");
+  for (const boom of [out.boom, trip(out.boom)]) {
+    try {
+      boom();
+      expect.unreachable();
+    } catch (error) {
+      expect(mapStack((error as Error).stack as string)).toContain(`${join(folder, "main.ts")}:8:9`);
+    }
+  }
+});
+
+test("a CommonJS program has require, module and __filename", async () => {
+  const out = await run(
+    "old.cjs",
+    `const fs = require("fs"); const m = require("millrace"); const k = 3;
+module.exports = 1;
+globalThis.out = { x: __filename, hi: m.hi, fn: () => fs.existsSync(__filename) && k };`,
+  );
+  expect([out.x, out.hi.own, trip(out.fn)()]).toEqual([join(folder, "old.cjs"), true, 3]);
+});
+
+test("a syntax error and a missing import are PROGRAM_FAILED with their place", async () => {
+  await expect(run("bad.ts", "const a: number = ;\n")).rejects.toMatchObject({
+    code: "PROGRAM_FAILED",
+    message: expect.stringMatching(/bad\.ts:1:19/),
+  });
+  await expect(run("miss.ts", 'import x from "nope-nope";\nconsole.log(x);')).rejects.toMatchObject({
+    code: "PROGRAM_FAILED",
+    message: expect.stringMatching(/nope-nope/),
+  });
+  await expect(run("gone.ts", 'import "./gone-away.js";')).rejects.toMatchObject({
+    code: "PROGRAM_FAILED",
+    message: expect.stringMatching(/gone-away/),
+  });
+  await expect(loadProgram(join(folder, "none.ts"), [])).rejects.toMatchObject({ code: "PATH_NOT_FOUND" });
+});
