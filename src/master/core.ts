@@ -35,7 +35,8 @@ export class MasterMachine {
       emit: (command) => this.#emit(command),
       worker: (id) => {
         const record = this.#registry.get(id);
-        return record === undefined ? null : { node: record.registration.node, role: record.registration.role };
+        // One whose stream is broken is not counted on: what it held is taken as lost when somebody misses it.
+        return record === undefined || record.state.kind === "disconnected" ? null : { node: record.registration.node, role: record.registration.role };
       },
     });
   }

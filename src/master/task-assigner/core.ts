@@ -61,7 +61,7 @@ export class TaskAssigner {
   addStage(
     session: SessionId,
     job: number,
-    stage: number,
+    stage: StageId,
     isPending: (partition: number) => boolean,
     now: number,
   ): void {

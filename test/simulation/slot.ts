@@ -1,0 +1,191 @@
+// Runs one attempt's fragment on simulated data, the way a slot does on real data: reads splits, shuffle blocks and cached
+// partitions of the simulated cluster, gives a TaskOutcome. Everything it reads may be gone: then it fails as a slot would.
+
+import type { NodeId, ShuffleId, WorkerId } from "../../src/core/ids.js";
+import { pack, unpack } from "../../src/core/packed.js";
+import type { Fragment, FragmentInput, FragmentNode, Partitioner } from "../../src/plan/stages.js";
+import type {
+  MapOutputLocation,
+  MapOutputLocations,
+  TaskLaunch,
+  TaskMetrics,
+  TaskOutcome,
+  TaskResult,
+} from "../../src/protocol/tasks.js";
+import { applyOperator, boundsOf, cogroup, type Pair, place, sortPairs, sourceRecords, sumByKey } from "./records.js";
+
+/** The data plane as one attempt sees it; null: not there (any more). */
+export interface DataPlane {
+  block(location: MapOutputLocation, shuffle: ShuffleId, map: number, partition: number): readonly Pair[] | null;
+  cached(node: NodeId, partition: number): readonly Pair[] | null;
+  /** Keeps a map output of this attempt, one list a reduce partition. */
+  writeMapOutput(shuffle: ShuffleId, parts: readonly (readonly Pair[])[]): void;
+  writeCached(node: NodeId, partition: number, records: readonly Pair[]): void;
+  /** Results of more bytes are blocks; null: inline. */
+  writeBlock(bytes: Uint8Array): boolean;
+}
+
+class FetchFailed extends Error {
+  constructor(
+    readonly shuffle: ShuffleId,
+    readonly map: number,
+    readonly worker: WorkerId,
+  ) {
+    super("a simulated block is gone");
+  }
+}
+
+export function runFragment(
+  launch: TaskLaunch,
+  bytes: Uint8Array,
+  locations: readonly MapOutputLocations[],
+  data: DataPlane,
+  runMs: number,
+): TaskOutcome {
+  const attempt = new Attempt(launch, unpack<Fragment>(bytes), locations, data);
+  try {
+    const result = attempt.result();
+    const metrics: TaskMetrics = { ...zeroMetrics, runMs };
+    const update = { accumulator: 1, value: Uint8Array.of(launch.key.stage % 256, launch.key.partition % 256) };
+    return { kind: "succeeded", result, accumulators: [update], metrics, cached: attempt.cachedNow };
+  } catch (error) {
+    if (!(error instanceof FetchFailed)) throw error;
+    const wire = { code: "FETCH_FAILED", message: error.message, fields: {} } as const;
+    return { kind: "fetchFailed", shuffle: error.shuffle, map: error.map, worker: error.worker, error: wire };
+  }
+}
+
+const zeroMetrics: TaskMetrics = {
+  runMs: 0,
+  recordsRead: 0,
+  bytesRead: 0,
+  recordsWritten: 0,
+  bytesWritten: 0,
+  shuffleReadBytes: 0,
+  shuffleWriteBytes: 0,
+  spillBytes: 0,
+  peakMemoryBytes: 0,
+};
+
+class Attempt {
+  readonly cachedNow: { readonly node: NodeId; readonly partition: number; readonly sizeBytes: number }[] = [];
+  readonly #nodes: ReadonlyMap<NodeId, FragmentNode>;
+
+  constructor(
+    readonly launch: TaskLaunch,
+    readonly fragment: Fragment,
+    readonly locations: readonly MapOutputLocations[],
+    readonly data: DataPlane,
+  ) {
+    this.#nodes = new Map(fragment.nodes.map((node) => [node.id, node]));
+  }
+
+  result(): TaskResult {
+    const { output, nodes } = this.fragment;
+    if (output.kind === "rangeBounds") {
+      const keys = this.#value(output.of).flatMap((part) => unpack<number[]>(part));
+      return inline(boundsOf(keys, output.partitions));
+    }
+    const records = this.#open((nodes.at(-1) as FragmentNode).id, this.launch.key.partition);
+    switch (output.kind) {
+      case "sampleKeys":
+        return inline(records.map(([k]) => k));
+      case "shuffle": {
+        const parts = this.#partition(output.aggregator === null ? records : sumByKey(records), output.partitioner);
+        this.data.writeMapOutput(output.shuffle, parts);
+        return {
+          kind: "mapOutput",
+          output: { sizes: parts.map((part) => part.length), records: records.length, checksum: "0" },
+        };
+      }
+      case "action": {
+        const limit = output.action.kind === "collect" ? output.action.limit : null;
+        const taken = limit === null ? records : records.slice(0, limit);
+        const bytes = pack(taken);
+        if (this.data.writeBlock(bytes)) return { kind: "block", sizeBytes: bytes.byteLength, records: taken.length };
+        return { kind: "inline", bytes, records: taken.length };
+      }
+    }
+  }
+
+  #partition(records: readonly Pair[], partitioner: Partitioner): Pair[][] {
+    const bounds =
+      partitioner.kind === "range" ? unpack<number[]>(this.#value(partitioner.bounds)[0] as Uint8Array) : [];
+    const parts: Pair[][] = Array.from({ length: partitioner.partitions }, () => []);
+    const turn = this.launch.key.partition;
+    records.forEach((record, i) =>
+      (parts[place(partitioner.kind, partitioner.partitions, bounds, record[0], turn + i)] as Pair[]).push(record),
+    );
+    return parts;
+  }
+
+  #value(stage: number): readonly Uint8Array[] {
+    const input = this.launch.values.find((value) => value.stage === stage);
+    if (input === undefined) throw new Error(`the launch carries no value of stage ${stage}`);
+    return input.parts;
+  }
+
+  #open(id: NodeId, partition: number): readonly Pair[] {
+    const node = this.#nodes.get(id) as FragmentNode;
+    if (node.storage === "NONE") return this.#compute(node, partition);
+    const kept = this.data.cached(id, partition);
+    if (kept !== null) return kept;
+    const records = this.#compute(node, partition);
+    this.data.writeCached(id, partition, records);
+    this.cachedNow.push({ node: id, partition, sizeBytes: records.length });
+    return records;
+  }
+
+  #compute(node: FragmentNode, partition: number): readonly Pair[] {
+    const read = (input: FragmentInput) =>
+      input.kind === "narrow" ? this.#open(input.node, partition) : this.#shuffle(input, partition);
+    const first = () => read(node.inputs[0] as FragmentInput);
+    switch (node.kind) {
+      case "source": {
+        const found = this.launch.splits.find((one) => one.node === node.id && one.partition === partition);
+        if (found?.split.kind !== "range")
+          throw new Error(`the launch carries no split of node ${node.id}, partition ${partition}`);
+        return sourceRecords(found.split.start, found.split.count);
+      }
+      case "narrow":
+        return applyOperator(node.operator as NonNullable<FragmentNode["operator"]>, first());
+      case "union": {
+        const offsets = node.offsets ?? [];
+        let input = offsets.length - 1;
+        while (input > 0 && (offsets[input] as number) > partition) input--;
+        return this.#open(
+          (node.inputs[input] as FragmentInput & { kind: "narrow" }).node,
+          partition - (offsets[input] as number),
+        );
+      }
+      case "coalesce": {
+        const parent = (node.inputs[0] as FragmentInput & { kind: "narrow" }).node;
+        const from = node.offsets?.[partition] as number;
+        const to = node.offsets?.[partition + 1] ?? (this.#nodes.get(parent) as FragmentNode).partitions;
+        return Array.from({ length: to - from }, (_, i) => this.#open(parent, from + i)).flat();
+      }
+      case "combine":
+        return sumByKey(first());
+      case "cogroup":
+        return cogroup(node.inputs.map(read));
+      case "exchange": {
+        const sort = node.sort ?? null;
+        return sort === null ? first() : sortPairs(first(), sort);
+      }
+    }
+  }
+
+  #shuffle(input: FragmentInput & { kind: "shuffle" }, partition: number): readonly Pair[] {
+    const known = this.locations.find((one) => one.shuffle === input.shuffle);
+    if (known === undefined) throw new FetchFailed(input.shuffle, -1, "" as WorkerId);
+    return known.outputs.flatMap((location, map) => {
+      const block = this.data.block(location, input.shuffle, map, partition);
+      if (block === null) throw new FetchFailed(input.shuffle, map, location.worker);
+      return block;
+    });
+  }
+}
+
+function inline(value: readonly number[]): TaskResult {
+  return { kind: "inline", bytes: pack(value), records: value.length };
+}

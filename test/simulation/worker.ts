@@ -1,0 +1,329 @@
+// One simulated worker: the real attempt runner, with slots, files and a stream to the master that exist only in the virtual
+// clock. It crashes and comes back as another incarnation without its files; its stream breaks and comes back with them.
+
+import {
+  formatTaskKey,
+  type NodeId,
+  type SessionId,
+  type ShuffleId,
+  type TaskKey,
+  workerId,
+} from "../../src/core/ids.js";
+import type { MapOutputLocation, TaskLaunch, TaskOutcome } from "../../src/protocol/tasks.js";
+import type { MasterToWorker, WorkerRegistration, WorkerToMaster } from "../../src/protocol/worker.js";
+import {
+  AttemptRunner,
+  defaultAttemptRunnerOptions,
+  type RunnerCommand,
+  type RunnerEvent,
+} from "../../src/worker/attempt-runner/index.js";
+import type { Pair } from "./records.js";
+import type { Simulation } from "./simulation.js";
+import { type DataPlane, runFragment } from "./slot.js";
+
+const TICK_MS = 100;
+const HEARTBEAT_MS = 1_000;
+
+export class SimulatedWorker {
+  readonly id;
+  runner: AttemptRunner;
+  incarnation = 1;
+  alive = true;
+  #epoch = 0;
+  #connected = false;
+  #upDueMs = 0;
+  #slotLives: number[];
+  /** "session/shuffle/stage/map/attempt" to one list a reduce partition. */
+  #outputs = new Map<string, readonly (readonly Pair[])[]>();
+  #cache = new Map<string, readonly Pair[]>();
+  #blocks = new Map<string, Uint8Array>();
+
+  constructor(
+    readonly name: string,
+    readonly slots: number,
+    readonly node: string,
+    readonly simulation: Simulation,
+  ) {
+    this.id = workerId(name);
+    this.runner = this.#newRunner();
+    this.#slotLives = new Array(slots).fill(0);
+    this.#connect();
+    this.#tick(this.incarnation);
+    this.#beat(this.incarnation);
+  }
+
+  get epoch(): number {
+    return this.#epoch;
+  }
+
+  get connected(): boolean {
+    return this.#connected;
+  }
+
+  block(
+    session: SessionId,
+    shuffle: ShuffleId,
+    map: number,
+    location: MapOutputLocation,
+    partition: number,
+  ): readonly Pair[] | null {
+    if (!this.alive) return null;
+    const parts = this.#outputs.get(`${session}/${shuffle}/${location.stage}/${map}/${location.attempt}`);
+    return parts?.[partition] ?? null;
+  }
+
+  cached(session: SessionId, node: NodeId, partition: number): readonly Pair[] | null {
+    return this.alive ? (this.#cache.get(`${session}/${node}/${partition}`) ?? null) : null;
+  }
+
+  resultBlock(key: TaskKey): Uint8Array | null {
+    return this.alive ? (this.#blocks.get(formatTaskKey(key)) ?? null) : null;
+  }
+
+  /** Whether anything is left in a slot or queue. */
+  leaks(): string[] {
+    const busy = this.runner.slots.filter((slot) => slot.kind !== "idle").map((slot) => slot.kind);
+    return [
+      ...busy.map((kind) => `${this.name}: a slot is ${kind}`),
+      ...this.runner.held.map((key) => `${this.name} holds ${formatTaskKey(key)}`),
+    ];
+  }
+
+  /** The stream breaks: what is on its way in either direction is lost. */
+  breakStream(): void {
+    if (!this.#connected && this.#epoch > 0) this.#epoch++;
+    this.#connected = false;
+    const epoch = ++this.#epoch;
+    const { clock, random } = this.simulation;
+    const incarnation = this.incarnation;
+    clock.after(random.below(20), () =>
+      this.simulation.master({ kind: "workerDisconnected", worker: this.id, incarnation }),
+    );
+    if (!this.alive) return;
+    this.#tell({ kind: "connectionLost" });
+    clock.after(30 + random.below(800), () => {
+      if (this.alive && this.#epoch === epoch) this.#connect();
+    });
+  }
+
+  crash(): void {
+    if (!this.alive) return;
+    this.alive = false;
+    this.breakStream();
+    this.simulation.clock.after(50 + this.simulation.random.below(2_000), () => {
+      this.incarnation++;
+      this.alive = true;
+      this.#outputs = new Map();
+      this.#cache = new Map();
+      this.#blocks = new Map();
+      this.#slotLives = this.#slotLives.map((life) => life + 1);
+      this.runner = this.#newRunner();
+      this.#connect();
+      this.#tick(this.incarnation);
+      this.#beat(this.incarnation);
+    });
+  }
+
+  /** A message of the master, sent over stream `epoch`. */
+  receive(message: MasterToWorker, epoch: number): void {
+    if (!this.alive || epoch !== this.#epoch) return;
+    switch (message.kind) {
+      case "registered":
+        return this.#tell({ kind: "registered", liveSessions: message.liveSessions });
+      case "launch":
+        return this.#tell({ kind: "launches", launches: message.launches });
+      case "cancel":
+        return this.#tell({ kind: "cancel", keys: message.keys, reason: message.reason });
+      case "mapOutputs":
+        return this.#tell({ kind: "mapOutputs", locations: message.locations });
+      case "releaseSession":
+        return this.#tell({ kind: "sessionReleased", session: message.session });
+      case "releaseShuffle":
+        return this.#tell({ kind: "shuffleReleased", session: message.session, shuffle: message.shuffle });
+      case "releaseResults":
+        for (const key of message.keys) this.#blocks.delete(formatTaskKey(key));
+        return;
+      default:
+        return;
+    }
+  }
+
+  #newRunner(): AttemptRunner {
+    return new AttemptRunner({ ...defaultAttemptRunnerOptions, slots: this.slots, taskTimeoutMs: 3_000 });
+  }
+
+  #connect(): void {
+    this.#epoch++;
+    this.#connected = true;
+    this.#upDueMs = 0;
+    const address = { worker: this.id, machine: this.node, blocks: this.name, directory: this.name };
+    const registration: WorkerRegistration = {
+      worker: this.id,
+      incarnation: this.incarnation,
+      version: "0",
+      role: "core",
+      node: this.node,
+      slots: this.slots,
+      memoryBytes: 1,
+      pid: 1,
+      address,
+    };
+    this.#send({ kind: "register", registration });
+  }
+
+  /** In order and reliable until the stream breaks; some reports come twice, the second one late. */
+  #send(message: WorkerToMaster): void {
+    if (!this.#connected) return;
+    const { clock, random } = this.simulation;
+    const epoch = this.#epoch;
+    const { incarnation } = this;
+    this.#upDueMs = Math.max(this.#upDueMs, clock.now + random.below(8));
+    const deliver = () => {
+      if (epoch === this.#epoch) this.simulation.fromWorker(this, message, incarnation);
+    };
+    clock.after(this.#upDueMs - clock.now, deliver);
+    if (message.kind === "statuses" && random.chance(0.1)) {
+      clock.after(this.#upDueMs - clock.now + random.below(300), () =>
+        this.simulation.fromWorker(this, message, incarnation),
+      );
+    }
+  }
+
+  #tell(event: RunnerEvent): void {
+    if (!this.alive) return;
+    this.simulation.note(() => `${this.name} <- ${JSON.stringify(event)}`);
+    for (const command of this.runner.handle(event, this.simulation.clock.now)) this.#do(command);
+  }
+
+  #do(command: RunnerCommand): void {
+    const { clock, random } = this.simulation;
+    const { incarnation } = this;
+    const later = (ms: number, act: () => void) =>
+      clock.after(ms, () => this.alive && this.incarnation === incarnation && act());
+    switch (command.kind) {
+      case "report":
+        return this.#send({ kind: "statuses", statuses: command.statuses });
+      case "heartbeat":
+        return this.#send({ kind: "heartbeat", rssBytes: 1, cacheBytes: 1, running: command.running });
+      case "fetchBlob":
+        return later(1 + random.below(5), () => this.#tell({ kind: "blobArrived", hash: command.hash }));
+      case "startSlot": {
+        const life = this.#nextLife(command.slot);
+        return later(
+          3 + random.below(10),
+          () => this.#slotLives[command.slot] === life && this.#tell({ kind: "slotReady", slot: command.slot }),
+        );
+      }
+      case "run":
+        return this.#run(command, later);
+      case "cancelWord": {
+        const life = this.#slotLives[command.slot];
+        // One in five does not look at the word.
+        if (random.chance(0.2)) return;
+        return later(
+          random.below(20),
+          () =>
+            this.#slotLives[command.slot] === life && this.#slotEnded(command.slot, command.key, { kind: "cancelled" }),
+        );
+      }
+      case "killSlot":
+        this.#nextLife(command.slot);
+        return later(1 + random.below(30), () => this.#tell({ kind: "slotDied", slot: command.slot, error: died }));
+      case "dropSession":
+        for (const store of [this.#outputs, this.#cache, this.#blocks]) {
+          for (const key of store.keys()) if (key.startsWith(`${command.session}/`)) store.delete(key);
+        }
+        return;
+      case "slotWrittenOff":
+      case "drained":
+        return;
+    }
+  }
+
+  #run(command: RunnerCommand & { kind: "run" }, later: (ms: number, act: () => void) => void): void {
+    const { random, faults } = this.simulation;
+    const { slot, launch, locations } = command;
+    const life = this.#nextLife(slot);
+    const mine = () => this.#slotLives[slot] === life;
+    const runMs = random.chance(0.1) ? 100 + random.below(200) : 1 + random.below(20);
+    if (faults.charged(0.02, `hang ${formatTaskKey(launch.key)}`)) return;
+    if (faults.charged(0.03, `crash of ${this.name}`)) return later(random.below(runMs), () => this.crash());
+    if (faults.free(0.03, `break of ${this.name}`)) later(random.below(runMs), () => this.breakStream());
+    later(runMs, () => {
+      if (!mine()) return;
+      if (faults.charged(0.02, `death at ${formatTaskKey(launch.key)}`)) {
+        this.#nextLife(slot);
+        return this.#tell({ kind: "slotDied", slot, error: died });
+      }
+      const fails =
+        this.simulation.isDoomed(launch.key) || faults.charged(0.04, `error in ${formatTaskKey(launch.key)}`);
+      const error = { code: "TASK_FAILED", message: "simulated", fields: {} } as const;
+      const bytes = this.simulation.fragment(launch.fragment);
+      const outcome: TaskOutcome = fails
+        ? { kind: "failed", error, metrics: null }
+        : runFragment(launch, bytes, locations, this.#dataPlane(launch), runMs);
+      this.#slotEnded(slot, launch.key, outcome);
+    });
+  }
+
+  #slotEnded(slot: number, key: TaskKey, outcome: TaskOutcome): void {
+    this.#nextLife(slot);
+    this.#tell({ kind: "slotEnded", slot, key, outcome });
+    // A full cache drops partitions of its own accord.
+    const victim = [...this.#cache.keys()][0];
+    if (victim === undefined || !this.simulation.random.chance(0.1)) return;
+    this.#cache.delete(victim);
+    const [session, node, partition] = victim.split("/");
+    const partitions = [{ node: Number(node) as NodeId, partition: Number(partition) }];
+    this.#send({ kind: "uncached", session: session as SessionId, partitions });
+  }
+
+  #dataPlane(launch: TaskLaunch): DataPlane {
+    const { session, stage, partition: map, attempt } = launch.key;
+    return {
+      block: (location, shuffle, at, partition) =>
+        this.simulation.worker(location.worker)?.block(session, shuffle, at, location, partition) ?? null,
+      cached: (node, partition) => {
+        const holders = launch.cached
+          .filter((one) => one.node === node && one.partition === partition)
+          .map((one) => one.worker);
+        for (const holder of [this.id, ...holders]) {
+          const records = this.simulation.worker(holder)?.cached(session, node, partition) ?? null;
+          if (records !== null) return records;
+        }
+        return null;
+      },
+      writeMapOutput: (shuffle, parts) => this.#outputs.set(`${session}/${shuffle}/${stage}/${map}/${attempt}`, parts),
+      writeCached: (node, partition, records) => this.#cache.set(`${session}/${node}/${partition}`, records),
+      writeBlock: (bytes) => {
+        if (!this.simulation.random.chance(0.3)) return false;
+        this.#blocks.set(formatTaskKey(launch.key), bytes);
+        return true;
+      },
+    };
+  }
+
+  #nextLife(slot: number): number {
+    const life = (this.#slotLives[slot] ?? 0) + 1;
+    this.#slotLives[slot] = life;
+    return life;
+  }
+
+  #tick(incarnation: number): void {
+    this.simulation.clock.after(TICK_MS, () => {
+      if (!this.alive || this.incarnation !== incarnation) return;
+      this.#tell({ kind: "tick" });
+      this.#tick(incarnation);
+    });
+  }
+
+  #beat(incarnation: number): void {
+    this.simulation.clock.after(HEARTBEAT_MS, () => {
+      if (!this.alive || this.incarnation !== incarnation) return;
+      this.#send({ kind: "heartbeat", rssBytes: 1, cacheBytes: 1, running: this.runner.held });
+      this.#beat(incarnation);
+    });
+  }
+}
+
+const died = { code: "SLOT_DIED", message: "simulated", fields: {} } as const;
