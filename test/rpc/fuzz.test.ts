@@ -118,6 +118,25 @@ describe("before the greeting", () => {
     for (const socket of silent) socket.destroy();
   });
 
+  test("a peer that does not prove itself in time is cut off", async () => {
+    const refused: string[] = [];
+    const impatient = await serve({
+      host: "127.0.0.1",
+      port: 0,
+      secret,
+      version: "1",
+      services: { workers: () => undefined },
+      greetingMs: 30,
+      onRefused: (error) => refused.push(error.message),
+    });
+    const socket = connect({ host: "127.0.0.1", port: impatient.port });
+    socket.resume();
+    socket.write(magic);
+    await closing(socket);
+    expect(refused).toEqual(["no answer within 30 ms"]);
+    await impatient.close();
+  });
+
   test("a greeting recorded and played again is worth nothing", async () => {
     const said: Buffer[] = [];
     const proxy = await startSlowProxy(server.address, 0, (bytes) => {

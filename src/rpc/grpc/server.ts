@@ -51,6 +51,8 @@ export interface ServeOptions {
   readonly secret: Secret;
   readonly version: string;
   readonly services: Services;
+  /** How long a peer may take to prove itself. Default 5 s. */
+  readonly greetingMs?: number;
   /** Peers that were turned away, for the log. */
   readonly onRefused?: (error: Error) => void;
 }
@@ -142,8 +144,8 @@ export class RpcServer {
     }
     this.#greetings++;
     try {
-      const { secret, version } = this.options;
-      this.#sessions.set(name, await admit(socket, { secret, version, roles: this.#roles }));
+      const { secret, version, greetingMs } = this.options;
+      this.#sessions.set(name, await admit(socket, { secret, version, roles: this.#roles }, greetingMs));
       this.#inject(socket);
     } catch (error) {
       socket.destroySoon();
