@@ -49,6 +49,12 @@ export class BlobStore {
     return this.#blobs.get(hash)?.bytes;
   }
 
+  /** One owner no longer wants one blob. */
+  remove(owner: SessionId, hash: BlobHash): void {
+    const blob = this.#blobs.get(hash);
+    if (blob?.owners.delete(owner) && blob.owners.size === 0) this.#blobs.delete(hash);
+  }
+
   /** Drops what only this session owned. Returns the hashes dropped. */
   release(owner: SessionId): BlobHash[] {
     const dropped: BlobHash[] = [];

@@ -1,13 +1,13 @@
 // The directory of one worker process: shuffle files, results, spills and cached partitions of all sessions, with an owner
 // lock (pid and start time) so that a later process can tell a dead owner's directory from a live one's and sweep it.
 //
-//   <localDir>/millrace-<worker id>/owner.json
-//                                  /shuffle/<session>/...   /results/<session>/...   /cache/<session>/...   /tmp/<attempt>/...
+//   <localDir>/millrace-<worker id>/owner.json, and below it what shuffle/paths.ts spells and /cache/<session>/...
 
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { MillraceError } from "../core/errors.js";
-import type { NodeId, SessionId, TaskKey, WorkerId } from "../core/ids.js";
+import type { NodeId, SessionId, WorkerId } from "../core/ids.js";
+import { sessionDirectories } from "../shuffle/paths.js";
 
 const PREFIX = "millrace-";
 
@@ -41,21 +41,14 @@ export class WorkerDirectory {
     }
   }
 
-  resultPath(key: TaskKey): string {
-    return join(this.path, "results", key.session, `${key.stage}-${key.partition}-${key.attempt}`);
-  }
-
   cachePath(session: SessionId, node: NodeId, partition: number): string {
     return join(this.path, "cache", session, `${node}-${partition}`);
   }
 
-  /** Scratch directory of one attempt. */
-  spillPath(key: TaskKey): string {
-    return join(this.path, "tmp", `${key.session}-${key.stage}-${key.partition}-${key.attempt}`);
-  }
-
   removeSession(session: SessionId): void {
-    for (const kind of ["shuffle", "results", "cache"]) rmSync(join(this.path, kind, session), { recursive: true, force: true });
+    for (const directory of [...sessionDirectories(this.path, session), join(this.path, "cache", session)]) {
+      rmSync(directory, { recursive: true, force: true });
+    }
   }
 
   remove(): void {

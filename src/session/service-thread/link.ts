@@ -41,7 +41,11 @@ export class ServiceLink implements MasterLink {
     this.#ended = { promise: new Promise<void>((done) => (resolve = done)), resolve: () => resolve() };
     this.#thread = new Worker(entry, { workerData: data, execArgv: [], stdout: false, stderr: false });
     this.#thread.on("message", (message: FromService) => this.#receive(message));
-    this.#thread.on("error", (error) => this.#end(new MillraceError("INTERNAL", `the session's service thread failed: ${error.message}`, { cause: error })));
+    this.#thread.on("error", (error) =>
+      this.#end(
+        new MillraceError("INTERNAL", `the session's service thread failed: ${error.message}`, { cause: error }),
+      ),
+    );
     this.#thread.on("exit", () => this.#end(null));
     process.on("exit", this.#onExit);
     for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, this.#onSignal);

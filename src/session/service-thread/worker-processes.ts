@@ -19,6 +19,7 @@ export interface WorkerProcessConfig {
   readonly slots: number;
   readonly memoryBytes: number;
   readonly localDir: string;
+  readonly moduleRoot: string;
   readonly options: Readonly<Record<string, string | number | boolean>>;
 }
 
@@ -38,10 +39,17 @@ export class WorkerProcesses {
 
   start(config: WorkerProcessConfig): void {
     const { MILLRACE_SECRET: _secret, ...env } = process.env;
-    const child = spawn(process.execPath, [fileURLToPath(this.entry), "--config-on-stdin"], { stdio: ["pipe", "ignore", "inherit"], env });
+    const child = spawn(process.execPath, [fileURLToPath(this.entry), "--config-on-stdin"], {
+      stdio: ["pipe", "ignore", "inherit"],
+      env,
+    });
     this.#children.push(child);
     child.on("error", (error) => {
-      throw new MillraceError("WORKER_LOST", `the worker process ${config.workerId} could not be started: ${error.message}`, { cause: error });
+      throw new MillraceError(
+        "WORKER_LOST",
+        `the worker process ${config.workerId} could not be started: ${error.message}`,
+        { cause: error },
+      );
     });
     // A child that is gone breaks the pipe; its exit event is what is reported.
     child.stdin?.on("error", () => undefined);

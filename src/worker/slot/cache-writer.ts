@@ -39,8 +39,7 @@ export class SharedCacheWriter implements CacheWriter {
       writeAll(this.#fd, frame);
       return;
     }
-    // The encoder reuses its buffer, so the frame is copied here; the copy into shared memory happens once the size is known.
-    this.#parts.push(frame.slice());
+    this.#parts.push(frame);
     if (this.#sizeBytes <= this.#options.memoryLimitBytes) return;
     if (this.#options.level === "MEMORY_AND_DISK") {
       const fd = this.#openFile();

@@ -3,10 +3,12 @@
 // user's own thread.
 
 import { unpack } from "../../core/packed.js";
-import { toWireError } from "../../core/errors.js";
+import { MillraceError, toWireError } from "../../core/errors.js";
+import { formatTaskKey } from "../../core/ids.js";
 import type { Fragment } from "../../plan/stages.js";
 import { BlockingChannel } from "./blocking-channel.js";
 import { ConsoleCapture } from "./console-capture.js";
+import { functionsOf } from "./fragment-functions.js";
 import { ControlRow } from "./control-row.js";
 import type { SlotCall, SlotMessage, SlotOutcome, SlotRun, SlotSettings } from "./messages.js";
 import { runAttempt } from "./run-attempt.js";
@@ -22,7 +24,7 @@ interface Ready {
 export class SlotHost {
   #ready: Ready | null = null;
   #session: SlotSession | null = null;
-  readonly #fragments = new Map<string, Fragment>();
+  readonly #fragments = new Map<string, { readonly fragment: Fragment; prepared: boolean }>();
 
   /** `captureConsole`: only where the thread belongs to millrace. */
   constructor(private readonly captureConsole: boolean) {}
@@ -54,13 +56,17 @@ export class SlotHost {
     ready.console?.begin(key);
     try {
       if (this.#session?.id !== key.session) {
+        this.#session?.close();
         this.#session = new SlotSession(key.session, ready.channel, ready.settings);
         this.#fragments.clear();
       }
-      if (call.fragment !== null) this.#fragments.set(call.launch.fragment, unpack<Fragment>(call.fragment));
-      const fragment = this.#fragments.get(call.launch.fragment) as Fragment;
-      for (const locations of call.locations) this.#session.locations.set(locations.shuffle, locations);
-      return await runAttempt(fragment, call, this.#session, ready);
+      if (call.fragment !== null) this.#fragments.set(call.launch.fragment, { fragment: unpack<Fragment>(call.fragment), prepared: false });
+      const known = this.#fragments.get(call.launch.fragment);
+      if (known === undefined) throw new MillraceError("INTERNAL", `slot ${ready.settings.slot} was not given the fragment of ${formatTaskKey(key)}`);
+      for (const locations of call.locations) this.#session.learn(locations);
+      const outcome = await runAttempt(known.fragment, known.prepared ? null : functionsOf(known.fragment), call, this.#session, ready);
+      known.prepared = outcome.kind === "succeeded" || known.prepared;
+      return outcome;
     } catch (error) {
       return { kind: "failed", error: toWireError(error), metrics: emptyMetrics };
     } finally {

@@ -3,8 +3,9 @@
 
 import type { MessagePort } from "node:worker_threads";
 import type { WireError } from "../../core/errors.js";
-import type { NodeId, SessionId, ShuffleId, TaskKey } from "../../core/ids.js";
+import type { NodeId, SessionId, TaskKey } from "../../core/ids.js";
 import type { StorageLevel } from "../../plan/lineage.js";
+import type { FetchRequest } from "../../shuffle/fetch-plan.js";
 import type { AccumulatorUpdate, MapOutputLocations, TaskLaunch, TaskMetrics, TaskResult, WorkerAddress } from "../../protocol/tasks.js";
 
 export interface SlotSettings {
@@ -59,6 +60,8 @@ export interface CacheOffer {
 export type SlotOutcome =
   | { readonly kind: "succeeded"; readonly result: TaskResult; readonly accumulators: readonly AccumulatorUpdate[]; readonly metrics: TaskMetrics; readonly offers: readonly CacheOffer[] }
   | { readonly kind: "failed"; readonly error: WireError; readonly metrics: TaskMetrics }
+  /** `error.fields` has shuffle, map and worker. */
+  | { readonly kind: "fetchFailed"; readonly error: WireError }
   | { readonly kind: "cancelled" };
 
 /** Slot to main thread. A request is answered by one or more replies with the same id. */
@@ -73,8 +76,9 @@ export type SlotMessage =
 export type SlotRequest =
   /** A blob (broadcast value, bundle) by hash: one reply. */
   | { readonly kind: "blob"; readonly session: SessionId; readonly hash: string }
-  /** Reduce partition `partition` of the map outputs listed, in that order: one reply a block piece. */
-  | { readonly kind: "blocks"; readonly session: SessionId; readonly shuffle: ShuffleId; readonly partition: number; readonly worker: WorkerAddress; readonly maps: readonly { readonly map: number; readonly stage: number; readonly attempt: number }[] }
+  /** Reduce partition `partition` of the map outputs that the request lists: a stream of served blocks (shuffle/served-blocks.ts). */
+  | { readonly kind: "blocks"; readonly request: FetchRequest; readonly partition: number }
+  /** A cached partition of another worker: its schema table, then pieces of its frames. */
   | { readonly kind: "cached"; readonly session: SessionId; readonly node: NodeId; readonly partition: number; readonly worker: string };
 
 export interface SlotReply {

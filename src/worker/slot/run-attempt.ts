@@ -4,33 +4,42 @@
 import { mkdirSync, renameSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { encodeValue } from "../../codec/stream.js";
-import { isMillraceError, MillraceError, toWireError } from "../../core/errors.js";
+import { type ErrorCode, isMillraceError, MillraceError, toWireError } from "../../core/errors.js";
 import { runFragment } from "../../operators/index.js";
 import type { FragmentResult } from "../../operators/task-context.js";
+import type { FunctionRef } from "../../plan/function.js";
 import type { Fragment } from "../../plan/stages.js";
 import type { TaskMetrics, TaskResult } from "../../protocol/tasks.js";
-import { WorkerDirectory } from "../worker-directory.js";
+import { resultPath } from "../../shuffle/paths.js";
 import { AttemptContext, type AttemptEnvironment } from "./attempt-context.js";
-import { functionsOf } from "./fragment-functions.js";
 import type { SlotOutcome, SlotRun } from "./messages.js";
 import type { SlotSession } from "./slot-session.js";
 
-export async function runAttempt(fragment: Fragment, call: SlotRun, session: SlotSession, environment: AttemptEnvironment): Promise<SlotOutcome> {
+/** `prepare`: functions to load first; null when an earlier attempt of the fragment did. */
+export async function runAttempt(fragment: Fragment, prepare: readonly FunctionRef[] | null, call: SlotRun, session: SlotSession, environment: AttemptEnvironment): Promise<SlotOutcome> {
   const started = performance.now();
   const context = new AttemptContext(call, session, environment);
   const metrics = (): TaskMetrics => ({ ...context.metrics, runMs: performance.now() - started, spillBytes: context.spill.writtenBytes, peakMemoryBytes: environment.control.peakBytes });
   session.handles.begin();
   try {
-    await session.prepare(functionsOf(fragment));
+    if (prepare !== null) await session.prepare(prepare);
     const result = storeResult(await runFragment(fragment, context), call, environment);
     const accumulators = session.handles.end().map(({ accumulator, value }) => ({ accumulator, value: encodeValue(value, session.classes) }));
     return { kind: "succeeded", result, accumulators, metrics: metrics(), offers: context.offers };
   } catch (error) {
-    if (isMillraceError(error) && error.code === "TASK_CANCELLED") return { kind: "cancelled" };
+    if (inChain(error, "TASK_CANCELLED") !== null) return { kind: "cancelled" };
+    const lost = inChain(error, "FETCH_FAILED") ?? inChain(error, "BLOCK_CORRUPT");
+    if (lost !== null && typeof lost.fields.shuffle === "number") return { kind: "fetchFailed", error: toWireError(lost) };
     return { kind: "failed", error: toWireError(error, "TASK_FAILED"), metrics: metrics() };
   } finally {
     context.close();
   }
+}
+
+/** A loss of input stays one however often operators and user functions have wrapped it. */
+function inChain(error: unknown, code: ErrorCode): MillraceError | null {
+  for (let at = error; at instanceof Error; at = at.cause) if (isMillraceError(at) && at.code === code) return at;
+  return null;
 }
 
 function storeResult(result: FragmentResult, call: SlotRun, { settings }: AttemptEnvironment): TaskResult {
@@ -40,7 +49,7 @@ function storeResult(result: FragmentResult, call: SlotRun, { settings }: Attemp
   }
   if (result.kind === "file") return result;
   if (result.bytes.byteLength <= settings.inlineResultBytes) return { kind: "inline", bytes: result.bytes.slice(), records: result.records };
-  const path = WorkerDirectory.at(settings.address.directory).resultPath(call.launch.key);
+  const path = resultPath(settings.address.directory, call.launch.key);
   try {
     mkdirSync(dirname(path), { recursive: true });
     writeFileSync(`${path}.tmp`, result.bytes);

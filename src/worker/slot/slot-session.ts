@@ -1,17 +1,23 @@
 // What a slot keeps of the one session that it serves: revived functions and classes, live broadcast values and accumulators,
 // where map outputs lie. Gone when the slot turns to another session, so nothing of one user's code is left for the next.
 
+import { existsSync } from "node:fs";
 import { Reviver } from "../../closure/index.js";
 import { decodeValue } from "../../codec/stream.js";
 import type { SessionId, ShuffleId } from "../../core/ids.js";
 import type { FunctionRef } from "../../plan/function.js";
 import { type HandleReference, TaskHandles } from "../../plan/handles.js";
 import type { MapOutputLocations } from "../../protocol/tasks.js";
+import { type FetchPlan, planFetch } from "../../shuffle/fetch-plan.js";
+import { MapOutputFiles } from "../../shuffle/map-output-files.js";
 import type { BlockingChannel } from "./blocking-channel.js";
 import type { SlotSettings } from "./messages.js";
 
 export class SlotSession {
-  readonly locations = new Map<ShuffleId, MapOutputLocations>();
+  /** How each shuffle is read, by the newest locations. */
+  readonly fetchPlans = new Map<ShuffleId, FetchPlan>();
+  /** Open map outputs, shared by the attempts of this slot. */
+  readonly files = new MapOutputFiles();
   readonly handles: TaskHandles;
   readonly #reviver: Reviver;
   readonly #live = new Map<string, (...args: never[]) => unknown>();
@@ -19,7 +25,7 @@ export class SlotSession {
   constructor(
     readonly id: SessionId,
     channel: BlockingChannel,
-    settings: SlotSettings,
+    private readonly settings: SlotSettings,
   ) {
     const loadBlob = (hash: string) => channel.request({ kind: "blob", session: id, hash }, () => undefined);
     this.handles = new TaskHandles({
@@ -32,6 +38,20 @@ export class SlotSession {
       loadBundle: loadBlob,
       moduleRoots: settings.moduleRoots,
     });
+  }
+
+  /** Takes in where the outputs of a shuffle lie. */
+  learn(locations: MapOutputLocations): void {
+    const { address, localReads } = this.settings;
+    this.fetchPlans.set(
+      locations.shuffle,
+      planFetch(locations, { self: address.worker, machine: address.machine, localReads, isReadable: existsSync }),
+    );
+  }
+
+  /** Closes what is open; the session is over for this slot. */
+  close(): void {
+    this.files.close();
   }
 
   get classes() {

@@ -81,8 +81,9 @@ export class SlotRequests {
 
 function asFetchError(error: unknown, request: SlotRequest): unknown {
   if (request.kind !== "blocks" || !(error instanceof Error) || (error as MillraceError).code === "BLOCK_CORRUPT") return error;
-  return new MillraceError("FETCH_FAILED", `shuffle ${request.shuffle}, reduce partition ${request.partition}: worker ${request.worker.worker} did not deliver its blocks: ${error.message}`, {
-    fields: { shuffle: request.shuffle, partition: request.partition, worker: request.worker.worker, map: request.maps[0]?.map ?? -1 },
+  const { shuffle, worker, outputs } = request.request;
+  return new MillraceError("FETCH_FAILED", `shuffle ${shuffle}, reduce partition ${request.partition}: worker ${worker.worker} did not deliver its blocks: ${error.message}`, {
+    fields: { shuffle, partition: request.partition, worker: worker.worker, map: outputs[0]?.map ?? -1 },
     cause: error,
   });
 }

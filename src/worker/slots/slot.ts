@@ -18,6 +18,8 @@ export interface SlotThread {
   /** Resolves with what the attempt did; rejects with SLOT_DIED when the thread ended under it. */
   run(call: SlotRun): Promise<SlotOutcome>;
   reply(reply: SlotReply): void;
+  /** Starts the thread ahead of its first run. */
+  start(): Promise<void>;
   /** Ends the thread whatever it does; the run in it rejects. Resolves when it is gone. */
   terminate(): Promise<void>;
 }
@@ -43,7 +45,8 @@ export class PiscinaSlot implements SlotThread {
   ) {}
 
   async run(call: SlotRun): Promise<SlotOutcome> {
-    const pool = this.#pool ?? (await this.start());
+    if (this.#pool === null) await this.start();
+    const pool = this.#pool as unknown as Piscina;
     try {
       return (await pool.run(call)) as SlotOutcome;
     } catch (error) {
@@ -70,8 +73,7 @@ export class PiscinaSlot implements SlotThread {
     await pool?.destroy();
   }
 
-  /** Starts the thread ahead of its first run. */
-  async start(): Promise<Piscina> {
+  async start(): Promise<void> {
     const { port1, port2 } = new MessageChannel();
     const pool = new Piscina({
       filename: this.options.entry,
@@ -99,6 +101,5 @@ export class PiscinaSlot implements SlotThread {
       port: port2,
     };
     await pool.run(init, { transferList: [port2] });
-    return pool;
   }
 }

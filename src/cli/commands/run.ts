@@ -1,0 +1,40 @@
+// `millrace run` and `millrace submit`: the user's program in this process. Flags become the defaults of its Session by the
+// environment, which is what a program's own Session.open may override; the exit code stays the program's.
+
+import { MillraceError } from "../../core/errors.js";
+import { type OptionName, parseOption, variableOfOption } from "../../core/options.js";
+import { onSessionOpened } from "../../session/session-hooks.js";
+import { loadProgram } from "../load-program.js";
+import type { RunFlags } from "../main.js";
+import { ProgressBar } from "../progress-bar.js";
+
+export async function run(path: string, args: readonly string[], flags: RunFlags): Promise<void> {
+  if (flags.master !== undefined) process.env.MILLRACE_MASTER = flags.master;
+  if (flags.secretFile !== undefined) process.env[variableOfOption("secretFile")] = flags.secretFile;
+  for (const pair of flags.conf ?? []) {
+    const [name, value] = splitPair(pair);
+    parseOption(name, value, "--conf");
+    process.env[variableOfOption(name as OptionName)] = value;
+  }
+  if (flags.progress && process.stderr.isTTY) await showProgress();
+  await loadProgram(path, [...args]);
+}
+
+function splitPair(pair: string): [string, string] {
+  const at = pair.indexOf("=");
+  if (at <= 0) {
+    throw new MillraceError("INVALID_OPTION", `--conf ${pair}: expected name=value, e.g. --conf task.maxFailures=2`, { fields: { conf: pair } });
+  }
+  return [pair.slice(0, at), pair.slice(at + 1)];
+}
+
+async function showProgress(): Promise<void> {
+  const { createLogUpdate } = await import("log-update");
+  const bar = new ProgressBar(createLogUpdate(process.stderr));
+  onSessionOpened((session) => {
+    session.progress.add((stages) => bar.update(stages));
+    session.jobEnds.add(() => bar.clear());
+    // A line of a task must not be written into the bar.
+    session.logs.add(() => bar.clear());
+  });
+}

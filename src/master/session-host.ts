@@ -1,0 +1,192 @@
+// One driver's session as the master holds it: its lineage, what is persisted, its shuffles, and the way of each job from a
+// submission to a stage graph. Submissions are prepared one after the other, because preparing looks at files.
+
+import type { MillraceError } from "../core/errors.js";
+import { toWireError, type WireError } from "../core/errors.js";
+import type { BlobHash, JobId, NodeId, SessionId } from "../core/ids.js";
+import { abortOutput, commitOutput, type OutputJob, prepareOutput } from "../emrfs/output-committer.js";
+import { fileSystemFor } from "../emrfs/registry.js";
+import { planSplits } from "../formats/split-planner.js";
+import type { LineageNode, StorageLevel } from "../plan/lineage.js";
+import { lowerJob } from "../plan/lower.js";
+import { resolveLineage, sourcesOf } from "../plan/resolve.js";
+import { ShuffleTable } from "../plan/shuffle-table.js";
+import type { Split, StageGraph } from "../plan/stages.js";
+import type { DriverToMaster, SessionSettings } from "../protocol/driver.js";
+import type { MasterEvent } from "./events.js";
+
+type SubmitMessage = DriverToMaster & { readonly kind: "submit" };
+
+export interface SessionHostPorts {
+  /** Tells the machine. */
+  handle(event: MasterEvent): void;
+  /** Keeps a fragment for the workers that will ask for it. */
+  putBlob(hash: BlobHash, bytes: Uint8Array): void;
+  /** A job that could not be prepared. */
+  refused(job: JobId, error: WireError): void;
+  /** A job that is about to be given to the machine. */
+  prepared(job: JobId, message: SubmitMessage, graph: StageGraph): void;
+}
+
+export class SessionHost {
+  readonly #ports: SessionHostPorts;
+  readonly #nodes = new Map<NodeId, LineageNode>();
+  readonly #storage = new Map<NodeId, StorageLevel>();
+  readonly #splits = new Map<NodeId, Promise<readonly Split[]>>();
+  readonly #table = new ShuffleTable();
+  readonly #outputs = new Map<JobId, OutputJob>();
+  readonly #cancelled = new Set<JobId>();
+  #queue: Promise<void> = Promise.resolve();
+  #closed = false;
+
+  constructor(
+    readonly id: SessionId,
+    readonly settings: SessionSettings,
+    ports: SessionHostPorts,
+  ) {
+    this.#ports = ports;
+  }
+
+  submit(message: SubmitMessage): void {
+    for (const node of message.nodes) this.#nodes.set(node.id, node);
+    this.#later(async () => {
+      try {
+        const graph = await this.#prepare(message);
+        if (this.#closed || this.#cancelled.delete(message.job)) return await this.abort(message.job);
+        for (const stage of graph.stages) this.#ports.putBlob(stage.fragmentHash, stage.fragment);
+        this.#ports.prepared(message.job, message, graph);
+        const { action } = message;
+        const limit = Number(this.settings.options["driver.maxResultSize"] ?? 0);
+        const streamed = action.kind === "collect" && action.streamed === true;
+        this.#ports.handle({
+          kind: "submitted",
+          session: this.id,
+          graph,
+          savesFiles: action.kind === "saveAsTextFile",
+          maxResultBytes: streamed || limit === 0 ? null : limit,
+        });
+      } catch (error) {
+        await this.abort(message.job);
+        this.#ports.refused(message.job, toWireError(error));
+      }
+    });
+  }
+
+  /** Partitions that a node will have; looks at files, starts nothing. */
+  countPartitions(nodes: readonly LineageNode[], node: NodeId): Promise<number> {
+    for (const one of nodes) this.#nodes.set(one.id, one);
+    return new Promise((resolve, reject) => {
+      this.#later(async () => {
+        try {
+          const resolved = resolveLineage(this.#nodes, node, await this.#resolveSources(node));
+          resolve((resolved.get(node) as { partitions: number }).partitions);
+        } catch (error) {
+          reject(error as MillraceError);
+        }
+      });
+    });
+  }
+
+  /** A job that may not have reached the machine yet. */
+  cancel(job: JobId, reason: string): void {
+    this.#cancelled.add(job);
+    this.#ports.handle({ kind: "jobCancelled", session: this.id, job, reason });
+  }
+
+  /** The machine has seen the job's end. */
+  forget(job: JobId): void {
+    this.#cancelled.delete(job);
+  }
+
+  persist(node: NodeId, level: StorageLevel): void {
+    if (level !== "NONE") {
+      this.#storage.set(node, level);
+      return;
+    }
+    if (this.#storage.delete(node)) this.#ports.handle({ kind: "unpersisted", session: this.id, node });
+  }
+
+  /** Nodes that the driver will never name again. Waits for the submissions before it, which may still need them. */
+  releaseNodes(nodes: readonly NodeId[]): void {
+    this.#later(async () => {
+      for (const node of nodes) {
+        this.persist(node, "NONE");
+        this.#splits.delete(node);
+        this.#nodes.delete(node);
+      }
+      const shuffles = this.#table.release(nodes);
+      if (shuffles.length > 0) this.#ports.handle({ kind: "shufflesReleased", session: this.id, shuffles });
+    });
+  }
+
+  /** Moves the part files of a job to their final names. */
+  async commit(job: JobId, files: readonly { readonly pending: string; readonly final: string }[]): Promise<WireError | null> {
+    const output = this.#outputs.get(job);
+    if (output === undefined) return null;
+    try {
+      await commitOutput(fileSystemFor(output.url), output, files);
+      this.#outputs.delete(job);
+      return null;
+    } catch (error) {
+      await this.abort(job);
+      return toWireError(error, "IO_ERROR");
+    }
+  }
+
+  /** Removes what a job has written so far. Idempotent. */
+  async abort(job: JobId): Promise<void> {
+    const output = this.#outputs.get(job);
+    this.#outputs.delete(job);
+    if (output !== undefined) await abortOutput(fileSystemFor(output.url), output);
+  }
+
+  /** Removes what running jobs have written; nothing is prepared any more. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    await this.#queue;
+    await Promise.all([...this.#outputs.keys()].map((job) => this.abort(job)));
+  }
+
+  async #prepare(message: SubmitMessage): Promise<StageGraph> {
+    const { job, root, action, callSite, accumulators } = message;
+    const resolvedSources = await this.#resolveSources(root);
+    if (action.kind === "saveAsTextFile") {
+      const output = { url: action.url, session: this.id, job };
+      await prepareOutput(fileSystemFor(action.url), output);
+      this.#outputs.set(job, output);
+    }
+    const flushBytes = this.settings.options["shuffle.flushBytes"];
+    return lowerJob({
+      job,
+      nodes: this.#nodes,
+      root,
+      action,
+      callSite,
+      resolvedSources,
+      storage: this.#storage,
+      accumulators,
+      table: this.#table,
+      ...(typeof flushBytes === "number" ? { flushBytes } : {}),
+    });
+  }
+
+  /** Files are looked at once a source: an RDD's partitions never change. */
+  async #resolveSources(root: NodeId): Promise<Map<NodeId, readonly Split[]>> {
+    const resolved = new Map<NodeId, readonly Split[]>();
+    for (const { id, source } of sourcesOf(this.#nodes, root)) {
+      let splits = this.#splits.get(id);
+      if (splits === undefined) {
+        splits = planSplits(source, fileSystemFor);
+        this.#splits.set(id, splits);
+        // A path that is not there today may be there at the next action.
+        splits.catch(() => this.#splits.delete(id));
+      }
+      resolved.set(id, await splits);
+    }
+    return resolved;
+  }
+
+  #later(work: () => Promise<void>): void {
+    this.#queue = this.#queue.then(work);
+  }
+}

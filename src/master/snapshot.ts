@@ -1,0 +1,51 @@
+// What `millrace status` shows of a master: plain data, made when it is asked for.
+
+import type { StageProgress } from "../protocol/driver.js";
+import type { WorkerRecord } from "./worker-registry/state.js";
+
+export interface SessionSnapshot {
+  readonly id: string;
+  readonly appName: string;
+  /** Milliseconds since 1970. */
+  readonly openedMs: number;
+  /** Jobs that run. */
+  readonly jobs: readonly number[];
+  readonly stages: readonly StageProgress[];
+}
+
+export interface WorkerSnapshot {
+  readonly id: string;
+  readonly state: string;
+  readonly role: string;
+  readonly node: string;
+  readonly slots: number;
+  readonly running: number;
+  readonly memoryBytes: number;
+  readonly pid: number;
+  readonly blocks: string;
+}
+
+export interface MasterSnapshot {
+  readonly url: string;
+  readonly version: string;
+  readonly startedMs: number;
+  readonly sessions: readonly SessionSnapshot[];
+  readonly workers: readonly WorkerSnapshot[];
+}
+
+export function describeMaster(parts: Omit<MasterSnapshot, "workers"> & { readonly workers: readonly WorkerRecord[] }): MasterSnapshot {
+  return {
+    ...parts,
+    workers: parts.workers.map(({ id, state, registration, attempts }) => ({
+      id,
+      state: state.kind,
+      role: registration.role,
+      node: registration.node,
+      slots: registration.slots,
+      running: attempts.size,
+      memoryBytes: registration.memoryBytes,
+      pid: registration.pid,
+      blocks: registration.address.blocks,
+    })),
+  };
+}

@@ -1,0 +1,19 @@
+// What may be asked of a worker's block server. Plain data (core/packed) in one request; the answer is a stream of bytes.
+
+import type { NodeId, SessionId, ShuffleId, StageId, TaskKey } from "../core/ids.js";
+import type { WorkerAddress } from "./tasks.js";
+
+export type BlockRequest =
+  /** One reduce partition of some map outputs, as shuffle/served-blocks.ts lays them out. */
+  | {
+      readonly kind: "shuffle";
+      readonly worker: WorkerAddress;
+      readonly session: SessionId;
+      readonly shuffle: ShuffleId;
+      readonly outputs: readonly { readonly map: number; readonly stage: StageId; readonly attempt: number }[];
+      readonly partition: number;
+    }
+  /** A result that was too large for its task's status. */
+  | { readonly kind: "result"; readonly key: TaskKey }
+  /** A cached partition: u32 length of the schema table, the table, frames. No bytes at all when it is not here (any more). */
+  | { readonly kind: "cached"; readonly session: SessionId; readonly node: NodeId; readonly partition: number };

@@ -1,0 +1,123 @@
+// Entry of a session's service thread. In local modes it runs the master's and the worker's shells, for a local cluster the
+// master's with worker processes around it, else the connection to a master that runs already. It lives beside the user's
+// thread, so that a driver blocked in its own code is not taken for dead.
+
+import { randomBytes } from "node:crypto";
+import { parentPort, workerData } from "node:worker_threads";
+import { toWireError } from "../../core/errors.js";
+import { fromPortableOptions, type OptionValues } from "../../core/options.js";
+import { parseMasterUrl } from "../../core/master-url.js";
+import { connectionPair } from "../../rpc/in-process.js";
+import type { Connection } from "../../rpc/connection.js";
+import { createLogger } from "../../core/log.js";
+import { openEmbedded } from "./open-embedded.js";
+import type { FromService, ServiceData, ToService } from "./messages.js";
+
+/** What a master URL was turned into. */
+export interface Backend {
+  /** The driver's conversation with the master. */
+  readonly connection: Connection;
+  /** Ends everything of it. */
+  close(): Promise<void>;
+}
+
+export interface BackendRequest {
+  readonly data: ServiceData;
+  readonly values: OptionValues;
+  readonly log: (message: string) => void;
+  readonly post: (message: FromService, transfer?: readonly import("node:worker_threads").Transferable[]) => void;
+  /** Asks the user's thread to run a slot's call. */
+  readonly callUserThread: (call: unknown, port: import("node:worker_threads").MessagePort | null) => Promise<unknown>;
+  /** A short name of this session's processes and directories. */
+  readonly name: string;
+}
+
+const port = parentPort as NonNullable<typeof parentPort>;
+const data = workerData as ServiceData;
+const calls = new Map<number, { resolve(value: unknown): void; reject(error: Error): void }>();
+let nextCall = 1;
+
+const post: BackendRequest["post"] = (message, transfer) => port.postMessage(message, transfer ?? []);
+
+async function start(): Promise<void> {
+  const values = fromPortableOptions(data.options);
+  const logger = createLogger({ level: values["log.level"], write: (line) => process.stderr.write(line) });
+  const early: Uint8Array[] = [];
+  let backend: Backend | null = null;
+  let stopping = false;
+  const stop = async (): Promise<void> => {
+    if (stopping) return;
+    stopping = true;
+    clearInterval(heartbeat);
+    await backend?.close();
+    post({ kind: "ended" });
+    port.close();
+  };
+  port.on("message", (message: ToService) => {
+    if (message.kind === "driver") {
+      if (backend === null) early.push(message.bytes);
+      else backend.connection.send(message.bytes);
+    } else if (message.kind === "slotOutcome") {
+      const call = calls.get(message.id);
+      calls.delete(message.id);
+      if (message.error === null) call?.resolve(message.outcome);
+      else call?.reject(new Error(message.error));
+    } else {
+      void stop();
+    }
+  });
+  const request: BackendRequest = {
+    data,
+    values,
+    log: (message) => logger.info(message),
+    post,
+    callUserThread: (call, slotPort) =>
+      new Promise((resolve, reject) => {
+        const id = nextCall++;
+        calls.set(id, { resolve, reject });
+        post({ kind: "slotCall", id, call, port: slotPort }, slotPort === null ? [] : [slotPort]);
+      }),
+    name: randomBytes(4).toString("hex"),
+  };
+  const heartbeat = setInterval(() => void sendHeartbeat(backend), HEARTBEAT_MS);
+  try {
+    backend = await open(request);
+  } catch (error) {
+    clearInterval(heartbeat);
+    post({ kind: "failed", error: toWireError(error) });
+    return;
+  }
+  const { connection } = backend;
+  connection.onMessage((bytes) => {
+    const own = new Uint8Array(bytes);
+    post({ kind: "driver", bytes: own }, [own.buffer]);
+  });
+  connection.onClose((error) => {
+    if (stopping) return;
+    post({ kind: "failed", error: toWireError(error ?? new Error("the master closed the connection"), "MASTER_LOST") });
+  });
+  for (const bytes of early) connection.send(bytes);
+}
+
+const HEARTBEAT_MS = 2_000;
+
+async function sendHeartbeat(backend: Backend | null): Promise<void> {
+  if (backend === null) return;
+  const { encodeDriverMessage } = await import("../../rpc/codecs/driver.js");
+  backend.connection.send(encodeDriverMessage({ kind: "heartbeat" }));
+}
+
+async function open(request: BackendRequest): Promise<Backend> {
+  const master = parseMasterUrl(request.data.master);
+  switch (master.kind) {
+    case "local":
+    case "slots":
+      return openEmbedded(request, master, connectionPair);
+    case "cluster":
+      return (await import("./open-cluster.js")).openCluster(request, master, connectionPair);
+    case "remote":
+      return (await import("./open-remote.js")).openRemote(request, master);
+  }
+}
+
+void start();

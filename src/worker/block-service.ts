@@ -1,0 +1,73 @@
+// What a worker gives to others: blocks of its shuffle files, its large results, its cached partitions. Reads only below its
+// own directory: every path is spelled from ids here, never taken from a request.
+
+import { createReadStream } from "node:fs";
+import { MillraceError } from "../core/errors.js";
+import type { BlockRequest } from "../protocol/blocks.js";
+import { MapOutputFiles } from "../shuffle/map-output-files.js";
+import { resultPath } from "../shuffle/paths.js";
+import { serveBlocks } from "../shuffle/served-blocks.js";
+import type { CacheStore } from "./cache-store.js";
+import type { CachedBlock } from "./slot/messages.js";
+
+const CHUNK_BYTES = 256 * 1024;
+
+/** Ids become parts of paths. */
+const SAFE_ID = /^[A-Za-z0-9][A-Za-z0-9._-]*$/;
+
+export class BlockService {
+  readonly #files = new MapOutputFiles();
+
+  constructor(
+    private readonly directory: string,
+    private readonly cache: CacheStore,
+  ) {}
+
+  /** Throws PROTOCOL_ERROR for what is no request, FETCH_FAILED and its like for what is not there. */
+  serve(request: unknown): Iterable<Uint8Array> | AsyncIterable<Uint8Array> {
+    const asked = request as BlockRequest;
+    requireSafe(asked?.kind === "result" ? asked.key?.session : asked?.session);
+    switch (asked.kind) {
+      case "shuffle":
+        return serveBlocks(this.#files, this.directory, asked, requireIndex(asked.partition));
+      case "result":
+        for (const part of [asked.key.job, asked.key.stage, asked.key.partition, asked.key.attempt]) requireIndex(part);
+        return createReadStream(resultPath(this.directory, asked.key), { highWaterMark: CHUNK_BYTES });
+      case "cached":
+        return cachedPieces(this.cache.get(asked.session, asked.node, asked.partition));
+      default:
+        throw new MillraceError("PROTOCOL_ERROR", "a block was asked for in no known form");
+    }
+  }
+
+  /** Closes open files below a directory that is about to be removed. */
+  release(directory: string): void {
+    this.#files.release(directory);
+  }
+
+  close(): void {
+    this.#files.close();
+  }
+}
+
+async function* cachedPieces(block: CachedBlock | undefined): AsyncGenerator<Uint8Array, void, void> {
+  if (block === undefined) return;
+  const head = Buffer.alloc(4);
+  head.writeUInt32LE(block.schemas.byteLength, 0);
+  yield Buffer.concat([head, block.schemas]);
+  if (block.frames instanceof SharedArrayBuffer) {
+    const bytes = new Uint8Array(block.frames);
+    for (let at = 0; at < bytes.byteLength; at += CHUNK_BYTES) yield bytes.slice(at, at + CHUNK_BYTES);
+    return;
+  }
+  yield* createReadStream(block.frames.path, { highWaterMark: CHUNK_BYTES });
+}
+
+function requireSafe(session: unknown): void {
+  if (typeof session !== "string" || !SAFE_ID.test(session)) throw new MillraceError("PROTOCOL_ERROR", "a block was asked for without a session");
+}
+
+function requireIndex(value: unknown): number {
+  if (typeof value !== "number" || !Number.isSafeInteger(value) || value < 0) throw new MillraceError("PROTOCOL_ERROR", `a block was asked for with the number ${String(value)}`);
+  return value;
+}

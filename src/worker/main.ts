@@ -1,0 +1,49 @@
+// Entry of a worker process that a launcher started: configuration on stdin as one line of JSON, the end of stdin is the end
+// of the worker. (`millrace worker` starts one by flags: cli/commands/worker.ts.)
+
+import { createInterface } from "node:readline";
+import { reportFatal } from "../core/fatal.js";
+import { fromPortableOptions } from "../core/options.js";
+import { Secret } from "../rpc/access/secret.js";
+import { startWorkerProcess } from "./worker-process.js";
+
+interface StdinConfig {
+  readonly master: string;
+  readonly secret: string;
+  readonly workerId: string;
+  readonly role: "core" | "task";
+  readonly node: string;
+  readonly slots: number;
+  readonly memoryBytes: number;
+  readonly localDir: string;
+  readonly moduleRoot: string;
+  readonly options: Readonly<Record<string, string | number | boolean>>;
+}
+
+async function start(line: string): Promise<void> {
+  const config = JSON.parse(line) as StdinConfig;
+  const worker = await startWorkerProcess({
+    master: config.master,
+    secret: new Secret(config.secret),
+    id: config.workerId,
+    role: config.role,
+    node: config.node,
+    slots: config.slots,
+    memoryBytes: config.memoryBytes,
+    options: { ...fromPortableOptions(config.options), localDir: config.localDir },
+    moduleRoots: [config.moduleRoot],
+    slotEntry: new URL("./slot.js", import.meta.url).href,
+    host: "127.0.0.1",
+    port: 0,
+    insecure: false,
+    // A launched worker is of no use without the master that launched it.
+    masterTimeoutMs: 0,
+    removeDirectory: true,
+  });
+  // The launcher is gone, or wants us gone.
+  process.stdin.on("end", () => void worker.stop("its launcher closed the pipe"));
+  for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"] as const) process.on(signal, () => void worker.stop(signal));
+}
+
+const lines = createInterface({ input: process.stdin });
+lines.once("line", (line) => start(line).catch(reportFatal));

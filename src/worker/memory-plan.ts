@@ -1,0 +1,31 @@
+// How a worker's one memory number is divided (docs/architecture.md shows it):
+//
+//   memory = process base (code, I/O buffers, V8's own) + shared cache + slots x task share + what user functions hold
+//
+// A task's share counts encoded and tabled bytes that operators reserve; the objects that user functions make on the way are
+// not counted, so more than half of what is left is kept free for them. The memory watch holds the whole to `memory`.
+
+/** A Node process with our code loaded, and its connections' buffers. */
+const BASE_BYTES = 128 * 1024 * 1024;
+/** Of what is left after the base. */
+const CACHE_FRACTION = 0.3;
+const TASKS_FRACTION = 0.3;
+/** Never plan with less: a task that reserves less than this spills all the time. */
+const MIN_TASK_BYTES = 4 * 1024 * 1024;
+
+export interface MemoryPlan {
+  readonly cacheBytes: number;
+  /** For each slot's task. */
+  readonly taskBytes: number;
+  /** V8's heap limit of a slot's thread: out of reach, because reaching it aborts the process. */
+  readonly heapLimitMb: number;
+}
+
+export function planMemory(memoryBytes: number, slots: number, taskBytes: number | null): MemoryPlan {
+  const usable = Math.max(memoryBytes / 4, memoryBytes - BASE_BYTES);
+  return {
+    cacheBytes: Math.floor(usable * CACHE_FRACTION),
+    taskBytes: taskBytes ?? Math.max(MIN_TASK_BYTES, Math.floor((usable * TASKS_FRACTION) / slots)),
+    heapLimitMb: Math.max(4096, Math.ceil((4 * memoryBytes) / 1048576)),
+  };
+}

@@ -1,0 +1,324 @@
+// The worker's shell: one connection to the master, the slots, the directory, the cache. Turns messages into events of the
+// attempt runner and its commands into work; every outcome returns as an event. No policy stands here.
+
+import { rmSync } from "node:fs";
+import { MillraceError, toWireError } from "../core/errors.js";
+import { type BlobHash, blobHash, type SessionId } from "../core/ids.js";
+import type { OptionValues } from "../core/options.js";
+import { SteadyClock } from "../core/steady-clock.js";
+import { version } from "../core/version.js";
+import type { BlockRequest } from "../protocol/blocks.js";
+import type { TaskStatus, WorkerAddress } from "../protocol/tasks.js";
+import type { MasterToWorker, TaskLogLine, WorkerRegistration, WorkerToMaster } from "../protocol/worker.js";
+import { type Connection, decodeMasterToWorker, encodeWorkerMessage } from "../rpc/index.js";
+import { resultPath, shuffleDirectory } from "../shuffle/paths.js";
+import { AttemptRunner, defaultAttemptRunnerOptions, type RunnerCommand, type RunnerEvent } from "./attempt-runner/index.js";
+import { BlockService } from "./block-service.js";
+import { CacheStore } from "./cache-store.js";
+import { planMemory } from "./memory-plan.js";
+import type { SlotMessage, SlotSettings } from "./slot/messages.js";
+import { SlotPool } from "./slots/slot-pool.js";
+import { SlotRequests } from "./slots/slot-requests.js";
+import type { SlotEvents, SlotThread } from "./slots/slot.js";
+import type { WorkerDirectory } from "./worker-directory.js";
+
+export interface WorkerShellOptions {
+  readonly registration: Omit<WorkerRegistration, "version" | "pid" | "incarnation">;
+  readonly directory: WorkerDirectory;
+  readonly options: OptionValues;
+  /** RSS above which the memory watch acts; null: no watch. */
+  readonly memoryLimitBytes: number | null;
+  readonly moduleRoots: readonly string[];
+  /** Makes slot `index`; `heapLimitMb` is V8's limit for its thread. */
+  readonly makeSlot: (index: number, settings: Omit<SlotSettings, "slot">, heapLimitMb: number, events: SlotEvents) => SlotThread;
+  /** Bytes of a blob of the master. */
+  readonly fetchBlob: (hash: BlobHash) => Promise<Uint8Array>;
+  /** Bytes that another worker serves. */
+  readonly fetchBlock: (address: string, request: BlockRequest, signal: AbortSignal) => AsyncIterable<Uint8Array>;
+  /** Everything is reported and the worker may go. */
+  readonly onDrained: () => void;
+  /** The master does not take this worker. */
+  readonly onRefused: (error: MillraceError) => void;
+  readonly log: (message: string) => void;
+}
+
+const TICK_MS = 100;
+const LOG_FLUSH_MS = 50;
+const INLINE_RESULT_BYTES = 64 * 1024;
+const REQUEST_TIMEOUT_MS = 120_000;
+
+export class WorkerShell {
+  readonly cache: CacheStore;
+  readonly blocks: BlockService;
+  readonly #options: WorkerShellOptions;
+  readonly #registration: WorkerRegistration;
+  readonly #runner: AttemptRunner;
+  readonly #pool: SlotPool;
+  readonly #requests: SlotRequests;
+  readonly #clock = new SteadyClock(TICK_MS, () => performance.now());
+  readonly #ticker: NodeJS.Timeout;
+  readonly #blobs = new Map<BlobHash, Promise<Uint8Array>>();
+  /** Fragments at hand, for `run` commands, which come only when their blob has. */
+  readonly #fragments = new Map<BlobHash, Uint8Array>();
+  /** Where other workers serve their blocks, learnt from locations. */
+  readonly #addresses = new Map<string, WorkerAddress>();
+  #connection: Connection | null = null;
+  #heartbeat: NodeJS.Timeout | null = null;
+  #statuses: TaskStatus[] = [];
+  #flushing = false;
+  #logs: TaskLogLine[] = [];
+  #logsDropped = 0;
+  #logTimer: NodeJS.Timeout | null = null;
+
+  constructor(options: WorkerShellOptions) {
+    const { registration, directory, options: values } = options;
+    this.#options = options;
+    this.#registration = { ...registration, version, pid: process.pid, incarnation: Date.now() };
+    const plan = planMemory(registration.memoryBytes, registration.slots, values["memory.taskBytes"]);
+    this.cache = new CacheStore({
+      limitBytes: plan.cacheBytes,
+      pathOf: (session, node, partition) => directory.cachePath(session, node, partition),
+      onEvicted: (session, node, partition) => this.#send({ kind: "uncached", session, partitions: [{ node, partition }] }),
+    });
+    this.blocks = new BlockService(directory.path, this.cache);
+    this.#requests = new SlotRequests({
+      blob: (request) => this.#blob(blobHash(request.hash)),
+      blocks: ({ request, partition }, signal) => options.fetchBlock(request.worker.blocks, { kind: "shuffle", ...request, partition }, signal),
+      cached: ({ session, node, partition, worker }, signal) => this.#fetchCached(worker, { kind: "cached", session, node, partition }, signal),
+    });
+    const settings: Omit<SlotSettings, "slot"> = {
+      address: registration.address,
+      taskBytes: plan.taskBytes,
+      cacheBytes: plan.cacheBytes,
+      inlineResultBytes: INLINE_RESULT_BYTES,
+      localReads: values["shuffle.localReads"],
+      compress: values["shuffle.compress"],
+      moduleRoots: options.moduleRoots,
+      requestTimeoutMs: REQUEST_TIMEOUT_MS,
+    };
+    const events: SlotEvents = { onMessage: (slot, message) => this.#fromSlot(slot, message) };
+    const threads = Array.from({ length: registration.slots }, (_, index) => options.makeSlot(index, settings, plan.heapLimitMb, events));
+    this.#pool = new SlotPool(threads, { cache: this.cache, memoryLimitBytes: options.memoryLimitBytes });
+    this.#runner = new AttemptRunner({ ...defaultAttemptRunnerOptions, slots: registration.slots, taskTimeoutMs: values["task.timeout"] });
+    this.#ticker = setInterval(() => this.#handle({ kind: "tick" }, this.#clock.tick()), TICK_MS);
+  }
+
+  /** Starts the threads ahead of the first task. */
+  start(): Promise<void> {
+    return this.#pool.start();
+  }
+
+  /** Speaks over this connection from now on: the first one, or the next after it broke. */
+  attach(connection: Connection, onClose: (error: Error | null) => void): void {
+    this.#connection = connection;
+    connection.onMessage((bytes) => this.#fromMaster(decodeMasterToWorker(bytes)));
+    connection.onClose((error) => {
+      if (this.#connection === connection) this.#connection = null;
+      if (this.#heartbeat !== null) clearInterval(this.#heartbeat);
+      this.#heartbeat = null;
+      this.#handle({ kind: "connectionLost" });
+      onClose(error);
+    });
+    this.#send({ kind: "register", registration: this.#registration });
+  }
+
+  /** Tells the master and lets running attempts be cancelled; `onDrained` follows. */
+  leave(reason: string): void {
+    this.#send({ kind: "leaving", reason });
+    this.#handle({ kind: "shutdown", reason });
+  }
+
+  /** Ends threads and timers. The directory stays its owner's to remove. */
+  async close(): Promise<void> {
+    clearInterval(this.#ticker);
+    if (this.#heartbeat !== null) clearInterval(this.#heartbeat);
+    if (this.#logTimer !== null) clearTimeout(this.#logTimer);
+    this.#connection?.close();
+    await this.#pool.close();
+    this.blocks.close();
+  }
+
+  #fromMaster(message: MasterToWorker): void {
+    const { directory } = this.#options;
+    switch (message.kind) {
+      case "registered":
+        this.#heartbeat = setInterval(() => this.#beat(), message.heartbeatMs);
+        return this.#handle({ kind: "registered", liveSessions: message.liveSessions });
+      case "refused":
+        return this.#options.onRefused(new MillraceError(message.error.code, message.error.message, { fields: message.error.fields }));
+      case "mapOutputs":
+        for (const address of message.locations.workers) this.#addresses.set(address.worker, address);
+        return this.#handle({ kind: "mapOutputs", locations: message.locations });
+      case "launch":
+        return this.#handle({ kind: "launches", launches: message.launches });
+      case "cancel":
+        return this.#handle({ kind: "cancel", keys: message.keys, reason: message.reason });
+      case "releaseResults":
+        for (const key of message.keys) rmSync(resultPath(directory.path, key), { force: true });
+        return;
+      case "releaseShuffle": {
+        const path = shuffleDirectory(directory.path, message.session, message.shuffle);
+        this.blocks.release(path);
+        rmSync(path, { recursive: true, force: true });
+        return this.#handle({ kind: "shuffleReleased", session: message.session, shuffle: message.shuffle });
+      }
+      case "uncache":
+        return this.cache.remove(message.session, message.node);
+      case "releaseSession":
+        return this.#handle({ kind: "sessionReleased", session: message.session });
+      case "releaseBlobs":
+        for (const hash of message.hashes) this.#dropBlob(hash);
+        return this.#handle({ kind: "blobsReleased", hashes: message.hashes });
+      case "shutdown":
+        return this.#handle({ kind: "shutdown", reason: message.reason });
+    }
+  }
+
+  #handle(event: RunnerEvent, now = this.#clock.now()): void {
+    for (const command of this.#runner.handle(event, now)) this.#perform(command);
+  }
+
+  #perform(command: RunnerCommand): void {
+    switch (command.kind) {
+      case "run":
+        void this.#run(command);
+        return;
+      case "startSlot":
+        void this.#restart(command.slot);
+        return;
+      case "cancelWord":
+        return this.#pool.cancel(command.slot);
+      case "killSlot":
+        void this.#kill(command.slot);
+        return;
+      case "report":
+        return this.#report(command.statuses);
+      case "heartbeat":
+        return this.#beat();
+      case "fetchBlob":
+        void this.#fetchFragment(command.hash);
+        return;
+      case "dropSession":
+        return this.#dropSession(command.session);
+      case "slotWrittenOff":
+        return this.#options.log(`slot ${command.slot} does not end; the worker will restart when its other slots are done`);
+      case "drained":
+        this.#flushStatuses();
+        return this.#options.onDrained();
+    }
+  }
+
+  async #run({ slot, launch, locations }: RunnerCommand & { kind: "run" }): Promise<void> {
+    const fragment = this.#fragments.get(launch.fragment);
+    try {
+      if (fragment === undefined) throw new MillraceError("INTERNAL", `the fragment ${launch.fragment} is not here`);
+      const outcome = await this.#pool.run(slot, launch, fragment, locations);
+      this.#handle({ kind: "slotEnded", slot, key: launch.key, outcome });
+    } catch (error) {
+      this.#handle({ kind: "slotDied", slot, error: toWireError(error) });
+    }
+  }
+
+  async #restart(slot: number): Promise<void> {
+    try {
+      await this.#pool.restart(slot);
+      this.#handle({ kind: "slotReady", slot });
+    } catch (error) {
+      // Without a thread the slot stays "starting"; the worker goes on with the others.
+      this.#options.log(`slot ${slot} could not be started: ${(error as Error).message}`);
+    }
+  }
+
+  async #kill(slot: number): Promise<void> {
+    await this.#pool.kill(slot, new MillraceError("TASK_CANCELLED", "the task did not stop by itself"));
+  }
+
+  async #fetchFragment(hash: BlobHash): Promise<void> {
+    try {
+      this.#fragments.set(hash, await this.#blob(hash));
+      this.#handle({ kind: "blobArrived", hash });
+    } catch (error) {
+      this.#handle({ kind: "blobFailed", hash, error: toWireError(error, "MASTER_LOST") });
+    }
+  }
+
+  /** Fetched once a process, whoever asks. */
+  #blob(hash: BlobHash): Promise<Uint8Array> {
+    let blob = this.#blobs.get(hash);
+    if (blob === undefined) {
+      blob = this.#options.fetchBlob(hash);
+      this.#blobs.set(hash, blob);
+      blob.catch(() => this.#blobs.delete(hash));
+    }
+    return blob;
+  }
+
+  #dropBlob(hash: BlobHash): void {
+    this.#blobs.delete(hash);
+    this.#fragments.delete(hash);
+  }
+
+  #fetchCached(worker: string, request: BlockRequest, signal: AbortSignal): AsyncIterable<Uint8Array> {
+    const address = this.#addresses.get(worker)?.blocks;
+    // Nobody told where it is: computing the partition again is right, only slower.
+    if (address === undefined || address === "") return (async function* () {})();
+    return this.#options.fetchBlock(address, request, signal);
+  }
+
+  #dropSession(session: SessionId): void {
+    const { directory } = this.#options;
+    this.cache.remove(session);
+    this.blocks.release(directory.path);
+    directory.removeSession(session);
+  }
+
+  #fromSlot(slot: SlotThread, message: SlotMessage): void {
+    switch (message.kind) {
+      case "log":
+        this.#logs.push({ key: message.key, stream: message.stream, text: message.text });
+        return this.#flushLogsSoon();
+      case "logsDropped":
+        this.#logsDropped += message.count;
+        return this.#flushLogsSoon();
+      default:
+        return this.#requests.handle(slot, message);
+    }
+  }
+
+  #flushLogsSoon(): void {
+    this.#logTimer ??= setTimeout(() => this.#flushLogs(), LOG_FLUSH_MS);
+  }
+
+  #flushLogs(): void {
+    if (this.#logTimer !== null) clearTimeout(this.#logTimer);
+    this.#logTimer = null;
+    if (this.#logs.length > 0 || this.#logsDropped > 0) this.#send({ kind: "logs", lines: this.#logs, dropped: this.#logsDropped });
+    this.#logs = [];
+    this.#logsDropped = 0;
+  }
+
+  /** Statuses of one turn of the loop go in one message; lines that a task wrote go before its end. */
+  #report(statuses: readonly TaskStatus[]): void {
+    this.#statuses.push(...statuses);
+    if (this.#flushing) return;
+    this.#flushing = true;
+    setImmediate(() => this.#flushStatuses());
+  }
+
+  #flushStatuses(): void {
+    this.#flushing = false;
+    this.#flushLogs();
+    if (this.#statuses.length === 0) return;
+    const statuses = this.#statuses;
+    this.#statuses = [];
+    this.#send({ kind: "statuses", statuses });
+  }
+
+  #beat(): void {
+    this.#send({ kind: "heartbeat", rssBytes: process.memoryUsage.rss(), cacheBytes: this.cache.usedBytes, running: this.#runner.held });
+  }
+
+  #send(message: WorkerToMaster): void {
+    this.#connection?.send(encodeWorkerMessage(message));
+  }
+}

@@ -1,0 +1,158 @@
+// The TaskContext of one attempt: sources, shuffle files, cache, budget and functions as operators see them. It knows where
+// things lie in this process; it decides nothing.
+
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { getHeapStatistics } from "node:v8";
+import type { CacheWriter, FrameSource, ShuffleOutput } from "../../codec/frame-flow.js";
+import { decodeStream } from "../../codec/stream.js";
+import type { BatchSource, PartFile } from "../../core/data-flow.js";
+import { MillraceError } from "../../core/errors.js";
+import type { NodeId, ShuffleId, StageId } from "../../core/ids.js";
+import { unpack } from "../../core/packed.js";
+import { openPartFile } from "../../emrfs/output-committer.js";
+import { openSplit } from "../../formats/open-split.js";
+import type { MutableTaskMetrics, TaskContext } from "../../operators/task-context.js";
+import type { FunctionRef } from "../../plan/function.js";
+import type { StorageLevel } from "../../plan/lineage.js";
+import type { FragmentNode, Partitioner } from "../../plan/stages.js";
+import { ShuffleFrameReader } from "../../shuffle/frame-reader.js";
+import { MapOutputWriter } from "../../shuffle/map-output-writer.js";
+import { createPartitionFunction } from "../../shuffle/partitioners.js";
+import { attemptDirectory, mapOutputPath } from "../../shuffle/paths.js";
+import { FileSpillStore } from "../../shuffle/spill-store.js";
+import type { BlockingChannel } from "./blocking-channel.js";
+import { SharedCacheWriter } from "./cache-writer.js";
+import { BufferFrameSource, StreamFrameSource } from "./cached-frames.js";
+import type { ControlRow } from "./control-row.js";
+import type { CacheOffer, SlotRun, SlotSettings } from "./messages.js";
+import type { SlotSession } from "./slot-session.js";
+import { TaskMemory } from "./task-memory.js";
+
+export interface AttemptEnvironment {
+  readonly settings: SlotSettings;
+  readonly control: ControlRow;
+  readonly channel: BlockingChannel;
+}
+
+/** How often a running attempt tells the memory watch what its isolate holds. */
+const REPORT_EVERY_MS = 10;
+
+export class AttemptContext implements TaskContext {
+  readonly partition: number;
+  readonly memory: TaskMemory;
+  readonly spill: FileSpillStore;
+  readonly offers: CacheOffer[] = [];
+  readonly metrics: MutableTaskMetrics = { recordsRead: 0, bytesRead: 0, recordsWritten: 0, bytesWritten: 0, shuffleReadBytes: 0, shuffleWriteBytes: 0 };
+  readonly #abort = new AbortController();
+  #reportedAt = 0;
+
+  constructor(
+    private readonly call: SlotRun,
+    private readonly session: SlotSession,
+    private readonly environment: AttemptEnvironment,
+  ) {
+    const { settings, control } = environment;
+    this.partition = call.launch.key.partition;
+    this.memory = new TaskMemory(settings.taskBytes, control);
+    this.spill = new FileSpillStore(attemptDirectory(settings.address.directory, call.launch.key));
+  }
+
+  get classes() {
+    return this.session.classes;
+  }
+
+  get signal(): AbortSignal {
+    return this.#abort.signal;
+  }
+
+  readonly checkCancelled = (): void => {
+    const { control } = this.environment;
+    if (control.isCancelled(this.call.run)) {
+      this.#abort.abort();
+      throw new MillraceError("TASK_CANCELLED", "the task was cancelled with its job");
+    }
+    const now = Date.now();
+    if (now - this.#reportedAt < REPORT_EVERY_MS) return;
+    this.#reportedAt = now;
+    const heap = getHeapStatistics();
+    control.report(heap.used_heap_size + heap.external_memory, now);
+    control.setProgress(this.metrics.recordsRead, this.metrics.bytesRead + this.metrics.shuffleReadBytes);
+  };
+
+  revive(fn: FunctionRef): (...args: never[]) => unknown {
+    return this.session.revive(fn);
+  }
+
+  openSplit(node: FragmentNode, partition: number): BatchSource {
+    const found = this.call.launch.splits.find((one) => one.node === node.id && one.partition === partition);
+    if (found === undefined) throw new MillraceError("INTERNAL", `no split came for partition ${partition} of node ${node.id}`);
+    if (node.format === undefined) throw new MillraceError("INTERNAL", `source node ${node.id} has no format`);
+    return openSplit(node.format, found.split, this.classes);
+  }
+
+  openShuffle(shuffle: ShuffleId, partition: number): FrameSource {
+    const plan = this.session.fetchPlans.get(shuffle);
+    if (plan === undefined) throw new MillraceError("INTERNAL", `no locations came for shuffle ${shuffle}`);
+    return new ShuffleFrameReader({
+      plan,
+      partition,
+      files: this.session.files,
+      openRemote: (request) => {
+        const stream = this.environment.channel.open({ kind: "blocks", request, partition }, this.checkCancelled);
+        return { pull: () => stream.next(), close: () => stream.close() };
+      },
+    });
+  }
+
+  openShuffleOutput(shuffle: ShuffleId, partitions: number): ShuffleOutput {
+    const { session, stage, partition, attempt } = this.call.launch.key;
+    const path = mapOutputPath(this.environment.settings.address.directory, { session, shuffle, map: partition, stage, attempt });
+    return new MapOutputWriter({ path, partitions, memory: this.memory, spill: this.spill });
+  }
+
+  partitionOf(partitioner: Partitioner): (key: unknown) => number {
+    return createPartitionFunction(partitioner, {
+      mapPartition: this.partition,
+      revive: (fn) => this.revive(fn),
+      bounds: (range) => decodeStream(this.value(range.bounds)[0] as Uint8Array, this.classes),
+    });
+  }
+
+  value(stage: StageId): readonly Uint8Array[] {
+    const input = this.call.launch.values.find((one) => one.stage === stage);
+    if (input === undefined) throw new MillraceError("INTERNAL", `the values of stage ${stage} did not come with the task`);
+    if (input.blob === undefined) return input.parts;
+    const request = { kind: "blob", session: this.call.launch.key.session, hash: input.blob } as const;
+    return unpack<Uint8Array[]>(this.environment.channel.request(request, this.checkCancelled));
+  }
+
+  openCached(node: NodeId, partition: number): FrameSource | null {
+    const here = this.call.cached.find((one) => one.node === node && one.partition === partition);
+    if (here !== undefined) {
+      const { frames } = here;
+      return new BufferFrameSource(frames instanceof SharedArrayBuffer ? new Uint8Array(frames) : readFileSync(frames.path), here.schemas);
+    }
+    const there = this.call.launch.cached.find((one) => one.node === node && one.partition === partition);
+    if (there === undefined || there.worker === this.environment.settings.address.worker) return null;
+    const request = { kind: "cached", session: this.call.launch.key.session, node, partition, worker: there.worker } as const;
+    return StreamFrameSource.open(this.environment.channel.open(request, this.checkCancelled));
+  }
+
+  openCacheWriter(node: NodeId, partition: number, level: StorageLevel): CacheWriter {
+    const { address, cacheBytes } = this.environment.settings;
+    const { session } = this.call.launch.key;
+    const path = join(address.directory, "cache", session, `${node}-${partition}`);
+    return new SharedCacheWriter({ session, node, partition, level, memoryLimitBytes: cacheBytes, path, offer: (offer) => this.offers.push(offer) });
+  }
+
+  openPartFile(url: string, _partition: number, compression: "none" | "gzip"): PartFile {
+    return openPartFile(url, this.call.launch.key, compression);
+  }
+
+  /** Removes scratch files and gives back what is still reserved. */
+  close(): void {
+    this.spill.dispose();
+    this.environment.control.reservedBytes = 0;
+  }
+}

@@ -1,0 +1,181 @@
+// The slots of a worker: gives an attempt to a slot with just what that slot does not know yet (fragment, locations), turns
+// what comes back into the outcome that the master is told, stores what was computed for the cache, and watches memory.
+
+import { MillraceError, type WireError } from "../../core/errors.js";
+import { formatTaskKey, type SessionId, type ShuffleId } from "../../core/ids.js";
+import type { MapOutputLocations, TaskLaunch, TaskOutcome } from "../../protocol/tasks.js";
+import type { CacheStore } from "../cache-store.js";
+import { MemoryWatch, type SlotReading } from "../memory-watch.js";
+import type { CachedBlock, SlotOutcome } from "../slot/messages.js";
+import type { SlotThread } from "./slot.js";
+
+export interface SlotPoolOptions {
+  readonly cache: CacheStore;
+  /** RSS above which the memory watch ends a slot; null: no watch (a process that is not ours alone). */
+  readonly memoryLimitBytes: number | null;
+}
+
+interface Seat {
+  readonly thread: SlotThread;
+  /** What the thread has been given, forgotten when it changes session or dies. */
+  session: SessionId | null;
+  readonly fragments: Set<string>;
+  readonly versions: Map<ShuffleId, number>;
+  run: number;
+  startedAtMs: number;
+  /** Why the run in the slot was ended by us, to be told instead of the thread's end. */
+  ending: MillraceError | null;
+  terminating: Promise<void> | null;
+}
+
+const WATCH_EVERY_MS = 20;
+const SILENT_AFTER_MS = 100;
+const SETTLE_MS = 1_000;
+
+export class SlotPool {
+  readonly #seats: readonly Seat[];
+  readonly #options: SlotPoolOptions;
+  readonly #timer: NodeJS.Timeout | null = null;
+
+  constructor(threads: readonly SlotThread[], options: SlotPoolOptions) {
+    this.#options = options;
+    this.#seats = threads.map((thread) => ({
+      thread,
+      session: null,
+      fragments: new Set(),
+      versions: new Map(),
+      run: 0,
+      startedAtMs: 0,
+      ending: null,
+      terminating: null,
+    }));
+    if (options.memoryLimitBytes !== null) {
+      const watch = new MemoryWatch({ limitBytes: options.memoryLimitBytes, silentAfterMs: SILENT_AFTER_MS, settleMs: SETTLE_MS });
+      this.#timer = setInterval(() => this.#watchMemory(watch), WATCH_EVERY_MS).unref();
+    }
+  }
+
+  get size(): number {
+    return this.#seats.length;
+  }
+
+  /** Starts every thread ahead of the first task. */
+  async start(): Promise<void> {
+    await Promise.all(this.#seats.map((seat) => seat.thread.start()));
+  }
+
+  /** Runs one attempt. Rejects when the slot's thread ended under it, with why; the slot then wants a `restart`. */
+  async run(slot: number, launch: TaskLaunch, fragment: Uint8Array, locations: readonly MapOutputLocations[]): Promise<TaskOutcome> {
+    const seat = this.#seat(slot);
+    await seat.terminating;
+    if (seat.session !== launch.key.session) this.#forget(seat, launch.key.session);
+    const fresh = locations.filter((one) => (seat.versions.get(one.shuffle) ?? -1) < one.version);
+    for (const one of fresh) seat.versions.set(one.shuffle, one.version);
+    const knows = seat.fragments.has(launch.fragment);
+    seat.fragments.add(launch.fragment);
+    seat.run++;
+    seat.startedAtMs = Date.now();
+    seat.ending = null;
+    const call = { kind: "run", run: seat.run, launch, fragment: knows ? null : fragment, locations: fresh, cached: this.#cachedHere(launch) } as const;
+    try {
+      return this.#toOutcome(await seat.thread.run(call), launch);
+    } catch (error) {
+      this.#forget(seat, null);
+      throw seat.ending ?? error;
+    }
+  }
+
+  /** Sets the slot's cancel word: the task stops at its next look. */
+  cancel(slot: number): void {
+    const seat = this.#seat(slot);
+    seat.thread.control.cancel(seat.run);
+  }
+
+  /** Ends the slot's thread, with `reason` as the outcome of the run in it. */
+  async kill(slot: number, reason: MillraceError): Promise<void> {
+    const seat = this.#seat(slot);
+    seat.ending ??= reason;
+    this.#forget(seat, null);
+    seat.terminating ??= seat.thread.terminate().finally(() => {
+      seat.terminating = null;
+    });
+    await seat.terminating;
+  }
+
+  /** A fresh thread in the slot, whatever was there. */
+  async restart(slot: number): Promise<void> {
+    await this.kill(slot, new MillraceError("TASK_CANCELLED", "the slot was made anew"));
+    await this.#seat(slot).thread.start();
+  }
+
+  async close(): Promise<void> {
+    if (this.#timer !== null) clearInterval(this.#timer);
+    const reason = new MillraceError("TASK_CANCELLED", "the worker is shutting down");
+    await Promise.all(this.#seats.map((_, slot) => this.kill(slot, reason)));
+  }
+
+  #seat(slot: number): Seat {
+    const seat = this.#seats[slot];
+    if (seat === undefined) throw new MillraceError("INTERNAL", `slot ${slot} of ${this.#seats.length} was addressed`);
+    return seat;
+  }
+
+  #forget(seat: Seat, session: SessionId | null): void {
+    seat.session = session;
+    seat.fragments.clear();
+    seat.versions.clear();
+  }
+
+  #cachedHere(launch: TaskLaunch): CachedBlock[] {
+    const found: CachedBlock[] = [];
+    for (const { node, partition } of launch.cached) {
+      const block = this.#options.cache.get(launch.key.session, node, partition);
+      if (block !== undefined) found.push(block);
+    }
+    return found;
+  }
+
+  #toOutcome(outcome: SlotOutcome, launch: TaskLaunch): TaskOutcome {
+    switch (outcome.kind) {
+      case "succeeded": {
+        const stored = outcome.offers.filter((offer) => this.#options.cache.store(offer));
+        const cached = stored.map(({ block, sizeBytes }) => ({ node: block.node, partition: block.partition, sizeBytes }));
+        return { kind: "succeeded", result: outcome.result, accumulators: outcome.accumulators, metrics: outcome.metrics, cached };
+      }
+      case "fetchFailed": {
+        const { shuffle, map, worker } = outcome.error.fields as { shuffle: ShuffleId; map: number; worker: TaskOutcomeWorker };
+        return { kind: "fetchFailed", shuffle, map, worker, error: outcome.error };
+      }
+      case "failed":
+        return { kind: "failed", error: withAttempt(outcome.error, launch), metrics: outcome.metrics };
+      case "cancelled":
+        return outcome;
+    }
+  }
+
+  #watchMemory(watch: MemoryWatch): void {
+    const readings = this.#seats.map((seat, slot): SlotReading => {
+      const { control } = seat.thread;
+      return { slot, run: seat.terminating === null ? control.running : 0, heapBytes: control.heapBytes, reportedAtMs: control.reportedAtMs, startedAtMs: seat.startedAtMs };
+    });
+    const rssBytes = process.memoryUsage.rss();
+    const verdict = watch.tick(Date.now(), rssBytes, readings);
+    if (verdict === null) return;
+    const limitBytes = this.#options.memoryLimitBytes as number;
+    const mb = (bytes: number) => `${Math.round(bytes / 1048576)} MB`;
+    const reason = new MillraceError(
+      "OUT_OF_MEMORY",
+      `slot ${verdict.slot} was ended because the worker held ${mb(rssBytes)} of the ${mb(limitBytes)} that it may use; use more partitions, a combining operation instead of a grouping one, fewer slots, or more memory`,
+      { fields: { slot: verdict.slot, rssBytes, limitBytes } },
+    );
+    void this.kill(verdict.slot, reason);
+  }
+}
+
+type TaskOutcomeWorker = Extract<TaskOutcome, { kind: "fetchFailed" }>["worker"];
+
+/** Which attempt failed stands in the error's fields, beside what the operator wrote. */
+function withAttempt(error: WireError, launch: TaskLaunch) {
+  const { stage, partition, attempt } = launch.key;
+  return { ...error, fields: { stage, partition, attempt, task: formatTaskKey(launch.key), ...error.fields } };
+}

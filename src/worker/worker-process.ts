@@ -1,0 +1,147 @@
+// A worker as a process of its own: directory, block server, connection to the master, and the ways it ends.
+//
+//   dialling -> connected -> disconnected -> dialling ... (at most masterTimeoutMs without a master)
+//       any -> stopping: leaves the master, lets attempts be cancelled, removes its directory, exits 0
+
+import { setTimeout as sleep } from "node:timers/promises";
+import { isMillraceError, type MillraceError } from "../core/errors.js";
+import { reportFatal } from "../core/fatal.js";
+import { workerId } from "../core/ids.js";
+import { createLogger } from "../core/log.js";
+import { machineId } from "../core/machine-id.js";
+import type { OptionValues } from "../core/options.js";
+import { version } from "../core/version.js";
+import type { Secret } from "../rpc/access/secret.js";
+import { BlockChannels } from "../rpc/block-channels.js";
+import { dial, type RpcChannel } from "../rpc/grpc/channel.js";
+import { serve } from "../rpc/grpc/server.js";
+import { environmentOfSlots } from "./embedded.js";
+import { WorkerShell } from "./shell.js";
+import { PiscinaSlot } from "./slots/slot.js";
+import { sweepDeadOwners, WorkerDirectory } from "./worker-directory.js";
+
+export interface WorkerProcessOptions {
+  /** host:port of the master. */
+  readonly master: string;
+  readonly secret: Secret;
+  readonly id: string;
+  readonly role: "core" | "task";
+  readonly node: string;
+  readonly slots: number;
+  readonly memoryBytes: number;
+  readonly options: OptionValues;
+  readonly moduleRoots: readonly string[];
+  readonly slotEntry: string;
+  readonly host: string;
+  readonly port: number;
+  readonly advertise?: string;
+  readonly insecure: boolean;
+  /** How long to look for a master that does not answer. 0: not at all, the end of the connection is the end. */
+  readonly masterTimeoutMs: number;
+  readonly removeDirectory: boolean;
+}
+
+export interface WorkerProcess {
+  /** Leaves in order, then exits with code 0. */
+  stop(reason: string): Promise<void>;
+}
+
+const RETRY_FIRST_MS = 100;
+const RETRY_MAX_MS = 5_000;
+/** Leaving takes no longer than this. */
+const STOP_TIMEOUT_MS = 4_000;
+
+export async function startWorkerProcess(given: WorkerProcessOptions): Promise<WorkerProcess> {
+  const logger = createLogger({ level: given.options["log.level"], write: (line) => process.stderr.write(line), fields: { worker: given.id } });
+  const log = (message: string) => logger.info(message);
+  const id = workerId(given.id);
+  for (const path of sweepDeadOwners(given.options.localDir)) log(`removed ${path} of a dead worker`);
+  const directory = WorkerDirectory.of(given.options.localDir, id);
+  directory.claim();
+  const identity = { role: "worker" as const, id: given.id, secret: given.secret, version };
+  const blocks = new BlockChannels(identity);
+  let channel: RpcChannel | null = null;
+  let drained = () => {};
+  const server = await serve({
+    host: given.host,
+    port: given.port,
+    ...(given.advertise === undefined ? {} : { advertise: given.advertise }),
+    insecure: given.insecure,
+    secret: given.secret,
+    version,
+    services: { blocks: (request) => shell.blocks.serve(request) },
+  });
+  const shell = new WorkerShell({
+    registration: {
+      worker: id,
+      role: given.role,
+      node: given.node,
+      slots: given.slots,
+      memoryBytes: given.memoryBytes,
+      address: { worker: id, machine: machineId(), blocks: server.address, directory: directory.path },
+    },
+    directory,
+    options: given.options,
+    memoryLimitBytes: given.options["memory.watch"] ? given.memoryBytes : null,
+    moduleRoots: given.moduleRoots,
+    makeSlot: (index, settings, heapLimitMb, events) => new PiscinaSlot(index, { entry: given.slotEntry, settings, env: environmentOfSlots(), heapLimitMb }, events),
+    fetchBlob: (hash) => {
+      if (channel === null) throw new Error("no master is connected");
+      return channel.getBlob(hash);
+    },
+    fetchBlock: (address, request, signal) => blocks.fetch(address, request, signal),
+    onDrained: () => drained(),
+    onRefused: (error) => end(error),
+    log,
+  });
+
+  let stopping = false;
+  const cleanUp = async (): Promise<void> => {
+    await shell.close();
+    blocks.close();
+    channel?.close();
+    await server.close();
+    if (given.removeDirectory) directory.remove();
+  };
+  const end = (error: MillraceError): void => {
+    stopping = true;
+    void cleanUp().finally(() => reportFatal(error));
+  };
+  const stop = async (reason: string): Promise<void> => {
+    if (stopping) return;
+    stopping = true;
+    log(`leaving: ${reason}`);
+    const left = new Promise<void>((resolve) => (drained = resolve));
+    shell.leave(reason);
+    await Promise.race([left, sleep(STOP_TIMEOUT_MS, undefined, { ref: false })]);
+    await cleanUp();
+    process.exit(0);
+  };
+
+  const connect = async (): Promise<void> => {
+    channel = await dial({ ...identity, address: given.master });
+    const control = channel.open("workers");
+    shell.attach(control, (error) => {
+      channel?.close();
+      channel = null;
+      if (stopping) return;
+      log(`the connection to the master ended${error === null ? "" : `: ${error.message}`}`);
+      if (given.masterTimeoutMs === 0) void stop("the master is gone");
+      else void reconnect();
+    });
+    log(`connected to ${given.master}`);
+  };
+  const reconnect = async (): Promise<void> => {
+    const deadline = Date.now() + given.masterTimeoutMs;
+    for (let pause = RETRY_FIRST_MS; !stopping; pause = Math.min(RETRY_MAX_MS, pause * 2)) {
+      try {
+        return await connect();
+      } catch (error) {
+        if (!isMillraceError(error) || error.code !== "MASTER_UNREACHABLE" || Date.now() + pause > deadline) return end(error as MillraceError);
+      }
+      await sleep(pause);
+    }
+  };
+  await Promise.all([shell.start(), given.masterTimeoutMs === 0 ? connect() : reconnect()]);
+  return { stop };
+}
