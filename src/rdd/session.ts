@@ -19,6 +19,7 @@ import { union } from "./operations/union.js";
 import { RDD } from "./rdd.js";
 import { cutEvenly } from "./slices.js";
 
+const inspectByNode: unique symbol = Symbol.for("nodejs.util.inspect.custom");
 /** Slices of a collection or a range when none are asked for: by the data alone, so that results repeat on any cluster. */
 const DEFAULT_SLICES = 8;
 
@@ -205,6 +206,14 @@ export class RddSession implements AsyncDisposable {
   /** `await using session = await Session.open(...)` stops it at the end of the block. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.stop();
+  }
+
+  toString(): string {
+    return `Session ${this.id} "${this.appName}"`;
+  }
+
+  [inspectByNode](): string {
+    return this.toString();
   }
 
   #open(method: string): void {

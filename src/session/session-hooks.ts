@@ -1,9 +1,20 @@
 // Who wants to know of every session of this process: the CLI's progress bar. The list hangs on the global object, because
 // the command and the user's program are two bundles with a copy of this module each.
 
-import type { DriverSession } from "./driver-session.js";
+import type { StageProgress } from "../protocol/driver.js";
+import type { JobEnd } from "./job-client.js";
+import type { Listeners } from "./listeners.js";
+import type { TaskLog } from "./task-log.js";
 
-type Hook = (session: DriverSession) => void;
+/** What may be heard of a session. */
+export interface OpenedSession {
+  readonly jobEnds: Listeners<JobEnd>;
+  readonly progress: Listeners<readonly StageProgress[]>;
+  /** Hear what tasks print before it is printed. */
+  readonly logs: Listeners<TaskLog>;
+}
+
+type Hook = (session: OpenedSession) => void;
 
 const key: unique symbol = Symbol.for("millrace.sessionHooks");
 
@@ -18,6 +29,6 @@ export function onSessionOpened(hook: Hook): void {
   hooks().push(hook);
 }
 
-export function tellSessionOpened(session: DriverSession): void {
+export function tellSessionOpened(session: OpenedSession): void {
   for (const hook of hooks()) hook(session);
 }

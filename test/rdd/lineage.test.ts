@@ -1,5 +1,6 @@
 // What the API makes of calls: nodes of lineage, where they say they come from, and what the master is told of them.
 
+import { inspect } from "node:util";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { LineageNode } from "../../src/plan/lineage.js";
 import type { RddSession } from "../../src/rdd/session.js";
@@ -175,4 +176,10 @@ describe("persist", () => {
 test("numPartitions asks the master and starts no job", async () => {
   expect(await session.range(100).repartition(7).numPartitions()).toBe(7);
   expect(session.statistics.jobs).toBe(0);
+});
+
+test("an RDD prints as what made it", () => {
+  expect(inspect(session.range(3).map((n) => n))).toMatch(/^RDD 2, map at lineage\.test\.ts:\d+:\d+$/);
+  expect(`${session.range(3).setName("numbers")}`).toMatch(/^RDD 3 "numbers", range at /);
+  expect(inspect(session)).toBe('Session s1 "test"');
 });
