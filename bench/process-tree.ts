@@ -1,7 +1,7 @@
 // Memory of a process and all its descendants, sampled from /proc (Linux; elsewhere nothing is measured and null is given).
 // RSS counts a shared page once in each process that has touched it, so the sum of a tree is an upper bound.
 
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 
 const SAMPLE_MS = 100;
 const PAGE_BYTES = 4096;
@@ -17,11 +17,12 @@ export function sampleMemory(pid: number): MemorySampler {
     const sum = [pid, ...descendants(pid)].reduce((total, member) => total + residentBytes(member), 0);
     peak = Math.max(peak, sum);
   };
+  sample();
   const timer = setInterval(sample, SAMPLE_MS);
   return {
     stop() {
       clearInterval(timer);
-      return existsSync("/proc/self/statm") ? peak : null;
+      return peak > 0 ? peak : null;
     },
   };
 }

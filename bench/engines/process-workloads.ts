@@ -11,16 +11,22 @@ export async function measureStartup(
   master: string,
   scratch: string,
   repeat: number,
+  signal: AbortSignal,
 ): Promise<Measurement> {
   mkdirSync(scratch, { recursive: true });
   copyFileSync(join(root, "examples/trivial.ts"), join(scratch, "trivial.ts"));
   const args = [join(root, "dist/cli.js"), "run", "--master", master, "trivial.ts"];
-  return measureStarts(master, { command: process.execPath, args, cwd: scratch }, repeat);
+  return measureStarts(master, { command: process.execPath, args, cwd: scratch }, repeat, signal);
 }
 
-export async function measureStarts(engine: string, spec: ProcessSpec, repeat: number): Promise<Measurement> {
-  const runs = [await runProcess(spec)];
-  for (let turn = 0; turn < Math.max(repeat, 2); turn++) runs.push(await runProcess(spec));
+export async function measureStarts(
+  engine: string,
+  spec: ProcessSpec,
+  repeat: number,
+  signal: AbortSignal,
+): Promise<Measurement> {
+  const runs = [await runProcess(spec, signal)];
+  for (let turn = 0; turn < Math.max(repeat, 2); turn++) runs.push(await runProcess(spec, signal));
   const [first, ...later] = runs;
   return {
     engine,

@@ -21,11 +21,16 @@ export interface ProcessSpec {
   readonly env?: NodeJS.ProcessEnv;
 }
 
-/** Throws with the end of stderr when the process does not end with 0 within 30 minutes. */
-export function runProcess({ command, args, cwd, env }: ProcessSpec): Promise<ProcessResult> {
+/** Throws with the end of stderr when the process does not end with 0 within 30 minutes, or when `signal` is aborted. */
+export function runProcess({ command, args, cwd, env }: ProcessSpec, signal: AbortSignal): Promise<ProcessResult> {
   return new Promise((resolve, reject) => {
     const started = performance.now();
-    const child = spawn(command, args, { cwd, env: { ...process.env, ...env }, stdio: ["ignore", "pipe", "pipe"] });
+    const child = spawn(command, args, {
+      cwd,
+      env: { ...process.env, ...env },
+      stdio: ["ignore", "pipe", "pipe"],
+      signal,
+    });
     const memory = child.pid === undefined ? null : sampleMemory(child.pid);
     const deadline = setTimeout(() => child.kill("SIGTERM"), DEADLINE_MS);
     let stdout = "";
@@ -40,11 +45,11 @@ export function runProcess({ command, args, cwd, env }: ProcessSpec): Promise<Pr
       end();
       reject(error);
     });
-    child.on("close", (code, signal) => {
+    child.on("close", (code, killedBy) => {
       const peakBytes = end();
       const seconds = (performance.now() - started) / 1e3;
       if (code === 0) resolve({ seconds, peakBytes, lastLine: stdout.trimEnd().split("\n").at(-1) ?? "" });
-      else reject(new Error(`${command} ${args.join(" ").slice(0, 300)} ended with ${code ?? signal}:\n${stderr}`));
+      else reject(new Error(`${command} ${args.join(" ").slice(0, 300)} ended with ${code ?? killedBy}:\n${stderr}`));
     });
   });
 }
