@@ -18,6 +18,8 @@ export interface Analysis {
   readonly source: string;
   readonly form: "expression" | "method" | "getter" | "setter";
   readonly isClass: boolean;
+  /** The name after `extends`, when it is a plain name. V8 does not keep it in a scope unless something else uses it. */
+  readonly heritage: string | null;
   readonly free: readonly FreeName[];
   /** An arrow function that uses the `this` of the place where it stands. */
   readonly outerThis: boolean;
@@ -44,7 +46,8 @@ export function analyze(text: string): Analysis {
     try {
       found = parse(text);
     } catch (error) {
-      found = error as SyntaxError;
+      if (!(error instanceof SyntaxError)) throw error;
+      found = error;
     }
     if (cache.size >= CACHE_LIMIT) cache.clear();
     cache.set(text, found);
@@ -131,6 +134,7 @@ function parse(text: string): Analysis {
     source,
     form: member === null ? "expression" : kind === "get" ? "getter" : kind === "set" ? "setter" : "method",
     isClass: top.type === "ClassExpression",
+    heritage: heritageOf(top),
     free: [...free].map(([name, { written, members }]) => ({
       name,
       written,
@@ -143,6 +147,11 @@ function parse(text: string): Analysis {
       facts.privateFields || (top.type === "ClassExpression" && /\b__private(?:Add|Set|Get|Method)\(this\b/.test(text)),
     outerSuper: facts.outerSuper,
   };
+}
+
+function heritageOf(top: AstNode): string | null {
+  const parent = top["superClass"] as AstNode | null | undefined;
+  return top.type === "ClassExpression" && parent?.type === "Identifier" ? (parent["name"] as string) : null;
 }
 
 function parseAlone(text: string) {

@@ -16,7 +16,7 @@ import { type Inspected, inspectFunction, type ScriptInfo } from "./inspect.js";
 import { PackageReferences } from "./package-references.js";
 import { sourcePlace } from "./positions.js";
 import { bareSpecifier, importOf, packageOf } from "./script-imports.js";
-import { placeOf } from "./script-place.js";
+import { type Place, placeOf } from "./script-place.js";
 
 type AnyFunction = (...args: never[]) => unknown;
 
@@ -118,7 +118,7 @@ class Walk {
   readonly #indices = new Map<unknown, number>();
   readonly #path: string[] = [];
   /** Innermost first: what is named in messages. */
-  readonly #functions: { readonly name: string; readonly where: string }[] = [];
+  readonly #functions: { readonly name: string; readonly place: Place }[] = [];
   /** Names that some function assigns, or reads, by the script and scope they stand in. */
   readonly #bindings = new Map<string, { readers: number; writer: boolean }>();
 
@@ -189,7 +189,7 @@ class Walk {
         bound ? "write an arrow function that calls it" : "call it by its global name inside the function",
       );
     }
-    const inspected = inspectFunction(fn);
+    const inspected = inspectFunction(fn, needsScopes(text));
     const { script } = inspected;
     if (script?.url.startsWith("node:"))
       throw this.#failure(`${fn.name}, an internal function of Node`, "import it inside the function");
@@ -198,7 +198,7 @@ class Walk {
     const place = placeOf(text, inspected);
     this.#functions.unshift({
       name: fn.name === "" ? text.slice(0, 30) : fn.name,
-      where: sourcePlace(place.url, place.line, place.column),
+      place,
     });
     const encoded = this.#fill(fn, () => this.#functionNode(fn, text, inspected, place));
     this.#functions.shift();
@@ -230,7 +230,11 @@ class Walk {
     const values: Encoded[] = [];
     for (const free of analysis.free) {
       if (free.name === "__ml_meta__" || free.name === "__imp_") continue;
-      const found = lookUp(inspected, free.name);
+      const found =
+        lookUp(inspected, free.name) ??
+        (free.name === analysis.heritage && !isStandardGlobal(free.name)
+          ? { value: Object.getPrototypeOf(fn) as unknown, depth: 0 }
+          : null);
       if (found === null) continue;
       this.#noteBinding(free, inspected.script, found.depth);
       names.push(free.name);
@@ -324,11 +328,13 @@ class Walk {
           ? value === exports || types.isProxy(value) || isNamespaceLike(value)
           : value === exports[name] || (name === "default" && value === exports);
       return proven
-        ? nodeModule(specifier, name === "default" ? [] : path, from.namespace && name === undefined)
+        ? nodeModule(specifier, name === "default" ? [] : path, name === undefined && value !== exports)
         : undefined;
     }
     if (packageOf(specifier) === undefined) return undefined;
-    return this.packages.of(specifier, path, script, from.namespace);
+    const wrapped =
+      path.length === 0 && typeof value === "object" && Object.hasOwn(value, "default") && isNamespaceLike(value);
+    return this.packages.of(specifier, path, script, from.namespace || wrapped);
   }
 
   #package(value: object, node: Node): Encoded {
@@ -569,12 +575,13 @@ class Walk {
       (text, step) => (text === "" || /^[.[]/.test(step) ? text + step : `${text}.${step}`),
       "",
     );
-    const inner = this.#functions[0] ?? { name: "", where: "" };
+    const inner = this.#functions[0] ?? { name: "", place: { url: "", line: 0, column: 0 } };
     const outer = this.#functions.at(-1) ?? inner;
-    const at = inner.where === "" ? "" : ` (${inner.where})`;
+    const where = sourcePlace(inner.place.url, inner.place.line, inner.place.column);
+    const at = where === "" ? "" : ` (${where})`;
     const message = `${path === "" ? "the function" : `the variable ${path}`} used by ${outer.name === "" ? "the function" : `\`${outer.name}\``}${at}, given to ${this.method}, is ${what}; it cannot travel to a worker. ${cure[0]?.toUpperCase()}${cure.slice(1)}.`;
     return new MillraceError("CAPTURE_FAILED", message, {
-      fields: { variable: path, function: outer.name, method: this.method, place: inner.where },
+      fields: { variable: path, function: outer.name, method: this.method, place: where },
       ...(cause === undefined ? {} : { cause }),
     });
   }
@@ -582,6 +589,16 @@ class Walk {
 
 function nodeModule(specifier: string, path: readonly string[], namespace = false): Node {
   return { kind: "module", specifier, path, file: "", version: "", namespace, bundle: "", from: "" };
+}
+
+/** Not for a function that names nothing outside of it. What cannot be analysed fails later, with its place. */
+function needsScopes(text: string): boolean {
+  try {
+    const { free, outerThis } = analyze(text);
+    return outerThis || free.length > 0;
+  } catch {
+    return false;
+  }
 }
 
 /** The variable's value in the nearest scope that has it; null when it is a standard global, or nowhere. */

@@ -48,7 +48,8 @@ interface Connection {
 let connection: Connection | null = null;
 const scripts = new Map<string, ScriptInfo>();
 
-export function inspectFunction(fn: object): Inspected {
+/** `needScopes` false: the place alone, for functions without free names. */
+export function inspectFunction(fn: object, needScopes: boolean): Inspected {
   const { holder } = connect();
   holder.input = fn;
   try {
@@ -64,11 +65,12 @@ export function inspectFunction(fn: object): Inspected {
     const scopeList = internalProperties.find(({ name }) => name === "[[Scopes]]")?.value;
     const place = internalProperties.find(({ name }) => name === "[[FunctionLocation]]")?.value?.value;
     if (scopeList?.objectId === undefined) return { scopes: [], script: null, line: 0, column: 0 };
-    post("Runtime.callFunctionOn", {
-      objectId: scopeList.objectId,
-      functionDeclaration: `function () { ${REACH}.scopes = this; }`,
-      silent: true,
-    });
+    if (needScopes)
+      post("Runtime.callFunctionOn", {
+        objectId: scopeList.objectId,
+        functionDeclaration: `function () { ${REACH}.scopes = this; }`,
+        silent: true,
+      });
     const scopes = Array.from(holder.scopes ?? []);
     const script = place === undefined ? null : scriptOf(place.scriptId);
     return { scopes, script, line: place?.lineNumber ?? 0, column: place?.columnNumber ?? 0 };

@@ -94,6 +94,7 @@ const notExported = (error: unknown): boolean =>
 function asNamespace(node: ModuleNode, exports: unknown): unknown {
   if (!node.namespace || types.isModuleNamespaceObject(exports) || node.path[0] === "default") return exports;
   if (typeof exports !== "object" && typeof exports !== "function") return { default: exports };
+  if (exports !== null && Object.hasOwn(exports, "__esModule")) return exports;
   return { ...exports, default: exports };
 }
 

@@ -197,7 +197,11 @@ class Revival {
         );
       case "array": {
         const made = keep(new Array<unknown>(node.length));
-        node.items.forEach((item, i) => this.#give(item, (value) => void (made[i] = value)));
+        node.items.forEach((item, i) => {
+          this.#give(item, (value) => {
+            made[i] = value;
+          });
+        });
         return this.#shaped(made, node);
       }
       case "map": {
@@ -210,8 +214,14 @@ class Revival {
         };
         node.entries.forEach(([key, value], i) => {
           const row = rows[i] as [unknown, unknown];
-          this.#give(key, (live) => ((row[0] = live), close(), undefined));
-          this.#give(value, (live) => ((row[1] = live), close(), undefined));
+          this.#give(key, (live) => {
+            row[0] = live;
+            close();
+          });
+          this.#give(value, (live) => {
+            row[1] = live;
+            close();
+          });
         });
         return this.#shaped(made, node);
       }
@@ -293,7 +303,9 @@ class Revival {
     if (node.usesImport) add(IMPORT_NAME, importerOf(node.url));
     const self = node.self === undefined ? undefined : this.#now(node.self);
     const { set, make } = this.#factory(node, names).apply(self, values as never[]);
-    const fill = () => node.values.forEach((value, i) => this.#give(value, (live) => set[i]?.(live)));
+    const fill = () => {
+      for (const [i, value] of node.values.entries()) this.#give(value, (live) => set[i]?.(live));
+    };
     let made: AnyFunction;
     if (node.isClass) {
       // Its heritage and static parts run now and need what they use.
