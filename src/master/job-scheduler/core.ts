@@ -381,10 +381,6 @@ export class JobScheduler {
   /** true when the stage was complete at once. */
   #start(record: StageRecord): boolean {
     const { stage, job } = record;
-    if (stage.kind === "shuffleMap" && isWhole(record)) {
-      this.#moveStage(record, "found", { kind: "complete" });
-      return true;
-    }
     this.#moveStage(record, "start", { kind: "running" });
     if (record.tasks.length === 0) {
       record.startedMs = this.#now;

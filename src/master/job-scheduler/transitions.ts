@@ -9,9 +9,9 @@ import { MillraceError } from "../../core/errors.js";
 
 export const stageMoves = {
   /** Not known to be needed yet. */
-  idle: { need: "waiting", found: "complete" },
+  idle: { need: "waiting" },
   /** Its inputs are being computed. */
-  waiting: { start: "running", share: "sharing", found: "complete" },
+  waiting: { start: "running", share: "sharing" },
   /** Another job's stage computes the same shuffle. */
   sharing: { found: "complete", resume: "waiting" },
   running: { block: "waiting", finish: "complete", commit: "committing" },

@@ -1,0 +1,470 @@
+// The master's machine, event by event: exact commands, and every row of the table of moves seen in some scenario below.
+
+import { afterAll, describe, expect, test } from "vitest";
+import { jobId, nodeId, type SessionId, sessionId, shuffleId, type TaskKey, workerId } from "../../src/core/ids.js";
+import { MasterMachine } from "../../src/master/core.js";
+import type { MasterCommand, MasterEvent } from "../../src/master/events.js";
+import { allRows } from "../../src/master/job-scheduler/index.js";
+import { moveTo } from "../../src/master/job-scheduler/transitions.js";
+import { defaultMasterOptions } from "../../src/master/options.js";
+import type { LineageNode } from "../../src/plan/lineage.js";
+import { ShuffleTable } from "../../src/plan/shuffle-table.js";
+import type { StageGraph } from "../../src/plan/stages.js";
+import type { TaskLaunch, TaskOutcome, TaskResult } from "../../src/protocol/tasks.js";
+import {
+  emptyJob,
+  inline,
+  type JobParts,
+  lower,
+  mapOutput,
+  noMetrics,
+  rangeSource,
+  registration,
+  site,
+  succeeded,
+} from "./support.js";
+
+const session = sessionId("s");
+const seen = new Set<string>();
+
+/** A machine with workers, a clock and the launches that it has sent. */
+class Master {
+  readonly machine = new MasterMachine({
+    ...defaultMasterOptions,
+    jobs: { ...defaultMasterOptions.jobs, onMove: (row) => seen.add(row) },
+  });
+  now = 0;
+  launches: { readonly worker: string; readonly launch: TaskLaunch }[] = [];
+
+  constructor(...workers: string[]) {
+    this.handle({ kind: "sessionOpened", session });
+    for (const name of workers) this.join(name);
+  }
+
+  join(name: string, incarnation = 1, slots = 1): MasterCommand[] {
+    this.handle({ kind: "workerRegistered", registration: registration(name, incarnation, slots) });
+    return this.handle({ kind: "heartbeat", worker: workerId(name), incarnation, running: [] });
+  }
+
+  handle(event: MasterEvent): MasterCommand[] {
+    const commands = this.machine.handle(event, this.now);
+    expect(this.machine.validate()).toEqual([]);
+    for (const command of commands) {
+      if (command.kind !== "send" || command.message.kind !== "launch") continue;
+      for (const launch of command.message.launches) this.launches.push({ worker: command.worker, launch });
+    }
+    return commands;
+  }
+
+  submit(graph: StageGraph, more: { savesFiles?: boolean; maxResultBytes?: number } = {}): MasterCommand[] {
+    return this.handle({
+      kind: "submitted",
+      session,
+      graph,
+      savesFiles: more.savesFiles ?? false,
+      maxResultBytes: more.maxResultBytes ?? null,
+    });
+  }
+
+  /** Takes the oldest launch and reports it running. */
+  next(): { readonly worker: string; readonly key: TaskKey; readonly launch: TaskLaunch } {
+    const { worker, launch } = this.launches.shift() as (typeof this.launches)[number];
+    this.handle({
+      kind: "statuses",
+      worker: workerId(worker),
+      incarnation: 1,
+      statuses: [{ kind: "running", key: launch.key, slot: 0 }],
+    });
+    return { worker, key: launch.key, launch };
+  }
+
+  end(worker: string, key: TaskKey, outcome: TaskOutcome): MasterCommand[] {
+    return this.handle({
+      kind: "statuses",
+      worker: workerId(worker),
+      incarnation: 1,
+      statuses: [{ kind: "ended", key, outcome }],
+    });
+  }
+
+  succeed(result: TaskResult = inline()): MasterCommand[] {
+    const { worker, key } = this.next();
+    return this.handle({
+      kind: "statuses",
+      worker: workerId(worker),
+      incarnation: 1,
+      statuses: [succeeded(key, result)],
+    });
+  }
+}
+
+const failure = (code: "TASK_FAILED" | "INVALID_KEY" = "TASK_FAILED"): TaskOutcome => ({
+  kind: "failed",
+  error: { code, message: "boom", fields: {} },
+  metrics: null,
+});
+
+const kinds = (commands: readonly MasterCommand[]) =>
+  commands.map((command) => (command.kind === "send" ? command.message.kind : command.kind));
+const ended = (commands: readonly MasterCommand[]) => commands.find((command) => command.kind === "jobEnded");
+
+/** source(2) -> reduce over 1 partition: one map stage of two tasks, one result task. */
+const reduceNodes: readonly LineageNode[] = [
+  rangeSource(1),
+  {
+    id: nodeId(2),
+    callSite: site,
+    kind: "combine",
+    parent: nodeId(1),
+    partitioner: { kind: "hash", partitions: 1 },
+    aggregator: { kind: "first" },
+    mapSideCombine: true,
+  },
+];
+const reduceJob = (job = 1, more: Partial<JobParts> = {}) =>
+  lower({ job: jobId(job), nodes: reduceNodes, root: 2, sources: { 1: 2 }, ...more });
+
+describe("a job of one stage", () => {
+  test("is launched, delivered in partition order and ended", () => {
+    const master = new Master("a", "b");
+    const commands = master.submit(emptyJob(jobId(1), nodeId(1), 2));
+    expect(kinds(commands)).toEqual(["launch", "launch"]);
+    const first = master.next();
+    const second = master.next();
+    expect(master.end(second.worker, second.key, success()).filter((c) => c.kind === "deliver")).toEqual([]);
+    const last = master.end(first.worker, first.key, success());
+    expect(kinds(last)).toEqual(["deliver", "deliver", "jobEnded"]);
+    expect(ended(last)).toMatchObject({ error: null, summary: { stages: 1, tasks: 2, failedAttempts: 0 } });
+  });
+
+  test("with no partition ends at once", () => {
+    const master = new Master("a");
+    const nodes: LineageNode[] = [{ id: nodeId(1), callSite: site, kind: "union", parents: [] }];
+    expect(kinds(master.submit(lower({ job: jobId(1), nodes, root: 1, sources: {} })))).toEqual(["jobEnded"]);
+  });
+
+  test("fails after four failures of one task, with the story and its cause, and cancels the siblings", () => {
+    const master = new Master("a", "b");
+    master.submit(emptyJob(jobId(1), nodeId(1), 2));
+    const sibling = master.launches.find(({ launch }) => launch.key.partition === 1);
+    master.launches = master.launches.filter(({ launch }) => launch.key.partition === 0);
+    for (let i = 0; i < 3; i++) {
+      const { worker, key } = master.next();
+      expect(key.attempt).toBe(i);
+      expect(kinds(master.end(worker, key, failure()))).toEqual(["launch"]);
+    }
+    const { worker, key } = master.next();
+    const commands = master.end(worker, key, failure());
+    expect(kinds(commands)).toEqual(["jobEnded", "cancel"]);
+    expect(ended(commands)).toMatchObject({
+      error: { code: "JOB_FAILED", cause: { message: "boom" } },
+      summary: { failedAttempts: 4 },
+    });
+    expect(commands).toContainEqual({
+      kind: "send",
+      worker: sibling?.worker,
+      message: { kind: "cancel", keys: [sibling?.launch.key], reason: expect.any(String) },
+    });
+  });
+
+  test("fails at once where a retry cannot help", () => {
+    const master = new Master("a");
+    master.submit(emptyJob(jobId(1), nodeId(1), 1));
+    const { worker, key } = master.next();
+    expect(ended(master.end(worker, key, failure("INVALID_KEY")))).toMatchObject({
+      error: { cause: { code: "INVALID_KEY" } },
+    });
+  });
+
+  test("takes late, doubled and stale reports for what they are", () => {
+    const master = new Master("a");
+    master.submit(emptyJob(jobId(1), nodeId(1), 1));
+    const { worker, key } = master.next();
+    master.end(worker, key, failure());
+    expect(master.end(worker, key, success())).toEqual([]);
+    const retried = master.next();
+    expect(retried.key).toEqual({ ...key, attempt: 1 });
+    master.end(retried.worker, retried.key, success());
+    expect(master.end(retried.worker, retried.key, success())).toEqual([]);
+    const stranger: MasterEvent = { kind: "statuses", worker: workerId("a"), incarnation: 9, statuses: [] };
+    expect(master.handle(stranger)).toEqual([]);
+  });
+
+  test("delivers accumulator updates once a partition, also after a lost result", () => {
+    const master = new Master("a");
+    master.submit(emptyJob(jobId(1), nodeId(1), 1));
+    const block: TaskResult = { kind: "block", sizeBytes: 100_000, records: 1 };
+    const updates = [{ accumulator: 1, value: Uint8Array.of(1) }];
+    const first = master.next();
+    expect(kinds(master.end(first.worker, first.key, { ...success(block), accumulators: updates }))).toEqual([
+      "accumulators",
+      "deliver",
+    ]);
+    expect(kinds(master.handle({ kind: "resultLost", session, job: jobId(1), partition: 0 }))).toEqual(["launch"]);
+    const second = master.next();
+    expect(kinds(master.end(second.worker, second.key, { ...success(block), accumulators: updates }))).toEqual([
+      "deliver",
+    ]);
+    expect(kinds(master.handle({ kind: "resultDelivered", session, job: jobId(1), partition: 0 }))).toEqual([
+      "releaseResults",
+      "jobEnded",
+    ]);
+  });
+
+  test("is refused when its results are too large", () => {
+    const master = new Master("a");
+    master.submit(emptyJob(jobId(1), nodeId(1), 1), { maxResultBytes: 10 });
+    expect(ended(master.succeed({ kind: "block", sizeBytes: 11, records: 1 }))).toMatchObject({
+      error: { code: "RESULT_TOO_LARGE" },
+    });
+  });
+
+  test("commits its files once all tasks are done; a failed commit fails it", () => {
+    for (const error of [null, { code: "IO_ERROR", message: "no", fields: {} } as const]) {
+      const master = new Master("a");
+      master.submit(emptyJob(jobId(1), nodeId(1), 1), { savesFiles: true });
+      const file: TaskResult = { kind: "file", pending: "p", final: "f", sizeBytes: 1, records: 1 };
+      expect(master.succeed(file)).toEqual([{ kind: "commitOutput", session, job: 1, files: [file] }]);
+      const commands = master.handle({ kind: "outputCommitted", session, job: jobId(1), error });
+      expect(kinds(commands)).toEqual(error === null ? ["jobEnded"] : ["abortOutput", "jobEnded"]);
+    }
+  });
+
+  test("grows by four until its limit is reached", () => {
+    const master = new Master("a");
+    master.submit(
+      lower({
+        job: jobId(1),
+        nodes: [rangeSource(1)],
+        root: 1,
+        sources: { 1: 30 },
+        action: { kind: "collect", limit: 3 },
+      }),
+    );
+    const partitions: number[] = [];
+    let commands: MasterCommand[] = [];
+    while (ended(commands) === undefined) {
+      partitions.push(master.launches[0]?.launch.key.partition as number);
+      commands = master.succeed(inline(partitions.length < 3 ? 0 : 1));
+    }
+    expect(partitions).toEqual([0, 1, 2, 3, 4]);
+  });
+
+  test("is cancelled: its attempts are, and it ends once", () => {
+    const master = new Master("a");
+    master.submit(emptyJob(jobId(1), nodeId(1), 1));
+    const cancel: MasterEvent = { kind: "jobCancelled", session, job: jobId(1), reason: "asked" };
+    expect(kinds(master.handle(cancel))).toEqual(["jobEnded", "cancel"]);
+    expect(master.handle(cancel)).toEqual([]);
+  });
+
+  test("fails with NO_WORKERS when none comes", () => {
+    const master = new Master();
+    master.submit(emptyJob(jobId(1), nodeId(1), 1));
+    expect(master.handle({ kind: "tick" })).toEqual([]);
+    master.now = 60_000;
+    expect(ended(master.handle({ kind: "tick" }))).toMatchObject({ error: { code: "NO_WORKERS" } });
+  });
+});
+
+describe("a job with a shuffle", () => {
+  test("sends locations once a worker and version, before the launch that needs them", () => {
+    const master = new Master("a");
+    master.submit(reduceJob());
+    master.succeed(mapOutput);
+    const commands = master.succeed(mapOutput);
+    expect(kinds(commands)).toEqual(["mapOutputs", "launch"]);
+    expect(ended(master.succeed())).toMatchObject({ error: null, summary: { stages: 2, tasks: 3 } });
+  });
+
+  test("recomputes only the lost map after a fetch failure, and does not charge the task", () => {
+    const master = new Master("a");
+    master.submit(reduceJob());
+    master.succeed(mapOutput);
+    master.succeed(mapOutput);
+    const { worker, key, launch } = master.next();
+    const shuffle = launch.shuffles[0]?.shuffle ?? shuffleId(0);
+    const error = { code: "FETCH_FAILED", message: "gone", fields: {} } as const;
+    expect(
+      kinds(master.end(worker, key, { kind: "fetchFailed", shuffle, map: 1, worker: workerId("a"), error })),
+    ).toEqual(["launch"]);
+    expect(master.launches[0]?.launch.key).toMatchObject({ partition: 1, attempt: 1 });
+    expect(kinds(master.succeed(mapOutput))).toEqual(["mapOutputs", "launch"]);
+    expect(ended(master.succeed())).toMatchObject({ error: null, summary: { failedAttempts: 0 } });
+  });
+
+  test("a stopped map stage whose last attempt still succeeds needs not run again", () => {
+    const master = new Master("a", "b");
+    const map: LineageNode = {
+      id: nodeId(3),
+      callSite: site,
+      kind: "narrow",
+      parent: nodeId(2),
+      operator: { op: "values" },
+      preservesPartitioning: false,
+    };
+    const again = { ...(reduceNodes[1] as LineageNode & { kind: "combine" }), id: nodeId(4), parent: nodeId(3) };
+    master.submit(lower({ job: jobId(1), nodes: [...reduceNodes, map, again], root: 4, sources: { 1: 2 } }));
+    master.succeed(mapOutput);
+    master.succeed(mapOutput);
+    const { worker, launch } = master.launches.shift() as (typeof master.launches)[number];
+    const other = worker === "a" ? "b" : "a";
+    master.handle({ kind: "workerLost", worker: workerId(other), incarnation: 1, reason: "killed" });
+    master.end(worker, launch.key, success(mapOutput));
+    expect(master.launches.some(({ launch: { key } }) => key.stage > launch.key.stage)).toBe(false);
+    master.succeed(mapOutput);
+    expect(ended(master.succeed())).toMatchObject({ error: null, summary: { stages: 3, failedAttempts: 0 } });
+  });
+
+  test("fails after four stops in a row", () => {
+    const master = new Master("a");
+    master.submit(reduceJob());
+    master.succeed(mapOutput);
+    master.succeed(mapOutput);
+    let commands: MasterCommand[] = [];
+    for (let i = 0; i < 4; i++) {
+      const { worker, key, launch } = master.next();
+      const shuffle = launch.shuffles[0]?.shuffle ?? shuffleId(0);
+      const error = { code: "FETCH_FAILED", message: "gone", fields: {} } as const;
+      commands = master.end(worker, key, { kind: "fetchFailed", shuffle, map: 0, worker: workerId("a"), error });
+      if (i < 3) master.succeed(mapOutput);
+    }
+    expect(ended(commands)).toMatchObject({ error: { code: "JOB_FAILED", cause: { code: "FETCH_FAILED" } } });
+  });
+
+  test("a lost worker costs its outputs, in a running map stage and in a complete one", () => {
+    const master = new Master("a", "b");
+    master.submit(reduceJob());
+    const first = master.next();
+    master.end(first.worker, first.key, success(mapOutput));
+    master.handle({ kind: "workerLost", worker: workerId(first.worker), incarnation: 1, reason: "killed" });
+    const second = master.next();
+    master.end(second.worker, second.key, success(mapOutput));
+    expect(master.launches[0]).toMatchObject({
+      worker: second.worker,
+      launch: { key: { partition: first.key.partition } },
+    });
+    master.succeed(mapOutput);
+    master.join("c");
+    master.handle({ kind: "workerLost", worker: workerId(second.worker), incarnation: 1, reason: "killed" });
+    const again = master.launches.filter(({ worker }) => worker === "c");
+    expect(again.map(({ launch }) => launch.key.partition)).toEqual([0]);
+  });
+
+  test("a later job uses what is there and runs only its result", () => {
+    const master = new Master("a");
+    const table = new ShuffleTable();
+    master.submit(reduceJob(1, { table }));
+    master.succeed(mapOutput);
+    master.succeed(mapOutput);
+    master.succeed();
+    expect(kinds(master.submit(reduceJob(2, { table })))).toEqual(["launch"]);
+    expect(ended(master.succeed())).toMatchObject({ error: null, summary: { stages: 1, tasks: 1 } });
+  });
+
+  test("two jobs at once share it; when the first is cancelled the second computes the rest", () => {
+    const master = new Master("a");
+    const table = new ShuffleTable();
+    master.submit(reduceJob(1, { table }));
+    master.submit(reduceJob(2, { table }));
+    master.submit(reduceJob(3, { table }));
+    master.succeed(mapOutput);
+    const running = master.next();
+    master.handle({ kind: "jobCancelled", session, job: jobId(1), reason: "asked" });
+    master.end(running.worker, running.key, { kind: "cancelled" });
+    expect(master.launches[0]?.launch.key).toMatchObject({ job: 2, partition: 1 });
+    master.succeed(mapOutput);
+    expect(ended(master.succeed())).toMatchObject({ job: 2, error: null });
+    expect(ended(master.succeed())).toMatchObject({ job: 3, error: null });
+  });
+
+  test("a persisted node that lies whole in the cache cuts the graph; its loss brings the maps back", () => {
+    const master = new Master("a");
+    const table = new ShuffleTable();
+    const storage = { 2: "MEMORY_ONLY" } as const;
+    master.submit(reduceJob(1, { table, storage }));
+    master.succeed(mapOutput);
+    master.succeed(mapOutput);
+    const { worker, key } = master.next();
+    const cached = [{ node: nodeId(2), partition: 0, sizeBytes: 1 }];
+    master.end(worker, key, { ...success(), cached });
+    master.handle({ kind: "shufflesReleased", session, shuffles: [] });
+    master.submit(reduceJob(2, { table, storage }));
+    expect(master.launches[0]?.launch).toMatchObject({
+      locality: "PROCESS_LOCAL",
+      cached: [{ node: 2, partition: 0, worker: "a" }],
+    });
+  });
+});
+
+describe("workers", () => {
+  test("what a broken stream lost is launched again without charge; what the worker still has goes on", () => {
+    const master = new Master();
+    master.join("a", 1, 2);
+    master.submit(emptyJob(jobId(1), nodeId(1), 2));
+    const [kept, lost] = master.launches.splice(0);
+    master.handle({ kind: "workerDisconnected", worker: workerId("a"), incarnation: 1 });
+    expect(kinds(master.handle({ kind: "workerRegistered", registration: registration("a", 1, 2) }))).toEqual([
+      "registered",
+    ]);
+    const running = [kept?.launch.key as TaskKey];
+    const commands = master.handle({ kind: "heartbeat", worker: workerId("a"), incarnation: 1, running });
+    expect(kinds(commands)).toEqual(["launch"]);
+    expect(master.launches[0]?.launch.key).toEqual({ ...lost?.launch.key, attempt: 1 });
+  });
+
+  test("a leaving worker gets nothing more and its attempts are not charged", () => {
+    const master = new Master("a");
+    master.submit(emptyJob(jobId(1), nodeId(1), 1));
+    master.next();
+    master.handle({ kind: "workerLeaving", worker: workerId("a"), incarnation: 1, reason: "SIGTERM" });
+    expect(master.launches).toEqual([]);
+    expect(kinds(master.join("b"))).toEqual(["launch"]);
+    expect(ended(master.succeed())).toMatchObject({ summary: { failedAttempts: 0 } });
+  });
+
+  test("sessions share the slots evenly, jobs inside one go first come first served", () => {
+    const master = new Master();
+    const other = sessionId("t") as SessionId;
+    master.handle({ kind: "sessionOpened", session: other });
+    master.submit(emptyJob(jobId(1), nodeId(1), 8));
+    master.submit(emptyJob(jobId(2), nodeId(1), 8));
+    master.handle({
+      kind: "submitted",
+      session: other,
+      graph: emptyJob(jobId(1), nodeId(1), 8),
+      savesFiles: false,
+      maxResultBytes: null,
+    });
+    master.join("a", 1, 4);
+    const names = master.launches.map(({ launch }) => `${launch.key.session}${launch.key.job}`);
+    expect(names.sort()).toEqual(["s1", "s1", "t1", "t1"]);
+  });
+
+  test("a closed session ends its jobs and is released everywhere", () => {
+    const master = new Master("a");
+    master.submit(emptyJob(jobId(1), nodeId(1), 1));
+    const error = { code: "JOB_CANCELLED", message: "stopped", fields: {} } as const;
+    expect(kinds(master.handle({ kind: "sessionClosed", session, error }))).toEqual([
+      "jobEnded",
+      "cancel",
+      "releaseSession",
+    ]);
+  });
+});
+
+test("an illegal move throws with the key and the last moves, and changes nothing", () => {
+  const subject = { state: { kind: "succeeded" as const }, moves: ["launch", "succeed"] };
+  expect(() => moveTo("task", subject, "launch", { kind: "succeeded" as const }, () => "s/1/2/3", undefined)).toThrow(
+    "task s/1/2/3 is succeeded and cannot launch; its last moves: launch, succeed",
+  );
+  expect(subject.moves).toEqual(["launch", "succeed"]);
+});
+
+afterAll(() => {
+  expect(allRows().filter((row) => !seen.has(row))).toEqual([]);
+});
+
+function success(result: TaskResult = inline()): TaskOutcome & { kind: "succeeded" } {
+  return { kind: "succeeded", result, accumulators: [], metrics: noMetrics, cached: [] };
+}

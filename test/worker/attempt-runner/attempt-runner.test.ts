@@ -1,0 +1,192 @@
+import { describe, expect, test } from "vitest";
+import { blobHash, jobId, sessionId, shuffleId, stageId, workerId } from "../../../src/core/ids.js";
+import type { MapOutputLocations, TaskLaunch, TaskOutcome } from "../../../src/protocol/tasks.js";
+import {
+  AttemptRunner,
+  defaultAttemptRunnerOptions,
+  type RunnerCommand,
+} from "../../../src/worker/attempt-runner/index.js";
+
+const s1 = sessionId("s1");
+const s2 = sessionId("s2");
+const hash = blobHash("f");
+const died = { code: "SLOT_DIED", message: "gone", fields: {} } as const;
+const cancelled: TaskOutcome = { kind: "cancelled" };
+
+function launch(partition: number, more: Partial<TaskLaunch> = {}, session = s1): TaskLaunch {
+  const key = { session, job: jobId(1), stage: stageId(1), partition, attempt: 0 };
+  return { key, fragment: hash, splits: [], values: [], cached: [], shuffles: [], locality: "ANY", ...more };
+}
+
+function locations(version: number): MapOutputLocations {
+  return {
+    session: s1,
+    shuffle: shuffleId(7),
+    version,
+    outputs: [],
+    workers: [{ worker: workerId("w"), machine: "m", blocks: "", directory: "" }],
+  };
+}
+
+function runner(slots = 1, taskTimeoutMs: number | null = null): AttemptRunner {
+  const made = new AttemptRunner({ ...defaultAttemptRunnerOptions, slots, taskTimeoutMs });
+  made.handle({ kind: "registered", liveSessions: [s1, s2] }, 0);
+  return made;
+}
+
+/** One with the fragment there and one attempt running. */
+function busy(taskTimeoutMs: number | null = null): AttemptRunner {
+  const made = runner(1, taskTimeoutMs);
+  made.handle({ kind: "launches", launches: [launch(0)] }, 0);
+  made.handle({ kind: "blobArrived", hash }, 0);
+  return made;
+}
+
+const kinds = (commands: readonly RunnerCommand[]) => commands.map((command) => command.kind);
+const report = (partition: number, outcome: TaskOutcome, session = s1) => ({
+  kind: "report",
+  statuses: [{ kind: "ended", key: launch(partition, {}, session).key, outcome }],
+});
+
+describe("starting an attempt", () => {
+  test("fetches its fragment once, then runs what is queued in order", () => {
+    const made = runner();
+    expect(made.handle({ kind: "launches", launches: [launch(0), launch(1)] }, 0)).toEqual([
+      { kind: "fetchBlob", hash },
+    ]);
+    expect(made.handle({ kind: "blobArrived", hash }, 0)).toEqual([
+      { kind: "run", slot: 0, launch: launch(0), locations: [] },
+      { kind: "report", statuses: [{ kind: "running", key: launch(0).key, slot: 0 }] },
+    ]);
+    expect(kinds(made.handle({ kind: "slotEnded", slot: 0, key: launch(0).key, outcome: cancelled }, 1))).toEqual([
+      "run",
+      "report",
+    ]);
+  });
+
+  test("waits for locations of the version that it needs, and lets others go first", () => {
+    const made = busy();
+    const needy = launch(1, { shuffles: [{ shuffle: shuffleId(7), version: 3 }] });
+    made.handle({ kind: "launches", launches: [needy, launch(2)] }, 0);
+    const next = made.handle({ kind: "slotEnded", slot: 0, key: launch(0).key, outcome: cancelled }, 0);
+    expect(next[0]).toMatchObject({ kind: "run", launch: { key: { partition: 2 } } });
+    made.handle({ kind: "slotEnded", slot: 0, key: launch(2).key, outcome: cancelled }, 0);
+    expect(made.handle({ kind: "mapOutputs", locations: locations(2) }, 0)).toEqual([]);
+    expect(made.handle({ kind: "mapOutputs", locations: locations(3) }, 0)[0]).toEqual({
+      kind: "run",
+      slot: 0,
+      launch: needy,
+      locations: [locations(3)],
+    });
+  });
+
+  test("a blob that cannot be had fails what needs it, and is asked for again by the next", () => {
+    const made = runner();
+    made.handle({ kind: "launches", launches: [launch(0)] }, 0);
+    expect(made.handle({ kind: "blobFailed", hash, error: died }, 0)).toEqual([
+      report(0, { kind: "failed", error: died, metrics: null }),
+    ]);
+    expect(made.handle({ kind: "launches", launches: [launch(1)] }, 0)).toEqual([{ kind: "fetchBlob", hash }]);
+  });
+
+  test("a slot is made fresh before it serves another session", () => {
+    const made = busy();
+    made.handle({ kind: "launches", launches: [launch(5, {}, s2)] }, 0);
+    const commands = made.handle({ kind: "slotEnded", slot: 0, key: launch(0).key, outcome: cancelled }, 0);
+    expect(kinds(commands)).toEqual(["startSlot", "report"]);
+    expect(made.handle({ kind: "slotReady", slot: 0 }, 0)[0]).toMatchObject({
+      kind: "run",
+      launch: { key: { session: "s2" } },
+    });
+  });
+
+  test("a doubled launch is one", () => {
+    const made = busy();
+    expect(made.handle({ kind: "launches", launches: [launch(0)] }, 0)).toEqual([]);
+  });
+});
+
+describe("cancelling", () => {
+  test("a queued attempt is reported at once", () => {
+    const made = busy();
+    made.handle({ kind: "launches", launches: [launch(1)] }, 0);
+    expect(made.handle({ kind: "cancel", keys: [launch(1).key], reason: "" }, 0)).toEqual([report(1, cancelled)]);
+  });
+
+  test("word first, termination after 500 ms, written off after 10 s", () => {
+    const made = busy();
+    expect(made.handle({ kind: "cancel", keys: [launch(0).key], reason: "" }, 100)).toEqual([
+      { kind: "cancelWord", slot: 0, key: launch(0).key },
+    ]);
+    expect(made.handle({ kind: "tick" }, 599)).toEqual([]);
+    expect(made.handle({ kind: "tick" }, 600)).toEqual([{ kind: "killSlot", slot: 0 }]);
+    expect(made.handle({ kind: "tick" }, 10_599)).toEqual([]);
+    expect(made.handle({ kind: "tick" }, 10_600)).toEqual([{ kind: "slotWrittenOff", slot: 0 }, report(0, cancelled)]);
+    expect(made.handle({ kind: "slotDied", slot: 0, error: died }, 11_000)).toEqual([]);
+  });
+
+  test("a killed slot is started anew and its attempt reported as cancelled", () => {
+    const made = busy();
+    made.handle({ kind: "cancel", keys: [launch(0).key], reason: "" }, 0);
+    made.handle({ kind: "tick" }, 500);
+    expect(made.handle({ kind: "slotEnded", slot: 0, key: launch(0).key, outcome: cancelled }, 501)).toEqual([]);
+    expect(made.handle({ kind: "slotDied", slot: 0, error: died }, 510)).toEqual([
+      { kind: "startSlot", slot: 0 },
+      report(0, cancelled),
+    ]);
+  });
+
+  test("a task that runs too long fails with TASK_TIMEOUT", () => {
+    const made = busy(1_000);
+    expect(kinds(made.handle({ kind: "tick" }, 1_000))).toEqual(["cancelWord"]);
+    const commands = made.handle({ kind: "slotEnded", slot: 0, key: launch(0).key, outcome: cancelled }, 1_001);
+    expect(commands).toMatchObject([{ statuses: [{ outcome: { kind: "failed", error: { code: "TASK_TIMEOUT" } } }] }]);
+  });
+});
+
+describe("losses", () => {
+  test("a slot that dies fails its attempt alone", () => {
+    const made = busy();
+    expect(made.handle({ kind: "slotDied", slot: 0, error: died }, 1)).toEqual([
+      { kind: "startSlot", slot: 0 },
+      report(0, { kind: "failed", error: died, metrics: null }),
+    ]);
+  });
+
+  test("after a broken stream it tells again what ended, and what it holds", () => {
+    const made = busy();
+    made.handle({ kind: "launches", launches: [launch(1)] }, 0);
+    made.handle({ kind: "connectionLost" }, 1);
+    const silent = made.handle({ kind: "slotEnded", slot: 0, key: launch(0).key, outcome: cancelled }, 2);
+    expect(kinds(silent)).toEqual(["run"]);
+    expect(made.handle({ kind: "registered", liveSessions: [s1] }, 3)).toEqual([
+      {
+        kind: "report",
+        statuses: [
+          { kind: "ended", key: launch(0).key, outcome: cancelled },
+          { kind: "running", key: launch(1).key, slot: 0 },
+        ],
+      },
+      { kind: "heartbeat", running: [launch(1).key] },
+    ]);
+  });
+
+  test("a session that lives no more is dropped with its attempts", () => {
+    const made = busy();
+    expect(kinds(made.handle({ kind: "registered", liveSessions: [s2] }, 1))).toEqual([
+      "cancelWord",
+      "dropSession",
+      "heartbeat",
+    ]);
+  });
+
+  test("shutdown cancels everything and says when it is drained", () => {
+    const made = busy();
+    expect(kinds(made.handle({ kind: "shutdown", reason: "SIGTERM" }, 0))).toEqual(["cancelWord"]);
+    expect(kinds(made.handle({ kind: "slotEnded", slot: 0, key: launch(0).key, outcome: cancelled }, 1))).toEqual([
+      "report",
+      "drained",
+    ]);
+    expect(made.handle({ kind: "launches", launches: [launch(3)] }, 2)).toEqual([report(3, cancelled)]);
+  });
+});
