@@ -248,11 +248,17 @@ export class MasterShell {
   #jobEnded(session: SessionId, job: JobId, error: WireError | null, summary: JobSummary): void {
     const record = this.#drivers.get(session) ?? this.#closing.get(session);
     if (record === undefined) return;
-    record.relays.get(job)?.close();
-    record.relays.delete(job);
-    record.host.forget(job);
-    record.log.jobEnded(job, error, summary.elapsedMs);
-    this.#toDriver(record, { kind: "jobEnded", job, error, summary });
+    const relay = record.relays.get(job);
+    const tell = (): void => {
+      relay?.close();
+      record.relays.delete(job);
+      record.host.forget(job);
+      record.log.jobEnded(job, error, summary.elapsedMs);
+      this.#toDriver(record, { kind: "jobEnded", job, error, summary });
+    };
+    // The end comes after the results; a failed job's results nobody wants.
+    if (relay === undefined || error !== null) tell();
+    else relay.whenDrained(tell);
   }
 
   // Workers
@@ -407,13 +413,6 @@ const emptySummary: JobSummary = { stages: 0, tasks: 0, failedAttempts: 0, elaps
 
 function toPart(partition: number, result: TaskResult, open: (signal: AbortSignal) => AsyncIterable<Uint8Array>): ResultPart {
   if (result.kind === "block") return { partition, records: result.records, open };
-  const bytes = result.kind === "inline" ? result.bytes : new Uint8Array(0);
-  const records = result.kind === "inline" ? result.records : 0;
-  return {
-    partition,
-    records,
-    open: async function* () {
-      if (bytes.byteLength > 0) yield bytes;
-    },
-  };
+  const inline = result.kind === "inline" ? result.bytes : new Uint8Array(0);
+  return { partition, records: result.kind === "inline" ? result.records : 0, inline, open };
 }

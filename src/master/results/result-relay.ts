@@ -13,7 +13,9 @@ export const RESULT_PIECE_BYTES = 256 * 1024;
 export interface ResultPart {
   readonly partition: number;
   readonly records: number;
-  /** Opens the bytes: inline ones, or a block of a worker. */
+  /** Bytes at hand, of at most one piece. */
+  readonly inline?: Uint8Array;
+  /** Opens the bytes: a block of a worker. */
   open(signal: AbortSignal): AsyncIterable<Uint8Array>;
 }
 
@@ -35,6 +37,7 @@ export class ResultRelay {
   #sentBytes = 0;
   #acknowledgedBytes = 0;
   #pumping = false;
+  #onDrained: (() => void) | null = null;
   #resume: (() => void) | null = null;
 
   constructor(job: JobId, events: ResultRelayEvents) {
@@ -44,8 +47,18 @@ export class ResultRelay {
 
   /** Adds the next partition in order. */
   push(part: ResultPart): void {
+    if (part.inline !== undefined && !this.#pumping && this.#hasRoom) {
+      this.#sendNow(part, part.inline, true);
+      return;
+    }
     this.#queue.push(part);
     if (!this.#pumping) void this.#pump();
+  }
+
+  /** Calls back once everything pushed so far is sent: at once, if it is. Never after `close`. */
+  whenDrained(callback: () => void): void {
+    if (!this.#pumping) return callback();
+    this.#onDrained = callback;
   }
 
   /** The driver has taken `bytes` more. */
@@ -54,13 +67,14 @@ export class ResultRelay {
     while (this.#ends[0] !== undefined && this.#ends[0].end <= this.#acknowledgedBytes) {
       this.#events.onDelivered((this.#ends.shift() as { partition: number }).partition);
     }
-    if (this.#sentBytes - this.#acknowledgedBytes < RESULT_WINDOW_BYTES) this.#resume?.();
+    if (this.#hasRoom) this.#resume?.();
   }
 
   /** Stops sending; nothing more is reported. */
   close(): void {
     this.#abort.abort();
     this.#queue.length = 0;
+    this.#onDrained = null;
     this.#resume?.();
   }
 
@@ -72,11 +86,19 @@ export class ResultRelay {
       }
     } finally {
       this.#pumping = false;
+      const drained = this.#onDrained;
+      this.#onDrained = null;
+      drained?.();
     }
+  }
+
+  get #hasRoom(): boolean {
+    return this.#sentBytes - this.#acknowledgedBytes < RESULT_WINDOW_BYTES;
   }
 
   async #sendPart(part: ResultPart): Promise<void> {
     try {
+      if (part.inline !== undefined) return await this.#send(part, part.inline, true);
       let held: Uint8Array | null = null;
       for await (const chunk of part.open(this.#abort.signal)) {
         for (let at = 0; at < chunk.byteLength; at += RESULT_PIECE_BYTES) {
@@ -91,13 +113,16 @@ export class ResultRelay {
   }
 
   async #send(part: ResultPart, bytes: Uint8Array, last: boolean): Promise<void> {
-    while (this.#sentBytes - this.#acknowledgedBytes >= RESULT_WINDOW_BYTES && !this.#abort.signal.aborted) {
+    while (!this.#hasRoom && !this.#abort.signal.aborted) {
       await new Promise<void>((resolve) => {
         this.#resume = resolve;
       });
       this.#resume = null;
     }
-    if (this.#abort.signal.aborted) return;
+    if (!this.#abort.signal.aborted) this.#sendNow(part, bytes, last);
+  }
+
+  #sendNow(part: ResultPart, bytes: Uint8Array, last: boolean): void {
     this.#sentBytes += bytes.byteLength;
     if (last) this.#ends.push({ partition: part.partition, end: this.#sentBytes });
     this.#events.send({ kind: "result", job: this.#job, partition: part.partition, bytes, last, records: part.records });

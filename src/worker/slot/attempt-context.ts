@@ -80,9 +80,8 @@ export class AttemptContext implements TaskContext {
     control.setProgress(this.metrics.recordsRead, this.metrics.bytesRead + this.metrics.shuffleReadBytes);
   };
 
-  revive(fn: FunctionRef): (...args: never[]) => unknown {
-    return this.session.revive(fn);
-  }
+  /** Operators pass it on by itself. */
+  readonly revive = (fn: FunctionRef): ((...args: never[]) => unknown) => this.session.revive(fn);
 
   openSplit(node: FragmentNode, partition: number): BatchSource {
     const found = this.call.launch.splits.find((one) => one.node === node.id && one.partition === partition);
