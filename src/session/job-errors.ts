@@ -40,6 +40,17 @@ export function captureCaller(skipAbove: (...args: never[]) => unknown, mapStack
   return () => mapStack((holder.stack ?? "").split("\n").slice(1).join("\n"));
 }
 
+/** The build that this file is in; a worker's may lie elsewhere, as an installed package. */
+const ownFolder = new URL(".", import.meta.url).href;
+const ownFrame = /[\\/]millrace[\\/]dist[\\/]\w+\.c?js:\d+/;
+
+/** A task's stack goes on from the user's function into millrace, which tells the user nothing. */
+export function withoutOwnFrames(stack: string, folder = ownFolder): string {
+  const lines = stack.split("\n");
+  const kept = lines.filter((line) => !(/^\s+at /.test(line) && (line.includes(folder) || ownFrame.test(line))));
+  return kept.some((line) => /^\s+at /.test(line)) ? kept.join("\n") : stack;
+}
+
 /** A user's error crosses as what it is not: a wire error whose only field is its name (core/errors toWireError). */
 function isUserError(wire: WireError): boolean {
   return typeof wire.fields.name === "string" && Object.keys(wire.fields).length === 1;
@@ -54,7 +65,7 @@ function revive(wire: WireError, mapStack: StackMapper): Error {
   const name = wire.fields.name as string;
   const error = new (builtinErrors[name] ?? Error)(wire.message);
   if (error.name !== name) Object.defineProperty(error, "name", { value: name, configurable: true, writable: true });
-  error.stack = wire.stack === undefined ? `${name}: ${wire.message}` : mapStack(wire.stack);
+  error.stack = wire.stack === undefined ? `${name}: ${wire.message}` : mapStack(withoutOwnFrames(wire.stack));
   if (wire.cause !== undefined) error.cause = revive(wire.cause, mapStack);
   return error;
 }

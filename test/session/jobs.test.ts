@@ -5,6 +5,7 @@ import { MillraceError, type WireError } from "../../src/core/errors.js";
 import { jobId } from "../../src/core/ids.js";
 import type { RddSession } from "../../src/rdd/session.js";
 import type { JobEnd } from "../../src/session/job-client.js";
+import { withoutOwnFrames } from "../../src/session/job-errors.js";
 import { LineageStore } from "../../src/session/lineage-store.js";
 import type { FakeMaster } from "../support/fake-master.js";
 import { openFakeSession } from "../support/fake-session.js";
@@ -67,6 +68,18 @@ describe("a job that fails", () => {
     expect(error.fields).toEqual({ attempts: 4, operator: "map at a.ts:1:2", partition: 3 });
     expect(error.cause).toBeInstanceOf(RangeError);
     expect(error.cause).toMatchObject({ name: "RangeError", message: "boom", stack: user.stack });
+  });
+
+  test("of a task's stack the frames of the user's own code are shown", () => {
+    const stack = [
+      "TypeError: x",
+      "    at fn (file:///home/u/dist/index.js:3:1)",
+      "    at run (file:///opt/m/dist/slot.js:10:1)",
+      "    at run (/app/node_modules/millrace/dist/slot.js:10:1)",
+    ];
+    expect(withoutOwnFrames(stack.join("\n"), "file:///opt/m/dist/")).toBe(stack.slice(0, 2).join("\n"));
+    const own = [stack[0], stack[2]].join("\n");
+    expect(withoutOwnFrames(own, "file:///opt/m/dist/")).toBe(own);
   });
 
   test("an error class of the user's keeps its name", async () => {
