@@ -12,7 +12,7 @@ const data = fileURLToPath(new URL("../data/", import.meta.url));
 
 const opening = performance.now();
 const session = await Session.open({ master, appName: "millrace examples" });
-console.log(`Session on ${master}, ${session.slots} slots, open in ${seconds(opening)}`);
+console.log(`Session on ${master}, open in ${seconds(opening)}`);
 
 let jobs = 0;
 session.onJobEnd(({ callSite, summary }) => {

@@ -138,7 +138,7 @@ test("broadcast and accumulator count the stop words that were dropped", async (
 test("the main job shows results, and tasks on two core workers and one task worker", async () => {
   const run = await runExample("main.ts", null);
   expectSuccess(run);
-  expect(run.stdout).toContain("local-cluster[2+1,1,512m], 3 slots");
+  expect(run.stdout).toContain("Session on local-cluster[2+1,1,512m]");
   expect(run.stdout).toContain("== Word count");
   expect(run.stdout).toContain("== Join and aggregation");
   const words = data("king-james-bible.txt").flatMap(
