@@ -109,9 +109,9 @@ function isNode(value: unknown): value is AstNode {
 function parse(text: string): Analysis {
   const { scope } = load();
   const { tree, shift, method, sourceType } = parseAlone(text);
-  const top = ((tree["body"] as AstNode[])[0] as AstNode)["expression"] as AstNode;
-  const member = method ? ((top["properties"] as AstNode[])[0] as AstNode) : null;
-  const target = member === null ? top : (member["value"] as AstNode);
+  const top = ((tree.body as AstNode[])[0] as AstNode).expression as AstNode;
+  const member = method ? ((top.properties as AstNode[])[0] as AstNode) : null;
+  const target = member === null ? top : (member.value as AstNode);
   const facts = new Facts();
   facts.walk(target, target.type === "ArrowFunctionExpression", null);
   const manager = scope.analyze(tree as never, { ecmaVersion: 2022, sourceType, ignoreEval: true } as never);
@@ -129,7 +129,7 @@ function parse(text: string): Analysis {
   for (const [start, end, by] of facts.replacements) {
     source = source.slice(0, start - shift) + by.padEnd(end - start) + source.slice(end - shift);
   }
-  const kind = member?.["kind"];
+  const kind = member?.kind;
   return {
     source,
     form: member === null ? "expression" : kind === "get" ? "getter" : kind === "set" ? "setter" : "method",
@@ -150,8 +150,8 @@ function parse(text: string): Analysis {
 }
 
 function heritageOf(top: AstNode): string | null {
-  const parent = top["superClass"] as AstNode | null | undefined;
-  return top.type === "ClassExpression" && parent?.type === "Identifier" ? (parent["name"] as string) : null;
+  const parent = top.superClass as AstNode | null | undefined;
+  return top.type === "ClassExpression" && parent?.type === "Identifier" ? (parent.name as string) : null;
 }
 
 function parseAlone(text: string) {
@@ -165,7 +165,7 @@ function parseAlone(text: string) {
           sourceType,
           ranges: true,
         }) as unknown as AstNode;
-        const top = ((tree["body"] as AstNode[])[0] as AstNode)["expression"] as AstNode | undefined;
+        const top = ((tree.body as AstNode[])[0] as AstNode).expression as AstNode | undefined;
         if (top !== undefined && (method || /Function|Class/.test(top.type)))
           return { tree, shift: prefix.length, method, sourceType };
       } catch (error) {
@@ -196,7 +196,7 @@ class Facts {
         if (home === null) this.outerSuper = true;
         return;
       case "MetaProperty":
-        if ((node["meta"] as { name: string }).name !== "import") return;
+        if ((node.meta as { name: string }).name !== "import") return;
         this.usesMeta = true;
         this.replacements.push([node.start, node.end, META_NAME]);
         return;
@@ -205,26 +205,25 @@ class Facts {
         this.replacements.push([node.start, node.start + "import".length, IMPORT_NAME]);
         break;
       case "MemberExpression": {
-        const object = node["object"] as AstNode;
-        const property = node["property"] as AstNode;
-        if (object.type === "Identifier" && node["computed"] !== true)
-          this.members.set(object, property["name"] as string);
+        const object = node.object as AstNode;
+        const property = node.property as AstNode;
+        if (object.type === "Identifier" && node.computed !== true) this.members.set(object, property.name as string);
         break;
       }
       case "PropertyDefinition":
       case "MethodDefinition":
-        if ((node["key"] as AstNode).type === "PrivateIdentifier" && node["static"] !== true) this.privateFields = true;
+        if ((node.key as AstNode).type === "PrivateIdentifier" && node.static !== true) this.privateFields = true;
         break;
       default:
     }
     for (const child of childrenOf(node)) {
       const inClass =
-        node.type === "ClassBody" || (node.type === "Property" && (node["method"] === true || node["kind"] !== "init"));
+        node.type === "ClassBody" || (node.type === "Property" && (node.method === true || node.kind !== "init"));
       const ownThis =
         /^Function/.test(child.type) ||
         (child.type !== "ArrowFunctionExpression" &&
           /^(PropertyDefinition|StaticBlock)$/.test(node.type) &&
-          child === node["value"]) ||
+          child === node.value) ||
         node.type === "StaticBlock";
       this.walk(child, outer && !ownThis, inClass ? node : home);
     }

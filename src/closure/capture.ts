@@ -375,7 +375,7 @@ class Walk {
   #outerThis({ scopes }: Inspected): { value: Encoded } | undefined {
     for (const { object, description } of scopes) {
       if (description === "Global") break;
-      if (Object.hasOwn(object, "this")) return { value: this.#at("this", () => this.encode(object["this"])) };
+      if (Object.hasOwn(object, "this")) return { value: this.#at("this", () => this.encode(object.this)) };
     }
     const outer = scopes.filter(({ description }) => !/^(?:Global|Script|Module)/.test(description));
     if (outer.length === 0) return undefined;
