@@ -36,7 +36,9 @@ export class MasterMachine {
       worker: (id) => {
         const record = this.#registry.get(id);
         // One whose stream is broken is not counted on: what it held is taken as lost when somebody misses it.
-        return record === undefined || record.state.kind === "disconnected" ? null : { node: record.registration.node, role: record.registration.role };
+        return record === undefined || record.state.kind === "disconnected"
+          ? null
+          : { node: record.registration.node, role: record.registration.role };
       },
     });
   }
@@ -79,25 +81,34 @@ export class MasterMachine {
   #apply(event: MasterEvent, now: number): void {
     switch (event.kind) {
       case "sessionOpened":
-        return this.#jobs.openSession(event.session);
+        this.#jobs.openSession(event.session);
+        return;
       case "sessionClosed":
         this.#jobs.closeSession(event.session, event.error, now);
         this.#flushCancels();
-        return this.#sendAll({ kind: "releaseSession", session: event.session });
+        this.#sendAll({ kind: "releaseSession", session: event.session });
+        return;
       case "submitted":
-        return this.#jobs.submit(event, now);
+        this.#jobs.submit(event, now);
+        return;
       case "jobCancelled":
-        return this.#jobs.cancel(event.session, event.job, event.reason, now);
+        this.#jobs.cancel(event.session, event.job, event.reason, now);
+        return;
       case "workerRegistered":
-        return this.#register(event.registration, now);
+        this.#register(event.registration, now);
+        return;
       case "resultDelivered":
-        return this.#jobs.delivered(event.session, event.job, event.partition, now);
+        this.#jobs.delivered(event.session, event.job, event.partition, now);
+        return;
       case "resultLost":
-        return this.#jobs.resultLost(event.session, event.job, event.partition, now);
+        this.#jobs.resultLost(event.session, event.job, event.partition, now);
+        return;
       case "valueFetched":
-        return this.#jobs.valueFetched(event.key, event.bytes, now);
+        this.#jobs.valueFetched(event.key, event.bytes, now);
+        return;
       case "outputCommitted":
-        return this.#jobs.outputCommitted(event.session, event.job, event.error, now);
+        this.#jobs.outputCommitted(event.session, event.job, event.error, now);
+        return;
       case "shufflesReleased":
         for (const shuffle of event.shuffles) {
           this.#jobs.releaseShuffle(event.session, shuffle);
@@ -106,13 +117,17 @@ export class MasterMachine {
         return;
       case "unpersisted":
         this.#jobs.uncacheNode(event.session, event.node, now);
-        return this.#sendAll({ kind: "uncache", session: event.session, node: event.node });
+        this.#sendAll({ kind: "uncache", session: event.session, node: event.node });
+        return;
       case "blobsReleased":
-        return this.#sendAll({ kind: "releaseBlobs", hashes: event.hashes });
+        this.#sendAll({ kind: "releaseBlobs", hashes: event.hashes });
+        return;
       case "tick":
-        return this.#tick(now);
+        this.#tick(now);
+        return;
       default:
-        return this.#fromWorker(event, now);
+        this.#fromWorker(event, now);
+        return;
     }
   }
 
@@ -121,20 +136,25 @@ export class MasterMachine {
     if (record === null) return;
     switch (event.kind) {
       case "heartbeat":
-        return this.#heartbeat(record, event.running, now);
+        this.#heartbeat(record, event.running, now);
+        return;
       case "statuses":
         for (const status of event.statuses) this.#status(record, status, now);
         return;
       case "uncached":
-        return this.#jobs.uncached(event.session, record.id, event.partitions, now);
+        this.#jobs.uncached(event.session, record.id, event.partitions, now);
+        return;
       case "workerLeaving":
         if (record.state.kind === "leaving") return;
         record.state = { kind: "leaving" };
-        return this.#giveUpAttempts(record, false, event.reason, now);
+        this.#giveUpAttempts(record, false, event.reason, now);
+        return;
       case "workerDisconnected":
-        return this.#registry.disconnect(record, now);
+        this.#registry.disconnect(record, now);
+        return;
       case "workerLost":
-        return this.#lose(record, event.reason, now);
+        this.#lose(record, event.reason, now);
+        return;
     }
   }
 

@@ -133,7 +133,7 @@ test("a sample reads at most 1 MiB of each split, unless a persisted node would 
       table: new ShuffleTable(),
     });
     const lengths = [graph.stages[0], graph.stages[2]].map(
-      (stage) => (stage?.tasks[0]?.splits[0]?.split as Split & { kind: "file" }).length,
+      (stage) => (stage?.tasks[0]?.splits[0]?.split as (Split & { kind: "file" }) | undefined)?.length,
     );
     expect(lengths).toEqual([wanted, 5e6]);
   }

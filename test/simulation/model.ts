@@ -86,7 +86,9 @@ function exchange(
 ): Partitions {
   const out: Pair[][] = Array.from({ length: partitions }, () => []);
   maps.forEach((records, map) => {
-    records.forEach((record, i) => (out[place(kind, partitions, bounds, record[0], map + i)] as Pair[]).push(record));
+    records.forEach((record, i) => {
+      (out[place(kind, partitions, bounds, record[0], map + i)] as Pair[]).push(record);
+    });
   });
   return out;
 }

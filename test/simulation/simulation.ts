@@ -124,13 +124,17 @@ export class Simulation {
     const from = { worker: worker.id, incarnation };
     switch (message.kind) {
       case "register":
-        return this.master({ kind: "workerRegistered", registration: message.registration });
+        this.master({ kind: "workerRegistered", registration: message.registration });
+        return;
       case "heartbeat":
-        return this.master({ kind: "heartbeat", ...from, running: message.running });
+        this.master({ kind: "heartbeat", ...from, running: message.running });
+        return;
       case "statuses":
-        return this.master({ kind: "statuses", ...from, statuses: message.statuses });
+        this.master({ kind: "statuses", ...from, statuses: message.statuses });
+        return;
       case "uncached":
-        return this.master({ kind: "uncached", ...from, session: message.session, partitions: message.partitions });
+        this.master({ kind: "uncached", ...from, session: message.session, partitions: message.partitions });
+        return;
       default:
         return;
     }
@@ -216,11 +220,14 @@ export class Simulation {
   #do(command: MasterCommand): void {
     switch (command.kind) {
       case "send":
-        return this.#send(command);
+        this.#send(command);
+        return;
       case "dropWorker":
-        return this.#workers.get(command.worker)?.breakStream();
+        this.#workers.get(command.worker)?.breakStream();
+        return;
       case "deliver":
-        return this.#deliver(command);
+        this.#deliver(command);
+        return;
       case "accumulators":
         for (const { value } of command.updates) {
           const job = this.#jobOf(command.session, command.job);
@@ -238,10 +245,11 @@ export class Simulation {
         return;
       }
       case "fetchValue":
-        return this.clock.after(5, () => {
+        this.clock.after(5, () => {
           const bytes = this.#workers.get(command.worker)?.resultBlock(command.key) ?? null;
           this.master({ kind: "valueFetched", key: command.key, bytes });
         });
+        return;
       case "commitOutput":
       case "abortOutput":
         return;

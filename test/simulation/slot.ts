@@ -113,9 +113,9 @@ class Attempt {
       partitioner.kind === "range" ? unpack<number[]>(this.#value(partitioner.bounds)[0] as Uint8Array) : [];
     const parts: Pair[][] = Array.from({ length: partitioner.partitions }, () => []);
     const turn = this.launch.key.partition;
-    records.forEach((record, i) =>
-      (parts[place(partitioner.kind, partitioner.partitions, bounds, record[0], turn + i)] as Pair[]).push(record),
-    );
+    records.forEach((record, i) => {
+      (parts[place(partitioner.kind, partitioner.partitions, bounds, record[0], turn + i)] as Pair[]).push(record);
+    });
     return parts;
   }
 

@@ -129,17 +129,23 @@ export class SimulatedWorker {
     if (!this.alive || epoch !== this.#epoch) return;
     switch (message.kind) {
       case "registered":
-        return this.#tell({ kind: "registered", liveSessions: message.liveSessions });
+        this.#tell({ kind: "registered", liveSessions: message.liveSessions });
+        return;
       case "launch":
-        return this.#tell({ kind: "launches", launches: message.launches });
+        this.#tell({ kind: "launches", launches: message.launches });
+        return;
       case "cancel":
-        return this.#tell({ kind: "cancel", keys: message.keys, reason: message.reason });
+        this.#tell({ kind: "cancel", keys: message.keys, reason: message.reason });
+        return;
       case "mapOutputs":
-        return this.#tell({ kind: "mapOutputs", locations: message.locations });
+        this.#tell({ kind: "mapOutputs", locations: message.locations });
+        return;
       case "releaseSession":
-        return this.#tell({ kind: "sessionReleased", session: message.session });
+        this.#tell({ kind: "sessionReleased", session: message.session });
+        return;
       case "releaseShuffle":
-        return this.#tell({ kind: "shuffleReleased", session: message.session, shuffle: message.shuffle });
+        this.#tell({ kind: "shuffleReleased", session: message.session, shuffle: message.shuffle });
+        return;
       case "releaseResults":
         for (const key of message.keys) this.#blocks.delete(formatTaskKey(key));
         return;
@@ -202,33 +208,40 @@ export class SimulatedWorker {
       clock.after(ms, () => this.alive && this.incarnation === incarnation && act());
     switch (command.kind) {
       case "report":
-        return this.#send({ kind: "statuses", statuses: command.statuses });
+        this.#send({ kind: "statuses", statuses: command.statuses });
+        return;
       case "heartbeat":
-        return this.#send({ kind: "heartbeat", rssBytes: 1, cacheBytes: 1, running: command.running });
+        this.#send({ kind: "heartbeat", rssBytes: 1, cacheBytes: 1, running: command.running });
+        return;
       case "fetchBlob":
-        return later(1 + random.below(5), () => this.#tell({ kind: "blobArrived", hash: command.hash }));
+        later(1 + random.below(5), () => this.#tell({ kind: "blobArrived", hash: command.hash }));
+        return;
       case "startSlot": {
         const life = this.#nextLife(command.slot);
-        return later(
+        later(
           3 + random.below(10),
           () => this.#slotLives[command.slot] === life && this.#tell({ kind: "slotReady", slot: command.slot }),
         );
+        return;
       }
       case "run":
-        return this.#run(command, later);
+        this.#run(command, later);
+        return;
       case "cancelWord": {
         const life = this.#slotLives[command.slot];
         // One in five does not look at the word.
         if (random.chance(0.2)) return;
-        return later(
+        later(
           random.below(20),
           () =>
             this.#slotLives[command.slot] === life && this.#slotEnded(command.slot, command.key, { kind: "cancelled" }),
         );
+        return;
       }
       case "killSlot":
         this.#nextLife(command.slot);
-        return later(1 + random.below(30), () => this.#tell({ kind: "slotDied", slot: command.slot, error: died }));
+        later(1 + random.below(30), () => this.#tell({ kind: "slotDied", slot: command.slot, error: died }));
+        return;
       case "dropSession":
         for (const store of [this.#outputs, this.#cache, this.#blocks]) {
           for (const key of store.keys()) if (key.startsWith(`${command.session}/`)) store.delete(key);
@@ -247,7 +260,10 @@ export class SimulatedWorker {
     const mine = () => this.#slotLives[slot] === life;
     const runMs = random.chance(0.1) ? 100 + random.below(200) : 1 + random.below(20);
     if (faults.charged(0.02, `hang ${formatTaskKey(launch.key)}`)) return;
-    if (faults.charged(0.03, `crash of ${this.name}`)) return later(random.below(runMs), () => this.crash());
+    if (faults.charged(0.03, `crash of ${this.name}`)) {
+      later(random.below(runMs), () => this.crash());
+      return;
+    }
     if (faults.free(0.03, `break of ${this.name}`)) later(random.below(runMs), () => this.breakStream());
     later(runMs, () => {
       if (!mine()) return;

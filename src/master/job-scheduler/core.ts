@@ -155,13 +155,17 @@ export class JobScheduler {
     record.running--;
     switch (outcome.kind) {
       case "succeeded":
-        return this.#succeeded(record, task, key, worker, outcome);
+        this.#succeeded(record, task, key, worker, outcome);
+        return;
       case "failed":
-        return this.#failed(record, task, key, worker, outcome.error);
+        this.#failed(record, task, key, worker, outcome.error);
+        return;
       case "fetchFailed":
-        return this.#fetchFailed(record, task, outcome);
+        this.#fetchFailed(record, task, outcome);
+        return;
       case "cancelled":
-        return this.#retry(record, task);
+        this.#retry(record, task);
+        return;
     }
   }
 
@@ -176,7 +180,10 @@ export class JobScheduler {
     const found = this.#current(key, worker);
     if (found === null) return;
     found.record.running--;
-    if (!charged) return this.#retry(found.record, found.task);
+    if (!charged) {
+      this.#retry(found.record, found.task);
+      return;
+    }
     const error = wire("WORKER_LOST", `worker ${worker} was lost while it ran the task: ${reason}`, { worker });
     this.#failed(found.record, found.task, key, worker, error);
   }
@@ -265,7 +272,10 @@ export class JobScheduler {
     this.#now = now;
     const record = this.#sessions.get(session)?.jobs.get(job);
     if (record === undefined || record.result.state.kind !== "committing") return;
-    if (error !== null) return this.#end(record, error);
+    if (error !== null) {
+      this.#end(record, error);
+      return;
+    }
     this.#moveStage(record.result, "finish", { kind: "complete" });
     this.#finishJob(record);
   }
@@ -608,7 +618,10 @@ export class JobScheduler {
     if (job.story.length < MAX_STORY)
       job.story.push({ task: formatTaskKey(key), worker, code: error.code, message: error.message });
     if (verdict.counts) task.failures++;
-    if (verdict.retryable && task.failures < this.#options.maxTaskFailures) return this.#retry(record, task);
+    if (verdict.retryable && task.failures < this.#options.maxTaskFailures) {
+      this.#retry(record, task);
+      return;
+    }
     this.#retry(record, task);
     const times = task.failures === 1 ? "once" : `${task.failures} times`;
     const message = `job ${job.id} failed: partition ${key.partition} of "${record.stage.name}" failed ${times}; the last time on worker ${worker}: ${error.message}`;
@@ -642,10 +655,11 @@ export class JobScheduler {
       ++record.fetchFailures >= this.#options.maxConsecutiveStageAttempts
     ) {
       const message = `job ${job.id} failed: "${record.stage.name}" was stopped ${record.fetchFailures} times in a row because shuffle data could not be read: ${outcome.error.message}`;
-      return this.#end(job, {
+      this.#end(job, {
         ...wire("JOB_FAILED", message, { job: job.id, stage: record.stage.id }),
         cause: outcome.error,
       });
+      return;
     }
     this.#reviewStages(session);
   }

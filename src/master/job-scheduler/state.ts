@@ -1,7 +1,6 @@
 // Sessions, jobs, stages and tasks as the scheduler holds them. States are unions with only what that state needs; moves go
 // through transitions.ts.
 
-import type { WireError } from "../../core/errors.js";
 import type { JobId, NodeId, SessionId, ShuffleId, StageId, TaskKey, WorkerId } from "../../core/ids.js";
 import type { Stage, StageGraph } from "../../plan/stages.js";
 import type { TaskResult } from "../../protocol/tasks.js";
