@@ -47,7 +47,6 @@ const ENTRIES = [
   { out: "service.js", source: "src/session/service-thread/main.ts" },
   { out: "slot.js", source: "src/worker/slot/main.ts" },
   { out: "worker.js", source: "src/worker/main.ts" },
-  { out: "master.js", source: "src/master/main.ts" },
   { out: "cli.js", source: "src/cli/main.ts", executable: true },
   { out: "simulate.js", source: "test/simulation/main.ts" },
   { out: "bench.js", source: "bench/main.ts" },

@@ -3,6 +3,7 @@
 import { Command, Option } from "commander";
 import { isMillraceError } from "../core/errors.js";
 import { version } from "../core/version.js";
+import type { MasterFlags, RunFlags, StatusFlags, WorkerFlags } from "./flags.js";
 import { reportError } from "./report-error.js";
 
 /** Exit code of a failure that is ours; a user's program keeps its own. */
@@ -74,6 +75,7 @@ program
   .option("--memory <size>", "memory of the whole process, e.g. 2g (default: half of what this machine or cgroup has)")
   .option("--local-dir <path>", "directory for shuffle files and spills (default: the system's temporary directory)")
   .option("--host <address>", "address to serve blocks on; beyond loopback only with --insecure", "127.0.0.1")
+  .option("--port <n>", "port to serve blocks on; 0 takes a free one", "0")
   .option("--advertise <host>", "the name under which others reach this host (default: --host)")
   .option("--node <name>", "the node this worker stands on, for locality (default: the host name)")
   .option("--id <id>", "a name that stays the same over restarts (default: made up)")
@@ -91,43 +93,6 @@ program
   .option("--json", "print one JSON object instead of tables")
   .addHelpText("after", "\nExamples:\n  millrace status --master millrace://127.0.0.1:7077\n  millrace status --master millrace://127.0.0.1:7077 --json | jq .workers")
   .action(async (options: StatusFlags) => (await import("./commands/status.js")).status(options));
-
-export interface RunFlags {
-  readonly master?: string;
-  readonly conf?: readonly string[];
-  readonly secretFile?: string;
-  readonly progress: boolean;
-}
-
-export interface MasterFlags {
-  readonly host: string;
-  readonly port: string;
-  readonly advertise?: string;
-  readonly secretFile?: string;
-  readonly insecure?: boolean;
-  readonly eventLogDir?: string;
-}
-
-export interface WorkerFlags {
-  readonly master: string;
-  readonly role: string;
-  readonly slots?: string;
-  readonly memory?: string;
-  readonly localDir?: string;
-  readonly host: string;
-  readonly advertise?: string;
-  readonly node?: string;
-  readonly id?: string;
-  readonly secretFile?: string;
-  readonly insecure?: boolean;
-  readonly masterTimeout: string;
-}
-
-export interface StatusFlags {
-  readonly master: string;
-  readonly secretFile?: string;
-  readonly json?: boolean;
-}
 
 try {
   await program.parseAsync();

@@ -5,7 +5,7 @@ import { MillraceError } from "../../core/errors.js";
 import { type OptionName, parseOption, variableOfOption } from "../../core/options.js";
 import { onSessionOpened } from "../../session/session-hooks.js";
 import { loadProgram } from "../load-program.js";
-import type { RunFlags } from "../main.js";
+import type { RunFlags } from "../flags.js";
 import { ProgressBar } from "../progress-bar.js";
 
 export async function run(path: string, args: readonly string[], flags: RunFlags): Promise<void> {

@@ -1,0 +1,55 @@
+// `millrace master`: a master that waits for workers and drivers until it is told to end.
+
+import { randomBytes } from "node:crypto";
+import { createLogger } from "../../core/log.js";
+import { resolveOptions } from "../../core/options.js";
+import { version } from "../../core/version.js";
+import { masterOptionsOf } from "../../master/options.js";
+import { serveMaster } from "../../master/server.js";
+import { MasterShell } from "../../master/shell.js";
+import { masterSecret } from "../../rpc/access/cluster-secret.js";
+import { BlockChannels } from "../../rpc/block-channels.js";
+import type { MasterFlags } from "../flags.js";
+import { parseWhole } from "../numbers.js";
+
+/** A driver's service thread speaks every 2 s; after so long without a word it is gone. */
+const DRIVER_TIMEOUT_MS = 60_000;
+
+export async function master(flags: MasterFlags): Promise<void> {
+  const { values } = resolveOptions({ environment: process.env });
+  const secret = masterSecret(flags.secretFile);
+  const channels = new BlockChannels({ role: "master", id: `master-${randomBytes(4).toString("hex")}`, secret, version });
+  const logger = createLogger({ level: process.env.MILLRACE_LOG_LEVEL === undefined ? "info" : values["log.level"], write: (line) => process.stderr.write(line) });
+  const port = parseWhole(flags.port, "--port", 0, 65_535);
+  const shell = new MasterShell({
+    machine: masterOptionsOf(values),
+    url: `millrace://${flags.advertise ?? flags.host}:${port}`,
+    eventLogDir: values["eventLog.enabled"] ? (flags.eventLogDir ?? values["eventLog.dir"]) : null,
+    openBlock: (worker, request, signal) => channels.fetch(worker.address.blocks, request, signal),
+    driverTimeoutMs: DRIVER_TIMEOUT_MS,
+    log: (message) => logger.info(message),
+  });
+  const server = await serveMaster(shell, {
+    host: flags.host,
+    port,
+    ...(flags.advertise === undefined ? {} : { advertise: flags.advertise }),
+    insecure: flags.insecure ?? false,
+    secret,
+    version,
+    onRefused: (error) => logger.warn("a peer was refused", { error }),
+  }).catch(async (error) => {
+    await shell.close();
+    throw error;
+  });
+  process.stdout.write(`millrace://${server.address}\n`);
+  let stopping = false;
+  const stop = async (): Promise<void> => {
+    if (stopping) return;
+    stopping = true;
+    await shell.close();
+    channels.close();
+    await server.close();
+    process.exit(0);
+  };
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => void stop());
+}

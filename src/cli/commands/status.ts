@@ -1,0 +1,56 @@
+// `millrace status`: what a running master says of its sessions, jobs, stages and workers, as tables or as JSON.
+
+import Table from "cli-table3";
+import { formatBytes } from "../../core/sizes.js";
+import { version } from "../../core/version.js";
+import type { MasterSnapshot } from "../../master/snapshot.js";
+import { clusterSecret } from "../../rpc/access/cluster-secret.js";
+import { dial } from "../../rpc/grpc/channel.js";
+import type { StatusFlags } from "../flags.js";
+import { remoteAddress } from "../remote-master.js";
+
+export async function status(flags: StatusFlags): Promise<void> {
+  const channel = await dial({ role: "admin", id: "status", secret: clusterSecret(flags.secretFile), version, address: remoteAddress(flags.master) });
+  try {
+    const snapshot = (await channel.ask({ ask: "status" })) as MasterSnapshot;
+    process.stdout.write(flags.json === true ? `${JSON.stringify(snapshot, null, 2)}\n` : formatSnapshot(snapshot, Date.now()));
+  } finally {
+    channel.close();
+  }
+}
+
+export function formatSnapshot(snapshot: MasterSnapshot, nowMs: number): string {
+  const seconds = (sinceMs: number) => `${((nowMs - sinceMs) / 1000).toFixed(0)} s`;
+  const slots = snapshot.workers.reduce((sum, worker) => sum + worker.slots, 0);
+  const parts = [`${snapshot.url}  millrace ${snapshot.version}, up ${seconds(snapshot.startedMs)}, ${snapshot.workers.length} workers with ${slots} slots\n`];
+  parts.push(
+    table(
+      "Workers",
+      ["id", "role", "state", "node", "slots", "attempts", "memory", "pid"],
+      snapshot.workers.map((w) => [w.id, w.role, w.state, w.node, w.slots, w.running, formatBytes(w.memoryBytes), w.pid]),
+    ),
+  );
+  parts.push(
+    table(
+      "Sessions",
+      ["id", "name", "open for", "jobs running"],
+      snapshot.sessions.map((s) => [s.id, s.appName, seconds(s.openedMs), s.jobs.join(", ")]),
+    ),
+  );
+  parts.push(
+    table(
+      "Stages running",
+      ["session", "job", "stage", "name", "tasks", "done", "running", "failed"],
+      snapshot.sessions.flatMap((s) => s.stages.map((g) => [s.id, g.job, g.stage, g.name, g.tasks, g.done, g.running, g.failed])),
+    ),
+  );
+  return parts.join("\n");
+}
+
+function table(title: string, head: string[], rows: (string | number)[][]): string {
+  if (rows.length === 0) return `${title}: none\n`;
+  // No colours: they would go into pipes.
+  const drawn = new Table({ head, style: { head: [], border: [] } });
+  drawn.push(...rows);
+  return `${title}\n${drawn.toString()}\n`;
+}

@@ -1,0 +1,39 @@
+// The flags of each subcommand as commander gives them.
+
+export interface RunFlags {
+  readonly master?: string;
+  readonly conf?: readonly string[];
+  readonly secretFile?: string;
+  readonly progress: boolean;
+}
+
+export interface MasterFlags {
+  readonly host: string;
+  readonly port: string;
+  readonly advertise?: string;
+  readonly secretFile?: string;
+  readonly insecure?: boolean;
+  readonly eventLogDir?: string;
+}
+
+export interface WorkerFlags {
+  readonly master: string;
+  readonly role: string;
+  readonly slots?: string;
+  readonly memory?: string;
+  readonly localDir?: string;
+  readonly host: string;
+  readonly port: string;
+  readonly advertise?: string;
+  readonly node?: string;
+  readonly id?: string;
+  readonly secretFile?: string;
+  readonly insecure?: boolean;
+  readonly masterTimeout: string;
+}
+
+export interface StatusFlags {
+  readonly master: string;
+  readonly secretFile?: string;
+  readonly json?: boolean;
+}
