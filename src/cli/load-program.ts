@@ -10,6 +10,7 @@ import { fileURLToPath, pathToFileURL } from "node:url";
 import * as vm from "node:vm";
 import type { BuildFailure, Loader, Plugin } from "esbuild";
 import { mapStack, registerSourceMap } from "../closure/index.js";
+import { defaultLoader, importerAt } from "../core/default-loader.js";
 import { MillraceError } from "../core/errors.js";
 
 /**
@@ -66,7 +67,7 @@ function compile(code: string, file: string, url: string): (...values: unknown[]
     const script = new vm.Script(code, {
       filename: url,
       lineOffset: -1,
-      importModuleDynamically: vm.constants.USE_MAIN_CONTEXT_DEFAULT_LOADER as never,
+      importModuleDynamically: defaultLoader(),
     });
     return script.runInThisContext() as (...values: unknown[]) => Promise<void>;
   } catch (error) {
@@ -252,11 +253,7 @@ function requireOf(from: string, own: object): NodeJS.Require {
 async function importFrom(specifier: string, from: string, own: object): Promise<unknown> {
   if (specifier === "millrace") return own;
   if (isBuiltin(specifier)) return import(specifier);
-  const load = new vm.Script("(specifier) => import(specifier)", {
-    filename: pathToFileURL(from).href,
-    importModuleDynamically: vm.constants.USE_MAIN_CONTEXT_DEFAULT_LOADER as never,
-  }).runInThisContext() as (specifier: string) => Promise<unknown>;
-  return load(specifier);
+  return importerAt(pathToFileURL(from).href)(specifier);
 }
 
 function loadFailure(file: string, error: unknown): MillraceError {

@@ -10,7 +10,9 @@ import { reportError } from "./report-error.js";
 const FAILURE_EXIT_CODE = 1;
 
 const program = new Command("millrace")
-  .description("Distributed map/reduce, RDDs and more for TypeScript: a master, core and task workers, one npm install.")
+  .description(
+    "Distributed map/reduce, RDDs and more for TypeScript: a master, core and task workers, one npm install.",
+  )
   .version(version, "-V, --version", "print the version")
   .showSuggestionAfterError()
   .enablePositionalOptions()
@@ -27,19 +29,32 @@ Examples:
   );
 
 const conf = () =>
-  new Option("--conf <name=value>", "a session option, e.g. --conf task.maxFailures=2 (repeatable)").argParser((text: string, earlier: string[] | undefined) => [...(earlier ?? []), text]);
+  new Option("--conf <name=value>", "a session option, e.g. --conf task.maxFailures=2 (repeatable)").argParser(
+    (text: string, earlier: string[] | undefined) => [...(earlier ?? []), text],
+  );
 
 program
   .command("run")
   .description("Run a TypeScript or JavaScript program in this process; it opens its own Session.")
-  .argument("<program>", "a .ts, .mts, .cts, .js, .mjs or .cjs file anywhere on disk; it may import \"millrace\" without an install of its own")
+  .argument(
+    "<program>",
+    'a .ts, .mts, .cts, .js, .mjs or .cjs file anywhere on disk; it may import "millrace" without an install of its own',
+  )
   .argument("[args...]", "everything after the program's name is its own")
-  .option("--master <url>", "local, local[N], local[*], local-cluster[workers,slots,memory] or millrace://host:port (default: MILLRACE_MASTER, else local[*])")
+  .option(
+    "--master <url>",
+    "local, local[N], local[*], local-cluster[workers,slots,memory] or millrace://host:port (default: MILLRACE_MASTER, else local[*])",
+  )
   .addOption(conf())
   .option("--no-progress", "no progress bar, even on a terminal")
   .passThroughOptions()
-  .addHelpText("after", "\nExamples:\n  millrace run counts.ts --top 10 logs/*.txt\n  millrace run --master local[2] --conf driver.maxResultSize=2g counts.ts\n\nThe exit code is the program's own.")
-  .action(async (path: string, args: string[], options: RunFlags) => (await import("./commands/run.js")).run(path, args, options));
+  .addHelpText(
+    "after",
+    "\nExamples:\n  millrace run counts.ts --top 10 logs/*.txt\n  millrace run --master local[2] --conf driver.maxResultSize=2g counts.ts\n\nThe exit code is the program's own.",
+  )
+  .action(async (path: string, args: string[], options: RunFlags) =>
+    (await import("./commands/run.js")).run(path, args, options),
+  );
 
 program
   .command("submit")
@@ -51,8 +66,13 @@ program
   .argument("<program>", "a .ts, .mts, .cts, .js, .mjs or .cjs file anywhere on disk")
   .argument("[args...]", "everything after the program's name is its own")
   .passThroughOptions()
-  .addHelpText("after", "\nExample:\n  millrace submit --master millrace://10.0.0.5:7077 --secret-file ~/.millrace/secret counts.ts s3-logs/\n\nThe exit code is the program's own.")
-  .action(async (path: string, args: string[], options: RunFlags) => (await import("./commands/run.js")).run(path, args, options));
+  .addHelpText(
+    "after",
+    "\nExample:\n  millrace submit --master millrace://10.0.0.5:7077 --secret-file ~/.millrace/secret counts.ts s3-logs/\n\nThe exit code is the program's own.",
+  )
+  .action(async (path: string, args: string[], options: RunFlags) =>
+    (await import("./commands/run.js")).run(path, args, options),
+  );
 
 program
   .command("master")
@@ -60,10 +80,16 @@ program
   .option("--host <address>", "address to listen on; beyond loopback only with --insecure", "127.0.0.1")
   .option("--port <n>", "port to listen on; 0 takes a free one", "7077")
   .option("--advertise <host>", "the name under which others reach this host (default: --host)")
-  .option("--secret-file <path>", "the cluster's secret, a file of mode 0600; made when it is not there (default: ~/.millrace/secret, or MILLRACE_SECRET)")
+  .option(
+    "--secret-file <path>",
+    "the cluster's secret, a file of mode 0600; made when it is not there (default: ~/.millrace/secret, or MILLRACE_SECRET)",
+  )
   .option("--insecure", "allow listening beyond loopback without TLS: whoever can read the network can read the data")
   .option("--event-log-dir <path>", "where the event logs of sessions go (default: ~/.millrace/events)")
-  .addHelpText("after", "\nExamples:\n  millrace master\n  millrace master --host 0.0.0.0 --advertise node1.lan --insecure\n\nIt prints its URL on stdout once it listens, and ends on SIGTERM or Ctrl-C.")
+  .addHelpText(
+    "after",
+    "\nExamples:\n  millrace master\n  millrace master --host 0.0.0.0 --advertise node1.lan --insecure\n\nIt prints its URL on stdout once it listens, and ends on SIGTERM or Ctrl-C.",
+  )
   .action(async (options: MasterFlags) => (await import("./commands/master.js")).master(options));
 
 program
@@ -79,19 +105,31 @@ program
   .option("--advertise <host>", "the name under which others reach this host (default: --host)")
   .option("--node <name>", "the node this worker stands on, for locality (default: the host name)")
   .option("--id <id>", "a name that stays the same over restarts (default: made up)")
-  .option("--secret-file <path>", "the cluster's secret, a file of mode 0600 (default: ~/.millrace/secret, or MILLRACE_SECRET)")
+  .option(
+    "--secret-file <path>",
+    "the cluster's secret, a file of mode 0600 (default: ~/.millrace/secret, or MILLRACE_SECRET)",
+  )
   .option("--insecure", "allow listening beyond loopback without TLS")
   .option("--master-timeout <time>", "how long to look for a master that does not answer before giving up", "10min")
-  .addHelpText("after", "\nExamples:\n  millrace worker --master millrace://127.0.0.1:7077\n  millrace worker --master millrace://node1.lan:7077 --role task --slots 4 --memory 8g\n\nIt ends on SIGTERM or Ctrl-C; its running tasks then go to other workers.")
+  .addHelpText(
+    "after",
+    "\nExamples:\n  millrace worker --master millrace://127.0.0.1:7077\n  millrace worker --master millrace://node1.lan:7077 --role task --slots 4 --memory 8g\n\nIt ends on SIGTERM or Ctrl-C; its running tasks then go to other workers.",
+  )
   .action(async (options: WorkerFlags) => (await import("./commands/worker.js")).worker(options));
 
 program
   .command("status")
   .description("Show the sessions, jobs, stages, tasks and workers of a running master.")
   .requiredOption("--master <url>", "millrace://host:port of the master")
-  .option("--secret-file <path>", "the cluster's secret, a file of mode 0600 (default: ~/.millrace/secret, or MILLRACE_SECRET)")
+  .option(
+    "--secret-file <path>",
+    "the cluster's secret, a file of mode 0600 (default: ~/.millrace/secret, or MILLRACE_SECRET)",
+  )
   .option("--json", "print one JSON object instead of tables")
-  .addHelpText("after", "\nExamples:\n  millrace status --master millrace://127.0.0.1:7077\n  millrace status --master millrace://127.0.0.1:7077 --json | jq .workers")
+  .addHelpText(
+    "after",
+    "\nExamples:\n  millrace status --master millrace://127.0.0.1:7077\n  millrace status --master millrace://127.0.0.1:7077 --json | jq .workers",
+  )
   .action(async (options: StatusFlags) => (await import("./commands/status.js")).status(options));
 
 try {

@@ -6,5 +6,7 @@ import { MillraceError } from "../core/errors.js";
 export function parseWhole(text: string, flag: string, least: number, most: number): number {
   const value = /^\d+$/.test(text) ? Number(text) : Number.NaN;
   if (value >= least && value <= most) return value;
-  throw new MillraceError("INVALID_OPTION", `${flag} ${text}: expected a whole number from ${least} to ${most}`, { fields: { flag, value: text } });
+  throw new MillraceError("INVALID_OPTION", `${flag} ${text}: expected a whole number from ${least} to ${most}`, {
+    fields: { flag, value: text },
+  });
 }

@@ -26,7 +26,10 @@ export class ProgressBar {
   update(stages: readonly StageProgress[]): void {
     const running = stages.filter((stage) => stage.done < stage.tasks);
     const now = this.#now();
-    if (running.length === 0) return this.clear();
+    if (running.length === 0) {
+      this.clear();
+      return;
+    }
     if (now - this.#drawnAt < REDRAW_MS) return;
     this.#drawnAt = now;
     this.#shown = true;

@@ -7,7 +7,11 @@ import { parseMasterUrl } from "../core/master-url.js";
 export function remoteAddress(url: string): string {
   const master = parseMasterUrl(url);
   if (master.kind !== "remote") {
-    throw new MillraceError("INVALID_MASTER_URL", `--master ${url}: expected a master that runs already, millrace://host:port`, { fields: { url } });
+    throw new MillraceError(
+      "INVALID_MASTER_URL",
+      `--master ${url}: expected a master that runs already, millrace://host:port`,
+      { fields: { url } },
+    );
   }
   return `${master.host.includes(":") ? `[${master.host}]` : master.host}:${master.port}`;
 }

@@ -6,6 +6,7 @@ import { dirname, join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { types } from "node:util";
 import * as vm from "node:vm";
+import { importerAt } from "../core/default-loader.js";
 import { MillraceError } from "../core/errors.js";
 import { META_NAME } from "./analyze.js";
 import type { ModuleNode } from "./format.js";
@@ -39,7 +40,10 @@ export class Modules {
   value(node: ModuleNode): unknown {
     const key = keyOf(node);
     let exports = this.#loaded.get(key);
-    if (exports === undefined) this.#loaded.set(key, (exports = this.#load(node)));
+    if (exports === undefined) {
+      exports = this.#load(node);
+      this.#loaded.set(key, exports);
+    }
     return node.path.reduce((value: unknown, name) => step(value, name), exports);
   }
 
@@ -98,13 +102,9 @@ function asNamespace(node: ModuleNode, exports: unknown): unknown {
   return { ...exports, default: exports };
 }
 
-/** `import()` as the file of that URL would do it. */
+/** `import()` as the file of that URL would do it; "" is a file of the working directory. */
 export function importerOf(url: string): (specifier: string, options?: object) => Promise<unknown> {
-  const script = new vm.Script("(specifier, options) => import(specifier, options)", {
-    filename: url === "" ? pathToFileURL(`${process.cwd()}/_`).href : url,
-    importModuleDynamically: vm.constants.USE_MAIN_CONTEXT_DEFAULT_LOADER as never,
-  });
-  return script.runInThisContext() as (specifier: string, options?: object) => Promise<unknown>;
+  return importerAt(url === "" ? pathToFileURL(`${process.cwd()}/_`).href : url);
 }
 
 /** What `import.meta` says in the file of that URL. */

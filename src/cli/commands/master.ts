@@ -18,8 +18,16 @@ const DRIVER_TIMEOUT_MS = 60_000;
 export async function master(flags: MasterFlags): Promise<void> {
   const { values } = resolveOptions({ environment: process.env });
   const secret = masterSecret(flags.secretFile);
-  const channels = new BlockChannels({ role: "master", id: `master-${randomBytes(4).toString("hex")}`, secret, version });
-  const logger = createLogger({ level: process.env.MILLRACE_LOG_LEVEL === undefined ? "info" : values["log.level"], write: (line) => process.stderr.write(line) });
+  const channels = new BlockChannels({
+    role: "master",
+    id: `master-${randomBytes(4).toString("hex")}`,
+    secret,
+    version,
+  });
+  const logger = createLogger({
+    level: process.env.MILLRACE_LOG_LEVEL === undefined ? "info" : values["log.level"],
+    write: (line) => process.stderr.write(line),
+  });
   const port = parseWhole(flags.port, "--port", 0, 65_535);
   const shell = new MasterShell({
     machine: masterOptionsOf(values),

@@ -4,8 +4,8 @@
 import { MillraceError } from "../../core/errors.js";
 import { type OptionName, parseOption, variableOfOption } from "../../core/options.js";
 import { onSessionOpened } from "../../session/session-hooks.js";
-import { loadProgram } from "../load-program.js";
 import type { RunFlags } from "../flags.js";
+import { loadProgram } from "../load-program.js";
 import { ProgressBar } from "../progress-bar.js";
 
 export async function run(path: string, args: readonly string[], flags: RunFlags): Promise<void> {
@@ -23,7 +23,9 @@ export async function run(path: string, args: readonly string[], flags: RunFlags
 function splitPair(pair: string): [string, string] {
   const at = pair.indexOf("=");
   if (at <= 0) {
-    throw new MillraceError("INVALID_OPTION", `--conf ${pair}: expected name=value, e.g. --conf task.maxFailures=2`, { fields: { conf: pair } });
+    throw new MillraceError("INVALID_OPTION", `--conf ${pair}: expected name=value, e.g. --conf task.maxFailures=2`, {
+      fields: { conf: pair },
+    });
   }
   return [pair.slice(0, at), pair.slice(at + 1)];
 }

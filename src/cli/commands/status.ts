@@ -10,10 +10,18 @@ import type { StatusFlags } from "../flags.js";
 import { remoteAddress } from "../remote-master.js";
 
 export async function status(flags: StatusFlags): Promise<void> {
-  const channel = await dial({ role: "admin", id: "status", secret: clusterSecret(flags.secretFile), version, address: remoteAddress(flags.master) });
+  const channel = await dial({
+    role: "admin",
+    id: "status",
+    secret: clusterSecret(flags.secretFile),
+    version,
+    address: remoteAddress(flags.master),
+  });
   try {
     const snapshot = (await channel.ask({ ask: "status" })) as MasterSnapshot;
-    process.stdout.write(flags.json === true ? `${JSON.stringify(snapshot, null, 2)}\n` : formatSnapshot(snapshot, Date.now()));
+    process.stdout.write(
+      flags.json === true ? `${JSON.stringify(snapshot, null, 2)}\n` : formatSnapshot(snapshot, Date.now()),
+    );
   } finally {
     channel.close();
   }
@@ -22,12 +30,23 @@ export async function status(flags: StatusFlags): Promise<void> {
 export function formatSnapshot(snapshot: MasterSnapshot, nowMs: number): string {
   const seconds = (sinceMs: number) => `${((nowMs - sinceMs) / 1000).toFixed(0)} s`;
   const slots = snapshot.workers.reduce((sum, worker) => sum + worker.slots, 0);
-  const parts = [`${snapshot.url}  millrace ${snapshot.version}, up ${seconds(snapshot.startedMs)}, ${snapshot.workers.length} workers with ${slots} slots\n`];
+  const parts = [
+    `${snapshot.url}  millrace ${snapshot.version}, up ${seconds(snapshot.startedMs)}, ${snapshot.workers.length} workers with ${slots} slots\n`,
+  ];
   parts.push(
     table(
       "Workers",
       ["id", "role", "state", "node", "slots", "attempts", "memory", "pid"],
-      snapshot.workers.map((w) => [w.id, w.role, w.state, w.node, w.slots, w.running, formatBytes(w.memoryBytes), w.pid]),
+      snapshot.workers.map((w) => [
+        w.id,
+        w.role,
+        w.state,
+        w.node,
+        w.slots,
+        w.running,
+        formatBytes(w.memoryBytes),
+        w.pid,
+      ]),
     ),
   );
   parts.push(
@@ -41,7 +60,9 @@ export function formatSnapshot(snapshot: MasterSnapshot, nowMs: number): string 
     table(
       "Stages running",
       ["session", "job", "stage", "name", "tasks", "done", "running", "failed"],
-      snapshot.sessions.flatMap((s) => s.stages.map((g) => [s.id, g.job, g.stage, g.name, g.tasks, g.done, g.running, g.failed])),
+      snapshot.sessions.flatMap((s) =>
+        s.stages.map((g) => [s.id, g.job, g.stage, g.name, g.tasks, g.done, g.running, g.failed]),
+      ),
     ),
   );
   return parts.join("\n");

@@ -47,10 +47,16 @@ export async function worker(flags: WorkerFlags): Promise<void> {
 function workerName(id: string | undefined): string {
   if (id === undefined) return `${hostname().replace(/[^A-Za-z0-9.-]/g, "-")}-${randomBytes(4).toString("hex")}`;
   if (SAFE_ID.test(id)) return id;
-  throw new MillraceError("INVALID_OPTION", `--id ${id}: expected letters, digits, ".", "_" and "-", a letter or digit first`, { fields: { flag: "--id", value: id } });
+  throw new MillraceError(
+    "INVALID_OPTION",
+    `--id ${id}: expected letters, digits, ".", "_" and "-", a letter or digit first`,
+    { fields: { flag: "--id", value: id } },
+  );
 }
 
 function roleOf(role: string): "core" | "task" {
   if (role === "core" || role === "task") return role;
-  throw new MillraceError("INVALID_OPTION", `--role ${role}: expected core or task`, { fields: { flag: "--role", value: role } });
+  throw new MillraceError("INVALID_OPTION", `--role ${role}: expected core or task`, {
+    fields: { flag: "--role", value: role },
+  });
 }
