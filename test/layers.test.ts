@@ -49,6 +49,13 @@ const reserved: Record<string, string> = {
   "@aws-sdk/client-s3": "emrfs",
 };
 
+/** Entries of dist/: `new URL("./slot.js", import.meta.url)` names what the build makes, not a source. */
+const builtEntries = new Set(
+  [...readFileSync(join(root, "../scripts/build.mjs"), "utf8").matchAll(/out: "([\w.]+)"/g)].map(
+    ([, name]) => `./${name}`,
+  ),
+);
+
 interface Edge {
   readonly from: string;
   /** A file of src, or a package. */
@@ -159,7 +166,9 @@ function specifiers(file: string, source: string): string[] {
     },
     NewExpression: (node) => {
       const isUrl = node.callee.type === "Identifier" && node.callee.name === "URL";
-      if (isUrl && node.arguments[1]?.type === "MemberExpression") add(node.arguments[0]);
+      const [target, base] = node.arguments;
+      if (!isUrl || base?.type !== "MemberExpression") return;
+      if (!builtEntries.has((target as { value?: string } | undefined)?.value ?? "")) add(target);
     },
   }).visit(parsed.program);
   return found;

@@ -1,48 +1,6 @@
 // The scheduler of jobs: its commands, and what the rest of the master uses. Behaviour: core.ts; legal moves: transitions.ts.
 
-import type { WireError } from "../../core/errors.js";
-import type { JobId, SessionId, TaskKey, WorkerId } from "../../core/ids.js";
-import type { JobSummary } from "../../protocol/driver.js";
-import type { AccumulatorUpdate, TaskResult } from "../../protocol/tasks.js";
-
-export type JobCommand =
-  /** The next result in partition order; again for a partition whose bytes were lost. The shell keeps it from now on. */
-  | {
-      readonly kind: "deliver";
-      readonly session: SessionId;
-      readonly job: JobId;
-      readonly partition: number;
-      readonly key: TaskKey;
-      readonly worker: WorkerId;
-      readonly result: TaskResult;
-    }
-  | {
-      readonly kind: "accumulators";
-      readonly session: SessionId;
-      readonly job: JobId;
-      readonly updates: readonly AccumulatorUpdate[];
-    }
-  /** To be passed on after all results delivered before it. */
-  | {
-      readonly kind: "jobEnded";
-      readonly session: SessionId;
-      readonly job: JobId;
-      readonly error: WireError | null;
-      readonly summary: JobSummary;
-    }
-  /** Answered by outputCommitted. */
-  | {
-      readonly kind: "commitOutput";
-      readonly session: SessionId;
-      readonly job: JobId;
-      readonly files: readonly { readonly pending: string; readonly final: string }[];
-    }
-  | { readonly kind: "abortOutput"; readonly session: SessionId; readonly job: JobId }
-  /** A value stage's result lies in a block of the worker. Answered by valueFetched. */
-  | { readonly kind: "fetchValue"; readonly key: TaskKey; readonly worker: WorkerId }
-  | { readonly kind: "cancelAttempt"; readonly worker: WorkerId; readonly key: TaskKey; readonly reason: string }
-  | { readonly kind: "releaseResult"; readonly worker: WorkerId; readonly key: TaskKey };
-
+export type { JobCommand } from "./commands.js";
 export { JobScheduler, type SchedulerPorts, type Submission } from "./core.js";
 export { defaultJobSchedulerOptions, type JobSchedulerOptions } from "./options.js";
 export { allRows, type MoveObserver } from "./transitions.js";

@@ -5,32 +5,13 @@
 import { randomBytes } from "node:crypto";
 import { parentPort, workerData } from "node:worker_threads";
 import { toWireError } from "../../core/errors.js";
-import { fromPortableOptions, type OptionValues } from "../../core/options.js";
-import { parseMasterUrl } from "../../core/master-url.js";
-import { connectionPair } from "../../rpc/in-process.js";
-import type { Connection } from "../../rpc/connection.js";
 import { createLogger } from "../../core/log.js";
+import { parseMasterUrl } from "../../core/master-url.js";
+import { fromPortableOptions } from "../../core/options.js";
+import { connectionPair } from "../../rpc/in-process.js";
+import type { Backend, BackendRequest } from "./backend.js";
+import type { ServiceData, ToService } from "./messages.js";
 import { openEmbedded } from "./open-embedded.js";
-import type { FromService, ServiceData, ToService } from "./messages.js";
-
-/** What a master URL was turned into. */
-export interface Backend {
-  /** The driver's conversation with the master. */
-  readonly connection: Connection;
-  /** Ends everything of it. */
-  close(): Promise<void>;
-}
-
-export interface BackendRequest {
-  readonly data: ServiceData;
-  readonly values: OptionValues;
-  readonly log: (message: string) => void;
-  readonly post: (message: FromService, transfer?: readonly import("node:worker_threads").Transferable[]) => void;
-  /** Asks the user's thread to run a slot's call. */
-  readonly callUserThread: (call: unknown, port: import("node:worker_threads").MessagePort | null) => Promise<unknown>;
-  /** A short name of this session's processes and directories. */
-  readonly name: string;
-}
 
 const port = parentPort as NonNullable<typeof parentPort>;
 const data = workerData as ServiceData;

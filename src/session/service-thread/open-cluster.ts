@@ -2,25 +2,29 @@
 // that end with it. The secret is made for this cluster alone and goes to the children by their stdin.
 
 import { once } from "node:events";
-import type { MasterUrl } from "../../core/master-url.js";
 import { MillraceError } from "../../core/errors.js";
 import { workerId } from "../../core/ids.js";
+import type { MasterUrl } from "../../core/master-url.js";
+import { toPortableOptions } from "../../core/options.js";
 import { version } from "../../core/version.js";
 import { masterOptionsOf } from "../../master/options.js";
-import { MasterShell } from "../../master/shell.js";
 import { serveMaster } from "../../master/server.js";
+import { MasterShell } from "../../master/shell.js";
 import { Secret } from "../../rpc/access/secret.js";
 import { BlockChannels } from "../../rpc/block-channels.js";
 import type { Connection } from "../../rpc/connection.js";
-import { toPortableOptions } from "../../core/options.js";
 import { sweepDeadOwners, WorkerDirectory } from "../../worker/worker-directory.js";
-import type { Backend, BackendRequest } from "./main.js";
+import type { Backend, BackendRequest } from "./backend.js";
 import { WorkerProcesses } from "./worker-processes.js";
 
 /** How long the workers may take to register. */
 const START_TIMEOUT_MS = 30_000;
 
-export async function openCluster(request: BackendRequest, master: MasterUrl & { kind: "cluster" }, pair: () => [Connection, Connection]): Promise<Backend> {
+export async function openCluster(
+  request: BackendRequest,
+  master: MasterUrl & { kind: "cluster" },
+  pair: () => [Connection, Connection],
+): Promise<Backend> {
   const { values, data, name, log } = request;
   sweepDeadOwners(values.localDir);
   const secret = Secret.generate();
@@ -38,7 +42,10 @@ export async function openCluster(request: BackendRequest, master: MasterUrl & {
   const directories = ids.map(({ id }) => WorkerDirectory.of(values.localDir, workerId(id)).path);
   const processes = new WorkerProcesses(data.entries.worker, (id, code, signal) => {
     log(`worker ${id} ended with ${signal ?? `code ${code}`}`);
-    shell.workerExited(workerId(id), signal === null ? `its process exited with code ${code}` : `its process was ended by ${signal}`);
+    shell.workerExited(
+      workerId(id),
+      signal === null ? `its process exited with code ${code}` : `its process was ended by ${signal}`,
+    );
   });
   const close = async (): Promise<void> => {
     await shell.close();
@@ -51,7 +58,18 @@ export async function openCluster(request: BackendRequest, master: MasterUrl & {
   try {
     const options = { ...toPortableOptions(values), localDir: values.localDir };
     ids.forEach(({ id, role, node }) => {
-      processes.start({ master: server.address, secret: secret.reveal(), workerId: id, role, node, slots: master.slots, memoryBytes: master.memoryBytes, localDir: values.localDir, moduleRoot: data.moduleRoot, options });
+      processes.start({
+        master: server.address,
+        secret: secret.reveal(),
+        workerId: id,
+        role,
+        node,
+        slots: master.slots,
+        memoryBytes: master.memoryBytes,
+        localDir: values.localDir,
+        moduleRoot: data.moduleRoot,
+        options,
+      });
     });
     request.post({ kind: "ready", directories, pids: processes.pids });
     await allRegistered(shell, ids.length);
@@ -82,6 +100,10 @@ async function allRegistered(shell: MasterShell, count: number): Promise<void> {
     while (shell.workers < count) await once(shell.registrations, "worker", { signal });
   } catch (error) {
     if (!signal.aborted) throw error;
-    throw new MillraceError("NO_WORKERS", `of ${count} worker processes only ${shell.workers} were up after ${START_TIMEOUT_MS} ms; their messages are above`, { fields: { wanted: count, registered: shell.workers } });
+    throw new MillraceError(
+      "NO_WORKERS",
+      `of ${count} worker processes only ${shell.workers} were up after ${START_TIMEOUT_MS} ms; their messages are above`,
+      { fields: { wanted: count, registered: shell.workers } },
+    );
   }
 }

@@ -1,17 +1,21 @@
 // Masters `local` and `local[N]`: the master's and one worker's shells in this thread.
 
-import type { MasterUrl } from "../../core/master-url.js";
 import { readMachineLimits } from "../../core/machine-limits.js";
+import type { MasterUrl } from "../../core/master-url.js";
 import { masterOptionsOf } from "../../master/options.js";
 import { MasterShell } from "../../master/shell.js";
 import type { Connection } from "../../rpc/connection.js";
 import { createEmbeddedWorker } from "../../worker/embedded.js";
-import type { Backend, BackendRequest } from "./main.js";
+import type { Backend, BackendRequest } from "./backend.js";
 
 /** The driver is in this process: it cannot be silent and alive. */
 const DRIVER_TIMEOUT_MS = Number.POSITIVE_INFINITY;
 
-export async function openEmbedded(request: BackendRequest, master: MasterUrl & { kind: "local" | "slots" }, pair: () => [Connection, Connection]): Promise<Backend> {
+export async function openEmbedded(
+  request: BackendRequest,
+  master: MasterUrl & { kind: "local" | "slots" },
+  pair: () => [Connection, Connection],
+): Promise<Backend> {
   const { values, data, name } = request;
   const slots = master.kind === "local" ? 1 : master.slots === "all" ? readMachineLimits().slots : master.slots;
   const worker = createEmbeddedWorker({
@@ -52,6 +56,8 @@ export async function openEmbedded(request: BackendRequest, master: MasterUrl & 
   };
 }
 
-async function* toAsync(chunks: Iterable<Uint8Array> | AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array, void, void> {
+async function* toAsync(
+  chunks: Iterable<Uint8Array> | AsyncIterable<Uint8Array>,
+): AsyncGenerator<Uint8Array, void, void> {
   yield* chunks;
 }

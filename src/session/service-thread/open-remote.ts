@@ -5,13 +5,19 @@ import type { MasterUrl } from "../../core/master-url.js";
 import { version } from "../../core/version.js";
 import { clusterSecret } from "../../rpc/access/cluster-secret.js";
 import { dial } from "../../rpc/grpc/channel.js";
-import type { Backend, BackendRequest } from "./main.js";
+import type { Backend, BackendRequest } from "./backend.js";
 
 export async function openRemote(request: BackendRequest, master: MasterUrl & { kind: "remote" }): Promise<Backend> {
   const { values, name } = request;
   const secret = clusterSecret(values.secretFile ?? undefined);
   const host = master.host.includes(":") ? `[${master.host}]` : master.host;
-  const channel = await dial({ role: "driver", id: `driver-${name}`, secret, version, address: `${host}:${master.port}` });
+  const channel = await dial({
+    role: "driver",
+    id: `driver-${name}`,
+    secret,
+    version,
+    address: `${host}:${master.port}`,
+  });
   const connection = channel.open("drivers");
   request.post({ kind: "ready", directories: [], pids: [] });
   return {
