@@ -93,7 +93,6 @@ export class Governor {
     this.#held = 0;
     this.#covered = 0;
     this.#hashes = [];
-    this.#bitmap?.fill(0);
     this.#bitmap = null;
     this.seq = 0;
     this.flushDue = false;

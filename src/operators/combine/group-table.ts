@@ -4,6 +4,7 @@
 
 import { estimateBytes } from "../../codec/estimate.js";
 import { checkKey, hashKey, hashNumber, hashString, keysEqual } from "../../codec/keys.js";
+import { BATCH_RECORDS } from "../batches.js";
 import { Reservation } from "../reservation.js";
 import type { TaskContext } from "../task-context.js";
 import type { PairColumns } from "./combine.js";
@@ -31,8 +32,12 @@ export class GroupTable {
   #slots = new Int32Array(2 * FIRST_SLOTS);
   #mask = FIRST_SLOTS - 1;
   #keys: unknown[] = [];
-  #groups: unknown[][] = [];
   #seqs: number[] = [];
+  /** Rows in the order they came: the value, and which key (its number) it belongs to. */
+  #values: unknown[] = [];
+  #entries = new Int32Array(1024);
+  /** First row of each parent; parents come one after the other. */
+  #starts: number[] = [];
   #nextSeq = 0;
   #held = 0;
   #covered = FLOOR_BYTES;
@@ -55,7 +60,7 @@ export class GroupTable {
   *results(): Generator<PairColumns, void, void> {
     try {
       if (this.#file === null) {
-        yield { keys: this.#keys, values: this.#groups, count: this.#keys.length };
+        yield* this.#groups();
         return;
       }
       for (const { keys, values, seqs } of this.#spilledResults()) yield { keys, values, count: seqs.length };
@@ -79,35 +84,41 @@ export class GroupTable {
       this.#bucketOf(h).add(seq, key, this.#options.parents === 0 ? value : [parent, value]);
       return;
     }
-    const group = this.#groupOf(key, h, seq);
-    if (this.#options.parents === 0) group.push(value);
-    else (group[parent] as unknown[]).push(value);
+    const entry = this.#entryOf(key, h, seq);
+    const row = this.#values.length;
+    while (this.#starts.length <= parent) this.#starts.push(row);
+    if (row === this.#entries.length) this.#widen();
+    this.#entries[row] = entry;
+    this.#values.push(value);
     this.#held += estimateBytes(value) + VALUE_OVERHEAD;
     if (this.#held > this.#covered) this.#cover();
   }
 
-  #groupOf(key: unknown, h: number, seq: number): unknown[] {
+  #entryOf(key: unknown, h: number, seq: number): number {
     const slots = this.#slots;
     const wrap = (this.#mask << 1) | 1;
     let s = (h & this.#mask) << 1;
     for (let e = slots[s + 1] as number; e !== 0; e = slots[s + 1] as number) {
       if (slots[s] === h) {
         const other = this.#keys[e - 1];
-        if (other === key || (typeof key !== "string" && keysEqual(other, key)))
-          return this.#groups[e - 1] as unknown[];
+        if (other === key || (typeof key !== "string" && keysEqual(other, key))) return e - 1;
       }
       s = (s + 2) & wrap;
     }
     checkKey(key, this.#options.context.classes);
-    const group: unknown[] = [];
-    for (let i = 0; i < this.#options.parents; i++) group.push([]);
+    const entry = this.#keys.push(key) - 1;
     slots[s] = h;
-    slots[s + 1] = this.#keys.push(key);
-    this.#groups.push(group);
+    slots[s + 1] = entry + 1;
     this.#seqs.push(seq);
     this.#held += estimateBytes(key) + KEY_OVERHEAD;
     if (this.#keys.length << 1 > this.#mask) this.#grow();
-    return group;
+    return entry;
+  }
+
+  #widen(): void {
+    const wider = new Int32Array(this.#entries.length * 2);
+    wider.set(this.#entries);
+    this.#entries = wider;
   }
 
   #grow(): void {
@@ -139,19 +150,18 @@ export class GroupTable {
     this.#dump();
   }
 
-  /** Everything held goes to the buckets, values in order behind the key's first sequence number. */
+  /** Everything held goes to the buckets, rows in order, each with the sequence number of its key's first row. */
   #dump(): void {
     const { context, parents } = this.#options;
     this.#file = new RunFile(context.spill, context.classes, "group");
     this.#buckets = new Array<SeqRun | null>(BUCKETS).fill(null);
-    for (let i = 0; i < this.#keys.length; i++) {
-      const key = this.#keys[i];
-      const bucket = this.#bucketOf(hashOf(key));
-      const seq = this.#seqs[i] as number;
-      const group = this.#groups[i] as unknown[];
-      if (parents === 0) for (const value of group) bucket.add(seq, key, value);
-      else
-        for (let p = 0; p < parents; p++) for (const value of group[p] as unknown[]) bucket.add(seq, key, [p, value]);
+    let parent = 0;
+    for (let row = 0; row < this.#values.length; row++) {
+      while (parent + 1 < this.#starts.length && row >= (this.#starts[parent + 1] as number)) parent++;
+      const entry = this.#entries[row] as number;
+      const key = this.#keys[entry];
+      const value = this.#values[row];
+      this.#bucketOf(hashOf(key)).add(this.#seqs[entry] as number, key, parents === 0 ? value : [parent, value]);
     }
     this.#forget();
     this.#reservation.release();
@@ -159,12 +169,66 @@ export class GroupTable {
 
   #forget(): void {
     this.#keys = [];
-    this.#groups = [];
     this.#seqs = [];
+    this.#values = [];
+    this.#entries = new Int32Array(1024);
+    this.#starts = [];
     this.#slots = new Int32Array(2 * FIRST_SLOTS);
     this.#mask = FIRST_SLOTS - 1;
     this.#held = 0;
     this.#covered = FLOOR_BYTES;
+  }
+
+  /** Every key held, with its values in an array of exactly their number: rows are sorted by key, stably, by counting. */
+  *#groups(): Generator<PairColumns, void, void> {
+    const rows = this.#values.length;
+    const ends = new Uint32Array(this.#keys.length);
+    const entries = this.#entries;
+    for (let row = 0; row < rows; row++) ends[entries[row] as number] = (ends[entries[row] as number] as number) + 1;
+    let sum = 0;
+    for (let e = 0; e < ends.length; e++) {
+      const count = ends[e] as number;
+      ends[e] = sum;
+      sum += count;
+    }
+    const order = new Uint32Array(rows);
+    for (let row = 0; row < rows; row++) {
+      const e = entries[row] as number;
+      order[ends[e] as number] = row;
+      ends[e] = (ends[e] as number) + 1;
+    }
+    let at = 0;
+    for (let from = 0; from < ends.length; from += BATCH_RECORDS) {
+      const to = Math.min(ends.length, from + BATCH_RECORDS);
+      const groups: unknown[][] = [];
+      for (let e = from; e < to; e++) {
+        const end = ends[e] as number;
+        groups.push(this.#options.parents === 0 ? this.#rowsOf(order, at, end) : this.#byParent(order, at, end));
+        at = end;
+      }
+      yield { keys: this.#keys.slice(from, to), values: groups, count: to - from };
+    }
+  }
+
+  #byParent(order: Uint32Array, from: number, to: number): unknown[][] {
+    const groups: unknown[][] = [];
+    let at = from;
+    for (let parent = 0; parent < this.#options.parents; parent++) {
+      const bound = this.#starts[parent + 1] ?? Infinity;
+      let end = at;
+      while (end < to && (order[end] as number) < bound) end++;
+      groups.push(this.#rowsOf(order, at, end));
+      at = end;
+    }
+    return groups;
+  }
+
+  #rowsOf(order: Uint32Array, from: number, to: number): unknown[] {
+    const values = this.#values;
+    if (to - from === 1) return [values[order[from] as number]];
+    const group = new Array<unknown>(to - from);
+    for (let i = from; i < to; i++) group[i - from] = values[order[i] as number];
+    return group;
   }
 
   *#spilledResults(): Generator<{ keys: ArrayLike<unknown>; values: ArrayLike<unknown>; seqs: Float64Array }> {
@@ -199,8 +263,9 @@ export class GroupTable {
         }
       }
       if (below.#file === null) {
-        for (let i = 0; i < below.#keys.length; i++) {
-          into.add(below.#seqs[i] as number, below.#keys[i], below.#groups[i]);
+        let entry = 0;
+        for (const { keys, values, count } of below.#groups()) {
+          for (let i = 0; i < count; i++) into.add(below.#seqs[entry++] as number, keys[i], values[i]);
         }
       } else {
         for (const { keys, values, seqs } of below.#spilledResults()) {
@@ -228,6 +293,12 @@ export class GroupTable {
 /** Signed, as an Int32Array gives it back. */
 function hashOf(key: unknown): number {
   if (typeof key === "string") return hashString(key) | 0;
-  if (typeof key === "number") return hashNumber(key) | 0;
+  if (typeof key === "number") {
+    const integer = key | 0;
+    if (integer !== key) return hashNumber(key) | 0;
+    // A mixture of all bits, because slots and buckets take the low ones.
+    const h = Math.imul(integer ^ (integer >>> 16), 0x45d9f3b);
+    return Math.imul(h ^ (h >>> 15), 0x2c1b3c6d) ^ (h >>> 13);
+  }
   return hashKey(key) | 0;
 }
