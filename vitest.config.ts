@@ -7,6 +7,8 @@ export default defineConfig({
     hookTimeout: 60_000,
     pool: "forks",
     maxWorkers: 2,
+    // The built engine is loaded by Node as its users load it, not transformed.
+    server: { deps: { external: [/\/dist\//] } },
     // Source errors are `npm run types`' business; here only what test/types expects of the compiler.
     typecheck: {
       enabled: true,

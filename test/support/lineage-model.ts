@@ -152,7 +152,7 @@ export class LineageModel {
         const key = keyed ? pair(record)[0] : null;
         const at =
           partitioner.kind === "roundRobin"
-            ? (partition + position) % count
+            ? (partitionOfHash(hashKey(partition), count) + position) % count
             : by === null
               ? partitionOfHash(hashKey(key), count)
               : (by(key, count) as number);
