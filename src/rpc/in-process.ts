@@ -1,32 +1,41 @@
-// Connections over MessagePorts: between threads of a process, or within one. The bytes are the wire's, and no object
-// passes by reference: a sender that goes on using its buffer does not change what the receiver reads.
+// A connection between two shells of one thread. The bytes are the wire's encoded messages; each arrives in a later turn of
+// the loop, so that neither side is ever called from inside its own `send`. No object passes by reference: a sender that goes
+// on using its buffer does not change what the receiver reads.
 
-import { MessageChannel, type MessagePort } from "node:worker_threads";
 import { type Connection, ConnectionHandlers } from "./connection.js";
 
-/** Two ends of one conversation in this process. */
+/** Two ends of one conversation in this thread. */
 export function connectionPair(): [Connection, Connection] {
-  const { port1, port2 } = new MessageChannel();
-  return [portConnection(port1), portConnection(port2)];
+  const left = new ConnectionHandlers();
+  const right = new ConnectionHandlers();
+  return [end(left, right), end(right, left)];
 }
 
-/** One end over a port whose other end is given to `portConnection` elsewhere. */
-export function portConnection(port: MessagePort): Connection {
-  const handlers = new ConnectionHandlers();
-  port.on("message", (bytes: Uint8Array) => handlers.message(bytes));
-  // A thread that dies closes its ports: the other side learns it here.
-  port.on("close", () => handlers.end(null));
+function end(own: ConnectionHandlers, other: ConnectionHandlers): Connection {
+  let queue: Uint8Array[] = [];
+  let closing = false;
+  const flush = (): void => {
+    const messages = queue;
+    queue = [];
+    for (const bytes of messages) other.message(bytes);
+    if (!closing) return;
+    own.end(null);
+    other.end(null);
+  };
   return {
     send(bytes) {
-      if (handlers.isEnded) return;
-      // Encoders hand out slices of a shared pool, so the message gets memory of its own and then moves without a copy.
-      const own = new Uint8Array(bytes);
-      port.postMessage(own, [own.buffer]);
+      if (own.isEnded || closing) return;
+      if (queue.push(new Uint8Array(bytes)) === 1) setImmediate(flush);
     },
-    onMessage: (handler) => handlers.onMessage(handler),
-    onClose: (handler) => handlers.onClose(handler),
-    close: () => port.close(),
-    // Ports hand over at once.
-    bufferedBytes: 0,
+    onMessage: (handler) => own.onMessage(handler),
+    onClose: (handler) => own.onClose(handler),
+    close() {
+      if (closing || own.isEnded) return;
+      closing = true;
+      if (queue.length === 0) setImmediate(flush);
+    },
+    get bufferedBytes() {
+      return queue.reduce((sum, bytes) => sum + bytes.byteLength, 0);
+    },
   };
 }

@@ -9,4 +9,4 @@ export type { Connection } from "./connection.js";
 export { BlockClient } from "./grpc/block-client.js";
 export { type CallOptions, type DialOptions, dial, type RpcChannel } from "./grpc/channel.js";
 export { type RpcServer, type ServeOptions, type Services, serve } from "./grpc/server.js";
-export { connectionPair, portConnection } from "./in-process.js";
+export { connectionPair } from "./in-process.js";

@@ -5,6 +5,7 @@
 import { rmSync } from "node:fs";
 import { Worker } from "node:worker_threads";
 import { fromWireError, MillraceError } from "../../core/errors.js";
+import { MessageBatcher, splitBatch } from "../../core/message-batch.js";
 import type { DriverToMaster, MasterToDriver } from "../../protocol/driver.js";
 import type { MasterLink } from "../master-link.js";
 import type { FromService, ServiceData, ToService } from "./messages.js";
@@ -32,6 +33,7 @@ export class ServiceLink implements MasterLink {
   /** Questions without an answer yet: what keeps the process alive. */
   readonly #pending = new Set<string>();
   #ended: { promise: Promise<void>; resolve: () => void };
+  readonly #outgoing = new MessageBatcher((batch) => this.#thread.postMessage({ kind: "driver", batch } satisfies ToService, [batch.buffer]));
   #over = false;
 
   constructor(entry: URL, data: ServiceData, codec: LinkCodec, slot: CallingThreadSlot | null) {
@@ -55,7 +57,7 @@ export class ServiceLink implements MasterLink {
     if (this.#over) return;
     const question = questionOf(message);
     if (question !== null) this.#await(question);
-    this.#post({ kind: "driver", bytes: this.#codec.encode(message) });
+    this.#outgoing.add(this.#codec.encode(message));
   }
 
   onMessage(handler: (message: MasterToDriver) => void): void {
@@ -70,6 +72,7 @@ export class ServiceLink implements MasterLink {
   async close(): Promise<void> {
     if (this.#over) return;
     this.#await("shutdown");
+    this.#outgoing.flush();
     this.#post({ kind: "shutdown" });
     const timer = setTimeout(() => void this.#thread.terminate(), CLOSE_TIMEOUT_MS);
     await this.#ended.promise;
@@ -82,13 +85,14 @@ export class ServiceLink implements MasterLink {
       case "ready":
         this.#leftovers = message;
         return;
-      case "driver": {
-        const decoded = this.#codec.decode(message.bytes);
-        const answer = answerOf(decoded);
-        if (answer !== null) this.#answered(answer);
-        this.#message(decoded);
+      case "driver":
+        for (const bytes of splitBatch(message.batch)) {
+          const decoded = this.#codec.decode(bytes);
+          const answer = answerOf(decoded);
+          if (answer !== null) this.#answered(answer);
+          this.#message(decoded);
+        }
         return;
-      }
       case "slotCall":
         void this.#runHere(message.id, message.call, message.port);
         return;

@@ -5,6 +5,7 @@
 import { randomBytes } from "node:crypto";
 import { parentPort, workerData } from "node:worker_threads";
 import { toWireError } from "../../core/errors.js";
+import { MessageBatcher, splitBatch } from "../../core/message-batch.js";
 import { createLogger } from "../../core/log.js";
 import { parseMasterUrl } from "../../core/master-url.js";
 import { fromPortableOptions } from "../../core/options.js";
@@ -36,8 +37,10 @@ async function start(): Promise<void> {
   };
   port.on("message", (message: ToService) => {
     if (message.kind === "driver") {
-      if (backend === null) early.push(message.bytes);
-      else backend.connection.send(message.bytes);
+      for (const bytes of splitBatch(message.batch)) {
+        if (backend === null) early.push(bytes);
+        else backend.connection.send(bytes);
+      }
     } else if (message.kind === "slotOutcome") {
       const call = calls.get(message.id);
       calls.delete(message.id);
@@ -69,11 +72,10 @@ async function start(): Promise<void> {
     return;
   }
   const { connection } = backend;
-  connection.onMessage((bytes) => {
-    const own = new Uint8Array(bytes);
-    post({ kind: "driver", bytes: own }, [own.buffer]);
-  });
+  const outgoing = new MessageBatcher((batch) => post({ kind: "driver", batch }, [batch.buffer]));
+  connection.onMessage((bytes) => outgoing.add(bytes));
   connection.onClose((error) => {
+    outgoing.flush();
     if (stopping) return;
     post({ kind: "failed", error: toWireError(error ?? new Error("the master closed the connection"), "MASTER_LOST") });
   });

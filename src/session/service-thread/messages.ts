@@ -1,5 +1,5 @@
 // What the user's thread and the session's service thread say to each other. Driver and master messages travel encoded, the
-// same bytes as on the wire; the rest is about the thread itself.
+// same bytes as on the wire, in batches (core/message-batch.ts); the rest is about the thread itself.
 
 import type { MessagePort } from "node:worker_threads";
 import type { WireError } from "../../core/errors.js";
@@ -17,7 +17,7 @@ export interface ServiceData {
 }
 
 export type ToService =
-  | { readonly kind: "driver"; readonly bytes: Uint8Array }
+  | { readonly kind: "driver"; readonly batch: Uint8Array }
   /** The outcome of a `slotCall`: tasks on the calling thread (`local`). */
   | { readonly kind: "slotOutcome"; readonly id: number; readonly outcome: unknown; readonly error: string | null }
   | { readonly kind: "shutdown" };
@@ -25,7 +25,7 @@ export type ToService =
 export type FromService =
   /** The thread is up; what it says must be removed if the process ends without a stop. */
   | { readonly kind: "ready"; readonly directories: readonly string[]; readonly pids: readonly number[] }
-  | { readonly kind: "driver"; readonly bytes: Uint8Array }
+  | { readonly kind: "driver"; readonly batch: Uint8Array }
   | { readonly kind: "slotCall"; readonly id: number; readonly call: unknown; readonly port: MessagePort | null }
   | { readonly kind: "failed"; readonly error: WireError }
   /** Everything is released; the thread ends by itself. */
