@@ -1,6 +1,7 @@
 // The slot's side of module references: the same version of a package is looked for beside the user's file and in the module
 // roots of the worker; else the driver's bundle of it is run. Modules that only an import can load are loaded by `prepare`.
 
+import { existsSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { pathToFileURL } from "node:url";
@@ -105,6 +106,21 @@ function asNamespace(node: ModuleNode, exports: unknown): unknown {
 /** `import()` as the file of that URL would do it; "" is a file of the working directory. */
 export function importerOf(url: string): (specifier: string, options?: object) => Promise<unknown> {
   return importerAt(url === "" ? pathToFileURL(`${process.cwd()}/_`).href : url);
+}
+
+/** `import()` as vite's test runner writes it: paths are absolute, or begin at a root folder somewhere above the file. */
+export function rootedImporterOf(url: string): (specifier: string, options?: object) => Promise<unknown> {
+  const load = importerOf(url);
+  return (specifier, options) => load(specifier.startsWith("/") ? rooted(specifier, pathOfUrl(url)) : specifier, options);
+}
+
+function rooted(specifier: string, from: string): string {
+  const path = specifier.replace(/^\/@fs(?=\/)/, "").replace(/[?#].*$/, "");
+  if (existsSync(path)) return pathToFileURL(path).href;
+  for (let folder = dirname(from); ; folder = dirname(folder)) {
+    if (existsSync(join(folder, path))) return pathToFileURL(join(folder, path)).href;
+    if (dirname(folder) === folder) return specifier;
+  }
 }
 
 /** What `import.meta` says in the file of that URL. */
