@@ -24,7 +24,7 @@ let cluster: Session;
 beforeAll(async () => {
   ({ session: model } = await openFakeSession());
   cluster = await engine.open("local-cluster[2,1,512m]", {
-    "memory.taskBytes": "64k",
+    "memory.taskBytes": "16k",
     "shuffle.localReads": false,
     "shuffle.flushBytes": "128k",
   });
@@ -47,6 +47,8 @@ test("any chain of operations", () =>
     { numRuns: 15, seed: SEED },
   ));
 
+const concat = (a: string, b: string) => a + b;
+
 test("both workers run tasks, and what does not fit in the budget is spilled", async () => {
   const pairs = cluster.parallelize(input.left, 8);
   const spilled: Record<string, number> = {};
@@ -65,15 +67,8 @@ test("both workers run tasks, and what does not fit in the budget is spilled", a
       )
       .count(),
   );
-  await run("aggregateByKey", () =>
-    pairs
-      .aggregateByKey(
-        "",
-        (a, b) => a + b,
-        (a, b) => a + b,
-        2,
-      )
-      .count(),
-  );
+  // A combining table may hold 64 KiB without asking.
+  const words = cluster.parallelize(largeInput(20_000, SEED).left, 2).mapValues((v) => v.repeat(8));
+  await run("aggregateByKey", () => words.aggregateByKey("", concat, concat, 2).count());
   for (const [name, bytes] of Object.entries(spilled)) expect.soft(bytes, name).toBeGreaterThan(0);
 });
