@@ -8,7 +8,7 @@ import * as v8 from "node:v8";
 import type { ClassConstructor, ClassRegistry } from "../codec/class-registry.js";
 import { MillraceError } from "../core/errors.js";
 import { blobHash } from "../core/ids.js";
-import type { FunctionRef } from "../plan/function.js";
+import { type FunctionRef, functionsIn } from "../plan/function.js";
 import { type Analysis, analyze, type FreeName } from "./analyze.js";
 import { builtinPath, isStandardGlobal, nodeModuleOf } from "./builtins.js";
 import type { Encoded, FunctionNode, Node, Property, Shape } from "./format.js";
@@ -53,12 +53,13 @@ export class Capturer {
 
   /** Reads the variables that `fn` uses now. Throws CAPTURE_FAILED or NESTED_RDD. `method` is for the message. */
   capture(fn: AnyFunction, method: string): FunctionRef {
-    const bytes = this.#encode(fn, method);
+    const { bytes, classes } = this.#encode(fn, method);
     const name = fn.name !== "" ? fn.name : Function.prototype.toString.call(fn).slice(0, 40);
-    return { hash: blobHash(createHash("sha256").update(bytes).digest("hex")), bytes, async: isAsync(fn), name };
+    const hash = blobHash(createHash("sha256").update(bytes).digest("hex"));
+    return { hash, bytes, async: isAsync(fn), name, ...(classes.length === 0 ? {} : { classes }) };
   }
 
-  #encode(fn: AnyFunction, method: string): Uint8Array {
+  #encode(fn: AnyFunction, method: string): { readonly bytes: Uint8Array; readonly classes: readonly string[] } {
     const walk = new Walk(
       this.#options,
       this.#packages,
@@ -67,7 +68,7 @@ export class Capturer {
     );
     try {
       walk.encode(fn);
-      return v8.serialize(walk.nodes);
+      return { bytes: v8.serialize(walk.nodes), classes: [...new Set(walk.nodes.flatMap(classesOf))] };
     } catch (cause) {
       if (cause instanceof MillraceError) throw cause;
       const why =
@@ -87,7 +88,7 @@ export class Capturer {
     this.#naming = true;
     try {
       const content = createHash("sha256")
-        .update(this.#encode(maker as unknown as AnyFunction, method))
+        .update(this.#encode(maker as unknown as AnyFunction, method).bytes)
         .digest("base64url")
         .slice(0, 22);
       let id = `${maker.name}@${content}`;
@@ -99,6 +100,13 @@ export class Capturer {
       this.#naming = false;
     }
   }
+}
+
+/** Ids of the classes that reviving a node makes known. */
+function classesOf(node: Node): readonly string[] {
+  if (node.kind === "reference") return functionsIn(node.reference).flatMap((fn) => fn.classes ?? []);
+  const id = node.kind === "function" || node.kind === "module" ? node.classId : undefined;
+  return id === undefined ? [] : [id];
 }
 
 function isAsync(fn: object): boolean {

@@ -111,7 +111,8 @@ export function importerOf(url: string): (specifier: string, options?: object) =
 /** `import()` as vite's test runner writes it: paths are absolute, or begin at a root folder somewhere above the file. */
 export function rootedImporterOf(url: string): (specifier: string, options?: object) => Promise<unknown> {
   const load = importerOf(url);
-  return (specifier, options) => load(specifier.startsWith("/") ? rooted(specifier, pathOfUrl(url)) : specifier, options);
+  return (specifier, options) =>
+    load(specifier.startsWith("/") ? rooted(specifier, pathOfUrl(url)) : specifier, options);
 }
 
 function rooted(specifier: string, from: string): string {

@@ -7,10 +7,11 @@ import * as v8 from "node:v8";
 import * as vm from "node:vm";
 import type { ClassConstructor, ClassRegistry } from "../codec/class-registry.js";
 import { MillraceError } from "../core/errors.js";
+import { functionsIn } from "../plan/function.js";
 import { IMPORT_NAME, META_NAME } from "./analyze.js";
 import { builtinAt } from "./builtins.js";
 import type { Encoded, FunctionNode, Node, Property, Shape } from "./format.js";
-import { importerOf, type ModuleOptions, Modules, metaOf } from "./modules.js";
+import { importerOf, type ModuleOptions, Modules, metaOf, rootedImporterOf } from "./modules.js";
 
 type AnyFunction = (...args: never[]) => unknown;
 
@@ -45,9 +46,15 @@ export class Reviver {
     if (this.#functions.has(ref.hash)) return;
     const imports: Promise<void>[] = [];
     for (const node of this.#nodes(ref)) {
-      if (node.kind !== "module") continue;
-      const loading = this.#modules.prepare(node);
-      if (loading !== null) imports.push(loading);
+      if (node.kind === "module") {
+        const loading = this.#modules.prepare(node);
+        if (loading !== null) imports.push(loading);
+      } else if (node.kind === "reference") {
+        for (const inner of functionsIn(node.reference)) {
+          const loading = this.prepare(inner);
+          if (loading !== undefined) imports.push(loading);
+        }
+      }
     }
     if (imports.length > 0) return Promise.all(imports).then(() => undefined);
   }
@@ -170,7 +177,7 @@ class Revival {
       case "require":
         return keep(createRequire(node.url));
       case "import":
-        return keep(importerOf(node.url));
+        return keep(rootedImporterOf(node.url));
       case "meta":
         return keep(metaOf(node.url));
       case "millrace":

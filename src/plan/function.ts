@@ -20,6 +20,29 @@ export interface FunctionRef {
   readonly async: boolean;
   /** For messages: the function's own name or its first characters. */
   readonly name: string;
+  /** Ids of the travelling classes that reviving it makes known; absent when there are none. */
+  readonly classes?: readonly string[];
+}
+
+/** Every function that plan data refers to, wherever it stands in it. Not those inside another function's bytes. */
+export function functionsIn(data: unknown): FunctionRef[] {
+  const found: FunctionRef[] = [];
+  collect(data, found);
+  return found;
+}
+
+function collect(data: unknown, found: FunctionRef[]): void {
+  if (typeof data !== "object" || data === null || ArrayBuffer.isView(data)) return;
+  if (Array.isArray(data)) {
+    for (const item of data) collect(item, found);
+    return;
+  }
+  const candidate = data as Partial<FunctionRef>;
+  if (typeof candidate.hash === "string" && candidate.bytes instanceof Uint8Array) {
+    found.push(data as FunctionRef);
+    return;
+  }
+  for (const member of Object.values(data)) collect(member, found);
 }
 
 /** `flatMap at counts.ts:12:5`. */

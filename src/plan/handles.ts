@@ -53,6 +53,8 @@ export class TaskHandles {
         ? new TaskBroadcast(reference, this.#runtime)
         : new TaskAccumulator(reference, this.#runtime, (accumulator) => this.#touched.add(accumulator));
     this.#live.set(reference.id, made);
+    // Records that hold its values may be decoded where it is never read.
+    for (const fn of reference.classes) this.#runtime.revive(fn);
     return made;
   }
 
@@ -84,7 +86,6 @@ export class TaskBroadcast {
   /** Fetched and decoded at first use, once a slot. */
   get value(): unknown {
     if (this.#loaded === null) {
-      for (const fn of this.#reference.classes) this.#runtime.revive(fn);
       this.#loaded = { value: this.#runtime.decode(this.#runtime.loadBlob(this.#reference.hash)) };
     }
     return this.#loaded.value;
@@ -112,10 +113,7 @@ export class TaskAccumulator {
   }
 
   add(amount: unknown): void {
-    if (this.#add === null) {
-      for (const fn of this.#reference.classes) this.#runtime.revive(fn);
-      this.#add = this.#runtime.revive(this.#reference.add) as (total: unknown, amount: unknown) => unknown;
-    }
+    this.#add ??= this.#runtime.revive(this.#reference.add) as (total: unknown, amount: unknown) => unknown;
     if (this.#partial === null) {
       this.#partial = { value: this.#runtime.decode(this.#reference.zero) };
       this.#onTouch(this);

@@ -9,7 +9,7 @@
 import { createHash } from "node:crypto";
 import { type BlobHash, blobHash, type JobId, type NodeId, type ShuffleId, type StageId } from "../core/ids.js";
 import { pack } from "../core/packed.js";
-import { type CallSite, formatCallSite } from "./function.js";
+import { type CallSite, type FunctionRef, formatCallSite, functionsIn } from "./function.js";
 import type { ActionSpec, Aggregator, LineageNode, StorageLevel } from "./lineage.js";
 import {
   type CountedPartitioner,
@@ -93,6 +93,8 @@ class Lowering {
   readonly #orders = new Map<NodeId, readonly NodeId[]>();
   readonly #ids = new Map<Draft, StageId>();
   readonly #shapes = new Map<NodeId, StageShape>();
+  /** Of the whole lineage below a draft: a function for every travelling class, by the class's id. */
+  readonly #carried = new Map<Draft, ReadonlyMap<string, FunctionRef>>();
 
   constructor(request: LowerRequest) {
     this.#request = request;
@@ -247,7 +249,9 @@ class Lowering {
   #stage(draft: Draft): Stage {
     const { job, accumulators, action, resolvedSources } = this.#request;
     const nodes = this.#nodesOf(draft.root).map((id) => this.#fragmentNode(id));
-    const fragment: Fragment = { nodes, output: draft.output((one) => this.#idOf(one)), accumulators };
+    const output = draft.output((one) => this.#idOf(one));
+    const carriers = this.#carriers(draft, [nodes, output]);
+    const fragment: Fragment = { nodes, output, accumulators, ...(carriers.length === 0 ? {} : { carriers }) };
     const bytes = pack(fragment);
     const shape = draft.root === null ? null : this.#shapeOf(draft.root);
     const parents = this.#parents(draft);
@@ -272,6 +276,20 @@ class Lowering {
         draft.kind === "result" &&
         (action.kind === "saveAsTextFile" || action.kind === "foreach" || action.kind === "foreachPartition"),
     };
+  }
+
+  /** What the fragment must carry besides its own functions. Drafts come parents first. */
+  #carriers(draft: Draft, own: unknown): FunctionRef[] {
+    const here = new Map<string, FunctionRef>();
+    const below = new Map<string, FunctionRef>();
+    for (const fn of functionsIn(own)) for (const id of fn.classes ?? []) keepSmaller(here, id, fn);
+    for (const parent of this.#parents(draft)) {
+      for (const [id, fn] of this.#carried.get(parent) ?? []) keepSmaller(below, id, fn);
+    }
+    const extra = new Set([...below].flatMap(([id, fn]) => (here.has(id) ? [] : [fn])));
+    for (const [id, fn] of here) keepSmaller(below, id, fn);
+    this.#carried.set(draft, below);
+    return [...extra];
   }
 
   #shapeOf(root: NodeId): StageShape {
@@ -341,6 +359,11 @@ class Lowering {
   #storage(id: NodeId): StorageLevel {
     return this.#request.storage.get(id) ?? "NONE";
   }
+}
+
+function keepSmaller(carried: Map<string, FunctionRef>, id: string, fn: FunctionRef): void {
+  const known = carried.get(id);
+  if (known === undefined || fn.bytes.byteLength < known.bytes.byteLength) carried.set(id, fn);
 }
 
 /** A range of one partition needs no bounds: everything goes to the same place. */

@@ -80,6 +80,11 @@ export interface Fragment {
   readonly output: FragmentOutput;
   /** Codec form of the driver's accumulator ids that functions may add to, for early checks. */
   readonly accumulators: readonly number[];
+  /**
+   * Functions of the lineage before this stage that carry classes which none of the fragment's own does: records of these
+   * classes may come through an exchange. A slot revives them before it decodes. Absent when there are none.
+   */
+  readonly carriers?: readonly FunctionRef[];
 }
 
 export type StageKind = "shuffleMap" | "value" | "result";

@@ -170,3 +170,31 @@ test("10,000 steps and 2,000 shuffles deep", () => {
   const ids: NodeId[] = graph.stages.map((stage) => nodeId(stage.id));
   expect(ids).toEqual([...ids].sort((a, b) => a - b));
 });
+
+test("a stage carries functions of the lineage before it whose classes its own functions do not have, the smallest of each", () => {
+  const maker = (hash: string, bytes: number, ...classes: string[]) => ({
+    ...fn,
+    hash: blobHash(hash),
+    bytes: new Uint8Array(bytes),
+    classes,
+  });
+  const using = (id: number, parent: number, one: typeof fn): LineageNode => ({
+    ...base(id),
+    kind: "narrow",
+    parent: nodeId(parent),
+    operator: { op: "map", fn: one },
+    preservesPartitioning: false,
+  });
+  const nodes = [
+    rangeSource(1),
+    using(2, 1, maker("large", 9, "P")),
+    using(3, 2, maker("small", 4, "P", "Q")),
+    exchange(4, 3, { kind: "roundRobin", partitions: 2 }),
+    using(5, 4, maker("other", 5, "Q")),
+    exchange(6, 5, { kind: "roundRobin", partitions: 2 }),
+    narrow(7, 6),
+  ];
+  const graph = plan(nodes, 7, { 1: 2 });
+  const carried = [0, 1, 2].map((stage) => fragment(graph, stage).carriers?.map(({ hash }) => hash));
+  expect(carried).toEqual([undefined, ["small"], ["small"]]);
+});

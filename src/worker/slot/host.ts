@@ -2,13 +2,13 @@
 // that it serves, and the run of one attempt after the other. main.ts puts it on a piscina thread; `local` puts it on the
 // user's own thread.
 
-import { unpack } from "../../core/packed.js";
 import { MillraceError, toWireError } from "../../core/errors.js";
 import { formatTaskKey } from "../../core/ids.js";
+import { unpack } from "../../core/packed.js";
+import { functionsIn } from "../../plan/function.js";
 import type { Fragment } from "../../plan/stages.js";
 import { BlockingChannel } from "./blocking-channel.js";
 import { ConsoleCapture } from "./console-capture.js";
-import { functionsOf } from "./fragment-functions.js";
 import { ControlRow } from "./control-row.js";
 import type { SlotCall, SlotMessage, SlotOutcome, SlotRun, SlotSettings } from "./messages.js";
 import { runAttempt } from "./run-attempt.js";
@@ -60,11 +60,22 @@ export class SlotHost {
         this.#session = new SlotSession(key.session, ready.channel, ready.settings);
         this.#fragments.clear();
       }
-      if (call.fragment !== null) this.#fragments.set(call.launch.fragment, { fragment: unpack<Fragment>(call.fragment), prepared: false });
+      if (call.fragment !== null)
+        this.#fragments.set(call.launch.fragment, { fragment: unpack<Fragment>(call.fragment), prepared: false });
       const known = this.#fragments.get(call.launch.fragment);
-      if (known === undefined) throw new MillraceError("INTERNAL", `slot ${ready.settings.slot} was not given the fragment of ${formatTaskKey(key)}`);
+      if (known === undefined)
+        throw new MillraceError(
+          "INTERNAL",
+          `slot ${ready.settings.slot} was not given the fragment of ${formatTaskKey(key)}`,
+        );
       for (const locations of call.locations) this.#session.learn(locations);
-      const outcome = await runAttempt(known.fragment, known.prepared ? null : functionsOf(known.fragment), call, this.#session, ready);
+      const outcome = await runAttempt(
+        known.fragment,
+        known.prepared ? null : functionsIn(known.fragment),
+        call,
+        this.#session,
+        ready,
+      );
       known.prepared = outcome.kind === "succeeded" || known.prepared;
       return outcome;
     } catch (error) {

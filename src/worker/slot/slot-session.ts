@@ -58,9 +58,13 @@ export class SlotSession {
     return this.#reviver.classes;
   }
 
-  /** Imports what must be there before these functions can be revived (modules that only an import can load). */
+  /**
+   * Imports what must be there before these functions can be revived (modules that only an import can load), and makes known
+   * the classes that they carry: records of these may be decoded before any of the functions is called.
+   */
   async prepare(functions: readonly FunctionRef[]): Promise<void> {
     for (const fn of functions) if (!this.#live.has(fn.hash)) await this.#reviver.prepare(fn);
+    for (const fn of functions) if (fn.classes !== undefined) this.revive(fn);
   }
 
   revive(fn: FunctionRef): (...args: never[]) => unknown {
