@@ -3,7 +3,7 @@
 // source map registered; packages stay packages, resolved from the file that imports them, and `millrace` is this very build.
 // There are no hooks over node_modules.
 
-import { existsSync, readFileSync, realpathSync } from "node:fs";
+import { existsSync, readFileSync, realpathSync, statSync } from "node:fs";
 import { createRequire, isBuiltin, Module } from "node:module";
 import { dirname, extname, join, resolve } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
@@ -104,6 +104,11 @@ function existing(path: string): string {
     throw new MillraceError("PATH_NOT_FOUND", `there is no program ${path} (looked at ${file})`, {
       fields: { path: file },
     });
+  if (statSync(file).isDirectory()) {
+    throw new MillraceError("IS_A_DIRECTORY", `${path} is a directory; name the program in it`, {
+      fields: { path: file },
+    });
+  }
   if (LOADERS[extname(file)] === undefined) {
     throw new MillraceError(
       "PROGRAM_FAILED",

@@ -1,7 +1,9 @@
-// How the command line shows a failure: the code and message, what to do next, and the causes down to the user's own error,
-// whose stack is the one that helps.
+// How the command line shows a failure: the code and message, the user's own error with the stack in the user's files, and
+// what to do next. Frames of millrace's own are left out, except for a fault of millrace.
 
-import { isMillraceError } from "../core/errors.js";
+import { type ErrorCode, errorCatalog } from "../core/error-codes.js";
+import { isMillraceError, type MillraceError } from "../core/errors.js";
+import { userFrames } from "../session/job-errors.js";
 
 /** Writes the error to stderr. */
 export function reportError(error: unknown): void {
@@ -11,15 +13,28 @@ export function reportError(error: unknown): void {
 export function formatError(error: unknown): string {
   if (!isMillraceError(error)) return error instanceof Error ? (error.stack ?? error.message) : String(error);
   const lines = [`millrace: ${error.code}: ${error.message}`];
+  let above = error.message;
   for (let cause = error.cause; cause !== undefined; cause = (cause as Error).cause) {
-    if (!(cause instanceof Error)) {
-      lines.push(`  caused by: ${String(cause)}`);
-      break;
-    }
-    // Errors of ours on the way only repeat where it happened; the last one, the user's, comes with its stack.
-    const last = cause.cause === undefined;
-    lines.push(`  caused by: ${last ? (cause.stack ?? cause.message) : cause.message}`.replaceAll("\n", "\n  "));
+    const shown = formatCause(cause);
+    // A cause that says in one line what stands above already.
+    if (!above.includes(shown.replace(/^\w*Error: /, ""))) lines.push(`  caused by: ${shown.replaceAll("\n", "\n  ")}`);
+    if (!(cause instanceof Error)) break;
+    above = cause.message;
   }
-  lines.push(`  what to do: ${error.cure}`);
+  if (error.code === "INTERNAL") lines.push(error.stack ?? "");
+  lines.push(`  what to do: ${cureOf(error)}`);
   return lines.join("\n");
+}
+
+function formatCause(cause: unknown): string {
+  if (!(cause instanceof Error)) return String(cause);
+  if (isMillraceError(cause) && cause.code !== "INTERNAL") return cause.message;
+  return userFrames(cause.stack ?? `${cause.name}: ${cause.message}`);
+}
+
+/** A job fails because its tasks do: what helps is the cure of their error. */
+function cureOf(error: MillraceError): string {
+  const attempts = error.fields.attempts;
+  const last: unknown = Array.isArray(attempts) ? attempts.at(-1)?.code : undefined;
+  return typeof last === "string" && last in errorCatalog ? errorCatalog[last as ErrorCode].cure : error.cure;
 }

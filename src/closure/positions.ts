@@ -11,11 +11,18 @@ import type { CallSite } from "../plan/function.js";
 type AnyFunction = (...args: never[]) => unknown;
 type RawMap = ConstructorParameters<typeof TraceMap>[0];
 
-const maps = new Map<string, TraceMap | null>();
+/** On the global object: the command line registers a program's map, the program's own millrace, another bundle, reads it. */
+const mapsKey: unique symbol = Symbol.for("millrace.sourceMaps");
+
+function sharedMaps(): Map<string, TraceMap | null> {
+  const holder = globalThis as { [mapsKey]?: Map<string, TraceMap | null> };
+  holder[mapsKey] ??= new Map();
+  return holder[mapsKey];
+}
 
 /** A map (JSON or object) for code that runs under `url`. Its sources are absolute, or relative to `url`. */
 export function registerSourceMap(url: string, map: RawMap): void {
-  maps.set(keyOf(url), traceMap(map, url));
+  sharedMaps().set(keyOf(url), traceMap(map, url));
 }
 
 /** Where the user called `method`: the frame above `skipAbove`, in the user's source. Lines and columns from 1. */
@@ -75,6 +82,7 @@ function hasMap(file: string): boolean {
 }
 
 function mapOf(file: string): TraceMap | null {
+  const maps = sharedMaps();
   const key = keyOf(file);
   let map = maps.get(key);
   if (map === undefined) maps.set(key, (map = findMap(key)));

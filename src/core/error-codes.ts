@@ -10,64 +10,184 @@ const row = (cause: string, cure: string): CatalogRow => ({ cause, cure });
 
 export const errorCatalog = {
   // Use of the API
-  INVALID_ARGUMENT: row("An argument has a type or value that the method does not take.", "Read the message: it names the argument, what was expected and what was given."),
-  UNKNOWN_OPTION: row("An option is not one of millrace's.", "Use the nearest valid name that the message gives; `millrace config` lists all."),
+  INVALID_ARGUMENT: row(
+    "An argument has a type or value that the method does not take.",
+    "Read the message: it names the argument, what was expected and what was given.",
+  ),
+  UNKNOWN_OPTION: row(
+    "An option is not one of millrace's.",
+    "Use the nearest valid name that the message gives; `millrace config` lists all.",
+  ),
   INVALID_OPTION: row("An option's value cannot be read.", "Give a value of the form that the message shows."),
-  INVALID_MASTER_URL: row("The master URL is none of the known forms.", "Use local, local[N], local[*], local-cluster[workers,slots,memory] or millrace://host:port."),
-  SESSION_STOPPED: row("The session was stopped before or during the call.", "Open a new Session, or move session.stop() after the last action."),
-  NOT_A_PAIR: row("A pair operation met a record that is not a [key, value] array of length 2.", "Map the records to [key, value] before the operation."),
-  INVALID_KEY: row("A key holds something that cannot be compared by content: a function, symbol, Map, Set, Promise or a class instance that does not travel.", "Use strings, numbers, bigints, booleans, null, Dates, bytes, or arrays and plain objects of these."),
-  EMPTY_COLLECTION: row("An action that needs at least one record ran on none (reduce, first, min, max).", "Use fold or aggregate with a zero value, or test with take(1)."),
-  NESTED_RDD: row("An RDD or a Session is used inside a function that runs in a task.", "Collect or broadcast the inner data first; tasks cannot start jobs."),
-  SYNC_FUNCTION_REQUIRED: row("A function that combines, compares, hashes or partitions is async.", "Do the asynchronous work in a map before it."),
+  INVALID_MASTER_URL: row(
+    "The master URL is none of the known forms.",
+    "Use local, local[N], local[*], local-cluster[workers,slots,memory] or millrace://host:port.",
+  ),
+  SESSION_STOPPED: row(
+    "The session was stopped before or during the call.",
+    "Open a new Session, or move session.stop() after the last action.",
+  ),
+  NOT_A_PAIR: row(
+    "A pair operation met a record that is not a [key, value] array of length 2.",
+    "Map the records to [key, value] before the operation.",
+  ),
+  INVALID_KEY: row(
+    "A key holds something that cannot be compared by content: a function, symbol, Map, Set, Promise or a class instance that does not travel.",
+    "Use strings, numbers, bigints, booleans, null, Dates, bytes, or arrays and plain objects of these.",
+  ),
+  EMPTY_COLLECTION: row(
+    "An action that needs at least one record ran on none (reduce, first, min, max).",
+    "Use fold or aggregate with a zero value, or test with take(1).",
+  ),
+  NESTED_RDD: row(
+    "An RDD or a Session is used inside a function that runs in a task.",
+    "Collect or broadcast the inner data first; tasks cannot start jobs.",
+  ),
+  SYNC_FUNCTION_REQUIRED: row(
+    "A function that combines, compares, hashes or partitions is async.",
+    "Do the asynchronous work in a map before it.",
+  ),
   // Capturing functions
-  CAPTURE_FAILED: row("A variable that a function uses cannot travel to a worker.", "Create the value inside the function, or inside mapPartitions once a partition; the message names the variable and its line."),
-  MODULE_NOT_FOUND: row("A worker could not load a module that a function refers to, in the same version.", "Install the package where the worker runs, or let millrace bundle it from the driver's project."),
-  CLASS_NOT_TRAVELLING: row("A record is an instance of a class that did not travel with the plan.", "Refer to the class in one of the job's functions, or return plain objects."),
-  RECORD_NOT_ENCODABLE: row("A record holds something that exists in one process only: a function, symbol, promise, generator, weak collection or native handle.", "Return plain data from the function; the message names the place inside the record."),
+  CAPTURE_FAILED: row(
+    "A variable that a function uses cannot travel to a worker.",
+    "Create the value inside the function, or inside mapPartitions once a partition; the message names the variable and its line.",
+  ),
+  MODULE_NOT_FOUND: row(
+    "A worker could not load a module that a function refers to, in the same version.",
+    "Install the package where the worker runs, or let millrace bundle it from the driver's project.",
+  ),
+  CLASS_NOT_TRAVELLING: row(
+    "A record is an instance of a class that did not travel with the plan.",
+    "Refer to the class in one of the job's functions, or return plain objects.",
+  ),
+  RECORD_NOT_ENCODABLE: row(
+    "A record holds something that exists in one process only: a function, symbol, promise, generator, weak collection or native handle.",
+    "Return plain data from the function; the message names the place inside the record.",
+  ),
   // Running user code
-  TASK_FAILED: row("A function of the job threw.", "The message and the cause have the function's own error and stack."),
-  WRONG_SHAPE: row("A function returned something of another shape than its operation needs.", "Return what the message says (for flatMap: an iterable; for a pair: an array of length 2)."),
-  OUT_OF_MEMORY: row("A slot needed more memory than the worker allows.", "Use more partitions, a combining operation instead of a grouping one, fewer slots, or more --memory."),
-  SLOT_DIED: row("The thread that ran the task ended by itself: process.exit, a native crash or an uncaught error in a callback.", "Remove process.exit from the function; look at the worker's log for native crashes."),
-  TASK_TIMEOUT: row("A task ran longer than task.timeout allows.", "Raise task.timeout, or find the loop that does not end: the message names operator and partition."),
+  TASK_FAILED: row(
+    "A function of the job threw.",
+    "The message and the cause have the function's own error and stack: correct the function, or leave out what it cannot take by a filter before it.",
+  ),
+  WRONG_SHAPE: row(
+    "A function returned something of another shape than its operation needs.",
+    "Return what the message says (for flatMap: an iterable; for a pair: an array of length 2).",
+  ),
+  OUT_OF_MEMORY: row(
+    "A slot needed more memory than the worker allows.",
+    "Use more partitions, a combining operation instead of a grouping one, fewer slots, or more --memory.",
+  ),
+  SLOT_DIED: row(
+    "The thread that ran the task ended by itself: process.exit, a native crash or an uncaught error in a callback.",
+    "Remove process.exit from the function; look at the worker's log for native crashes.",
+  ),
+  TASK_TIMEOUT: row(
+    "A task ran longer than task.timeout allows.",
+    "Raise task.timeout, or find the loop that does not end: the message names operator and partition.",
+  ),
   TASK_CANCELLED: row("The task was cancelled with its job.", "Nothing: the job's own error says why."),
   // Jobs
-  JOB_FAILED: row("A task failed as often as task.maxFailures allows, so the job was ended.", "Read the cause: it is the last attempt's error; the fields list every attempt."),
-  JOB_CANCELLED: row("The job was cancelled by its AbortSignal, by session.stop() or because its driver vanished.", "Nothing if you asked for it; else look at the driver's log."),
-  RESULT_TOO_LARGE: row("The results of a job are larger than driver.maxResultSize.", "Use toLocalIterator, saveAsTextFile, or raise driver.maxResultSize."),
-  RECORD_TOO_LARGE: row("One record cannot be encoded: it is larger than the format allows.", "Split the record, or keep a reference to its place instead of its content."),
-  FETCH_FAILED: row("A shuffle block could not be read from the worker that wrote it.", "Look at whether that worker is alive; its outputs are recomputed."),
-  BLOCK_CORRUPT: row("A block's checksum does not match its bytes.", "Check the disk of the worker that the message names; the block is recomputed."),
-  NO_WORKERS: row("No worker registered within scheduler.workerTimeout.", "Start a worker with `millrace worker --master URL`, or look at its log."),
+  JOB_FAILED: row(
+    "A task failed as often as task.maxFailures allows, so the job was ended.",
+    "Read the cause: it is the last attempt's error; the fields list every attempt.",
+  ),
+  JOB_CANCELLED: row(
+    "The job was cancelled by its AbortSignal, by session.stop() or because its driver vanished.",
+    "Nothing if you asked for it; else look at the driver's log.",
+  ),
+  RESULT_TOO_LARGE: row(
+    "The results of a job are larger than driver.maxResultSize.",
+    "Use toLocalIterator, saveAsTextFile, or raise driver.maxResultSize.",
+  ),
+  RECORD_TOO_LARGE: row(
+    "One record cannot be encoded: it is larger than the format allows.",
+    "Split the record, or keep a reference to its place instead of its content.",
+  ),
+  FETCH_FAILED: row(
+    "A shuffle block could not be read from the worker that wrote it.",
+    "Look at whether that worker is alive; its outputs are recomputed.",
+  ),
+  BLOCK_CORRUPT: row(
+    "A block's checksum does not match its bytes.",
+    "Check the disk of the worker that the message names; the block is recomputed.",
+  ),
+  NO_WORKERS: row(
+    "No worker registered within scheduler.workerTimeout.",
+    "Start a worker with `millrace worker --master URL`, or look at its log.",
+  ),
   // Storage
-  PATH_NOT_FOUND: row("No file or directory is there.", "Check the path; relative paths are taken from the driver's working directory."),
+  PATH_NOT_FOUND: row(
+    "No file or directory is there.",
+    "Check the path; relative paths are taken from the driver's working directory.",
+  ),
   GLOB_MATCHED_NOTHING: row("A glob matches no file.", "Check the pattern; names that start with . or _ are hidden."),
   IS_A_DIRECTORY: row("A directory stands where a file is needed.", "Name a file, or add /* or /** to the path."),
   NOT_A_DIRECTORY: row("A file stands where a directory is needed.", "Choose another path."),
-  OUTPUT_EXISTS: row("The output path exists already.", "Remove it or choose another; millrace never overwrites an output."),
+  OUTPUT_EXISTS: row(
+    "The output path exists already.",
+    "Remove it or choose another; millrace never overwrites an output.",
+  ),
   PERMISSION_DENIED: row("The operating system refused access.", "Check owner and mode of the path."),
   DISK_FULL: row("The disk has no room left.", "Free space or set --local-dir to a larger disk."),
   READ_ONLY_FILE_SYSTEM: row("The file system is mounted read-only.", "Choose a writable path, or set --local-dir."),
-  IO_ERROR: row("The operating system reported an input/output error.", "The message has the call, the path and the system's code."),
+  IO_ERROR: row(
+    "The operating system reported an input/output error.",
+    "The message has the call, the path and the system's code.",
+  ),
   INVALID_TEXT: row("A file read as text is not UTF-8.", "Convert it (iconv -t UTF-8), or read it with binaryRecords."),
-  INVALID_FILE: row("A file is not what the format says: wrong length, broken compression.", "The message names file and offset."),
+  INVALID_FILE: row(
+    "A file is not what the format says: wrong length, broken compression.",
+    "The message names file and offset.",
+  ),
   UNSUPPORTED_COMPRESSION: row("The file's compression is not supported.", "Decompress it first; .gz is supported."),
-  UNSUPPORTED_SCHEME: row("The path's scheme has no file system.", "Use file: paths; s3: and dfs: need their own configuration."),
-  FILE_CHANGED: row("A file changed while a job read it.", "Write new files beside the old ones instead of overwriting."),
-  OUTPUT_NOT_SHARED: row("A file: output is written by workers on machines that do not share it.", "Write to a shared mount or an object store."),
+  UNSUPPORTED_SCHEME: row(
+    "The path's scheme has no file system.",
+    "Use file: paths; s3: and dfs: need their own configuration.",
+  ),
+  FILE_CHANGED: row(
+    "A file changed while a job read it.",
+    "Write new files beside the old ones instead of overwriting.",
+  ),
+  OUTPUT_NOT_SHARED: row(
+    "A file: output is written by workers on machines that do not share it.",
+    "Write to a shared mount or an object store.",
+  ),
   // Processes and wire
-  MASTER_UNREACHABLE: row("Nothing answers at the master's address.", "Start it with `millrace master`, check host and port."),
+  MASTER_UNREACHABLE: row(
+    "Nothing answers at the master's address.",
+    "Start it with `millrace master`, check host and port.",
+  ),
   NOT_A_MASTER: row("What answers at the address is not a millrace master.", "Check the port."),
-  VERSION_MISMATCH: row("The two processes run different versions of millrace.", "Install the same version everywhere."),
-  AUTHENTICATION_FAILED: row("The two sides do not hold the same secret.", "Give both the same secret file or MILLRACE_SECRET."),
+  VERSION_MISMATCH: row(
+    "The two processes run different versions of millrace.",
+    "Install the same version everywhere.",
+  ),
+  AUTHENTICATION_FAILED: row(
+    "The two sides do not hold the same secret.",
+    "Give both the same secret file or MILLRACE_SECRET.",
+  ),
   PERMISSION_REFUSED: row("The caller's role may not do this.", "Use the key of a role that may."),
-  INSECURE_LISTEN: row("Listening beyond loopback without TLS was refused.", "Add --insecure if the network is trusted."),
+  INSECURE_LISTEN: row(
+    "Listening beyond loopback without TLS was refused.",
+    "Add --insecure if the network is trusted.",
+  ),
   PORT_IN_USE: row("Another process listens on the port.", "Choose another --port, or 0 for a free one."),
-  MASTER_LOST: row("The connection to the master ended.", "Look at the master's log; run the program again when it is back."),
-  WORKER_LOST: row("A worker's connection ended or its heartbeat stopped.", "Look at its log and at the machine's memory."),
-  PROTOCOL_ERROR: row("A message from the other side cannot be read.", "Check that both sides run the same version; report it otherwise."),
-  PROGRAM_FAILED: row("The user's program could not be loaded or ended with an error.", "The cause has the program's own error."),
+  MASTER_LOST: row(
+    "The connection to the master ended.",
+    "Look at the master's log; run the program again when it is back.",
+  ),
+  WORKER_LOST: row(
+    "A worker's connection ended or its heartbeat stopped.",
+    "Look at its log and at the machine's memory.",
+  ),
+  PROTOCOL_ERROR: row(
+    "A message from the other side cannot be read.",
+    "Check that both sides run the same version; report it otherwise.",
+  ),
+  PROGRAM_FAILED: row(
+    "The user's program could not be loaded or ended with an error.",
+    "The cause has the program's own error.",
+  ),
   TIMEOUT: row("Something did not answer within its deadline.", "The message names who was waited for and how long."),
   INTERNAL: row("A fault of millrace itself.", "Please report it with the message and the event log."),
 } as const satisfies Record<string, CatalogRow>;

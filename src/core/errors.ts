@@ -6,7 +6,13 @@ import { type ErrorCode, errorCatalog } from "./error-codes.js";
 export type { ErrorCode } from "./error-codes.js";
 
 /** What an error's fields may hold: what JSON can say. */
-export type FieldValue = string | number | boolean | null | readonly FieldValue[] | { readonly [key: string]: FieldValue };
+export type FieldValue =
+  | string
+  | number
+  | boolean
+  | null
+  | readonly FieldValue[]
+  | { readonly [key: string]: FieldValue };
 export type ErrorFields = Readonly<Record<string, FieldValue>>;
 
 /** An error as it crosses processes. `stack` is that of the place where it was made. */
@@ -30,12 +36,13 @@ export interface ErrorDetails {
 export class MillraceError extends Error {
   override readonly name = "MillraceError";
   readonly code: ErrorCode;
-  readonly fields: ErrorFields;
+  declare readonly fields: ErrorFields;
 
   constructor(code: ErrorCode, message: string, details: ErrorDetails = {}) {
     super(message, details.cause === undefined ? undefined : { cause: details.cause });
     this.code = code;
-    this.fields = details.fields ?? {};
+    // Not enumerable: an error that nobody catches is printed with its message, stack and cause, not with every attempt.
+    Object.defineProperty(this, "fields", { value: details.fields ?? {} });
   }
 
   /** What to do next, from the catalogue. */
@@ -83,5 +90,7 @@ export function fromWireError(wire: WireError): MillraceError {
 
 /** Errors of another realm (vm contexts, Jest) are not `instanceof` ours. */
 function isErrorLike(value: unknown): value is Error {
-  return typeof value === "object" && value !== null && typeof (value as Error).message === "string" && "stack" in value;
+  return (
+    typeof value === "object" && value !== null && typeof (value as Error).message === "string" && "stack" in value
+  );
 }

@@ -23,13 +23,19 @@ export function jobError(wire: WireError, callerStack: string, mapStack: StackMa
   const attempt = inner?.cause !== undefined && isUserError(inner.cause) && wire.code === "JOB_FAILED" ? inner : null;
   const cause = attempt?.cause ?? inner;
   const message =
-    attempt === null || wire.message.includes(attempt.message) ? wire.message : `${wire.message}: ${attempt.message}`;
+    inner === undefined || wire.code !== "JOB_FAILED" ? wire.message : whyFirst(wire.message, inner.message);
   const error = new MillraceError(wire.code, message, {
     fields: { ...attempt?.fields, ...wire.fields },
     ...(cause === undefined ? {} : { cause: revive(cause, mapStack) }),
   });
   error.stack = `${error.name}: ${message}${callerStack === "" ? "" : `\n${callerStack}`}`;
   return error;
+}
+
+/** What went wrong before where and how often: "map at a.ts:3:5 threw in partition 1: RangeError: two (job 1 failed: ...)". */
+function whyFirst(story: string, why: string): string {
+  const where = story.endsWith(`: ${why}`) ? story.slice(0, -why.length - 2) : story;
+  return `${why} (${where})`;
 }
 
 /** The frames above `skipAbove`, source-mapped, to be shown as the place of a later rejection. */
@@ -42,13 +48,25 @@ export function captureCaller(skipAbove: (...args: never[]) => unknown, mapStack
 
 /** The build that this file is in; a worker's may lie elsewhere, as an installed package. */
 const ownFolder = new URL(".", import.meta.url).href;
-const ownFrame = /[\\/]millrace[\\/]dist[\\/]\w+\.c?js:\d+/;
+const ownFrame = /[\\/]millrace[\\/]dist[\\/]\w+\.c?js:\d+|\(millrace-\w+-\d+\.js:\d+/;
 
 /** A task's stack goes on from the user's function into millrace, which tells the user nothing. */
 export function withoutOwnFrames(stack: string, folder = ownFolder): string {
-  const lines = stack.split("\n");
-  const kept = lines.filter((line) => !(/^\s+at /.test(line) && (line.includes(folder) || ownFrame.test(line))));
-  return kept.some((line) => /^\s+at /.test(line)) ? kept.join("\n") : stack;
+  const kept = userFrames(stack, folder);
+  return FRAME.test(kept) ? kept : stack;
+}
+
+const FRAME = /^\s+at /m;
+
+/** The stack without any frame of millrace's: perhaps its first line alone. */
+export function userFrames(stack: string, folder = ownFolder): string {
+  const lines = stack
+    .split("\n")
+    .filter((line) => !(FRAME.test(line) && (line.includes(folder) || ownFrame.test(line))));
+  // Generated loops call a user's function as the property `fn` of an object, which says nothing.
+  return lines
+    .map((line) => line.replace(/^(\s+at )(?:Object\.fn \((.*)\)|Object\.(\S+) \[as fn\] )/, "$1$2$3 ").trimEnd())
+    .join("\n");
 }
 
 /** A user's error crosses as what it is not: a wire error whose only field is its name (core/errors toWireError). */
@@ -58,7 +76,12 @@ function isUserError(wire: WireError): boolean {
 
 function revive(wire: WireError, mapStack: StackMapper): Error {
   if (!isUserError(wire)) {
-    const error = fromWireError({ ...wire, ...(wire.stack === undefined ? {} : { stack: mapStack(wire.stack) }) });
+    // Where in millrace a user's mistake was noticed tells the user nothing; a fault of ours needs every frame.
+    const clean = wire.code === "INTERNAL" ? (stack: string) => stack : userFrames;
+    const error = fromWireError({
+      ...wire,
+      ...(wire.stack === undefined ? {} : { stack: mapStack(clean(wire.stack)) }),
+    });
     if (wire.cause !== undefined) error.cause = revive(wire.cause, mapStack);
     return error;
   }

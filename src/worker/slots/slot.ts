@@ -51,10 +51,7 @@ export class PiscinaSlot implements SlotThread {
       return (await pool.run(call)) as SlotOutcome;
     } catch (error) {
       if (this.#pool === pool) await this.terminate();
-      throw new MillraceError("SLOT_DIED", `the thread of slot ${this.index} ended while it ran a task: ${(error as Error).message}`, {
-        fields: { slot: this.index },
-        cause: error,
-      });
+      throw slotDied(this.index, error as Error);
     }
   }
 
@@ -102,4 +99,15 @@ export class PiscinaSlot implements SlotThread {
     };
     await pool.run(init, { transferList: [port2] });
   }
+}
+
+/** piscina tells an exit of the thread by its message alone; else the error is what nothing in the thread caught. */
+function slotDied(slot: number, error: Error): MillraceError {
+  const exitCode = /exited with code: (-?\d+)/.exec(error.message)?.[1];
+  if (exitCode === undefined) {
+    const message = `an error that nothing caught, in a callback or a promise, ended the thread of slot ${slot} while it ran a task: ${error.name}: ${error.message}`;
+    return new MillraceError("SLOT_DIED", message, { fields: { slot }, cause: error });
+  }
+  const message = `the thread of slot ${slot} ended with exit code ${exitCode} while it ran a task: a function of the task called process.exit, or a native module failed`;
+  return new MillraceError("SLOT_DIED", message, { fields: { slot, exitCode: Number(exitCode) } });
 }
