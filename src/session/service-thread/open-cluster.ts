@@ -72,7 +72,7 @@ export async function openCluster(
       });
     });
     request.post({ kind: "ready", directories, pids: processes.pids });
-    await allRegistered(shell, ids.length);
+    await allActive(shell, ids.length * master.slots);
   } catch (error) {
     await close();
     throw error;
@@ -94,16 +94,13 @@ function workerIds(name: string, core: number, task: number): { id: string; role
   });
 }
 
-async function allRegistered(shell: MasterShell, count: number): Promise<void> {
+/** Until every slot can be given tasks: a program sees the whole cluster from its first line. */
+async function allActive(shell: MasterShell, slots: number): Promise<void> {
   const signal = AbortSignal.timeout(START_TIMEOUT_MS);
   try {
-    while (shell.workers < count) await once(shell.registrations, "worker", { signal });
+    while (shell.slots < slots) await once(shell.registrations, "worker", { signal });
   } catch (error) {
     if (!signal.aborted) throw error;
-    throw new MillraceError(
-      "NO_WORKERS",
-      `of ${count} worker processes only ${shell.workers} were up after ${START_TIMEOUT_MS} ms; their messages are above`,
-      { fields: { wanted: count, registered: shell.workers } },
-    );
+    throw new MillraceError("NO_WORKERS", `of ${slots} slots of worker processes only ${shell.slots} were up after ${START_TIMEOUT_MS} ms; their messages are above`, { fields: { wanted: slots, active: shell.slots } });
   }
 }
