@@ -1,13 +1,15 @@
 // The blobs that the master holds for its workers: fragments, captured values, broadcasts, folded values. Named by sha256,
-// counted by owner (session), dropped with the last owner.
+// counted by owner (a session; a job for the values of its stages), dropped with the last owner.
 
 import { createHash } from "node:crypto";
 import { MillraceError } from "../core/errors.js";
-import { type BlobHash, blobHash, type SessionId } from "../core/ids.js";
+import { type BlobHash, blobHash, type JobId, type SessionId } from "../core/ids.js";
+
+export type BlobOwner = SessionId | `${SessionId}/${JobId}`;
 
 interface Blob {
   readonly bytes: Uint8Array;
-  readonly owners: Set<SessionId>;
+  readonly owners: Set<BlobOwner>;
 }
 
 interface Upload {
@@ -20,14 +22,14 @@ export class BlobStore {
   readonly #uploads = new Map<string, Upload>();
 
   /** Stores bytes whose hash the caller has computed. */
-  put(owner: SessionId, hash: BlobHash, bytes: Uint8Array): void {
+  put(owner: BlobOwner, hash: BlobHash, bytes: Uint8Array): void {
     const known = this.#blobs.get(hash);
     if (known === undefined) this.#blobs.set(hash, { bytes, owners: new Set([owner]) });
     else known.owners.add(owner);
   }
 
   /** Takes the next piece of an upload; at the last one the hash is checked. Throws PROTOCOL_ERROR when it differs. */
-  append(owner: SessionId, hash: BlobHash, piece: Uint8Array, last: boolean): void {
+  append(owner: BlobOwner, hash: BlobHash, piece: Uint8Array, last: boolean): void {
     const key = `${owner}/${hash}`;
     const upload = this.#uploads.get(key) ?? { parts: [], sizeBytes: 0 };
     upload.parts.push(piece);
@@ -40,7 +42,9 @@ export class BlobStore {
     const bytes = upload.parts.length === 1 ? piece : Buffer.concat(upload.parts, upload.sizeBytes);
     const actual = hashOf(bytes);
     if (actual !== hash) {
-      throw new MillraceError("PROTOCOL_ERROR", `a blob arrived with hash ${actual} but was announced as ${hash}`, { fields: { announced: hash, actual } });
+      throw new MillraceError("PROTOCOL_ERROR", `a blob arrived with hash ${actual} but was announced as ${hash}`, {
+        fields: { announced: hash, actual },
+      });
     }
     this.put(owner, hash, bytes);
   }
@@ -50,13 +54,13 @@ export class BlobStore {
   }
 
   /** One owner no longer wants one blob. */
-  remove(owner: SessionId, hash: BlobHash): void {
+  remove(owner: BlobOwner, hash: BlobHash): void {
     const blob = this.#blobs.get(hash);
     if (blob?.owners.delete(owner) && blob.owners.size === 0) this.#blobs.delete(hash);
   }
 
-  /** Drops what only this session owned. Returns the hashes dropped. */
-  release(owner: SessionId): BlobHash[] {
+  /** Drops what nobody else owns. Returns the hashes dropped. */
+  release(owner: BlobOwner): BlobHash[] {
     const dropped: BlobHash[] = [];
     for (const [hash, blob] of this.#blobs) {
       if (blob.owners.delete(owner) && blob.owners.size === 0) {

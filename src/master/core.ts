@@ -5,7 +5,7 @@ import { formatTaskKey, type SessionId, type TaskKey, type WorkerId } from "../c
 import type { StageProgress } from "../protocol/driver.js";
 import type { MapOutputLocations, TaskLaunch, TaskStatus } from "../protocol/tasks.js";
 import type { MasterToWorker, WorkerRegistration } from "../protocol/worker.js";
-import type { MasterCommand, MasterEvent } from "./events.js";
+import { type MasterCommand, type MasterEvent, VALUE_INLINE_BYTES, valueBytes } from "./events.js";
 import { type JobCommand, JobScheduler } from "./job-scheduler/index.js";
 import { defaultMasterOptions, type MasterOptions } from "./options.js";
 import { type Capacity, TaskAssigner } from "./task-assigner/index.js";
@@ -81,7 +81,7 @@ export class MasterMachine {
   #apply(event: MasterEvent, now: number): void {
     switch (event.kind) {
       case "sessionOpened":
-        this.#jobs.openSession(event.session);
+        this.#jobs.openSession(event.session, event.policy, event.policy?.localityWaitMs);
         return;
       case "sessionClosed":
         this.#jobs.closeSession(event.session, event.error, now);
@@ -93,6 +93,9 @@ export class MasterMachine {
         return;
       case "jobCancelled":
         this.#jobs.cancel(event.session, event.job, event.reason, now);
+        return;
+      case "jobBroken":
+        this.#jobs.fail(event.session, event.job, event.error, now);
         return;
       case "workerRegistered":
         this.#register(event.registration, now);
@@ -331,6 +334,6 @@ function launchBytes(launch: TaskLaunch): number {
   for (const { split } of launch.splits) {
     bytes += split.kind === "bytes" ? split.bytes.byteLength : split.kind === "file" ? LAUNCH_BASE_BYTES : 0;
   }
-  for (const { parts } of launch.values) for (const part of parts) bytes += part.byteLength;
+  for (const { parts } of launch.values) bytes += Math.min(valueBytes(parts), VALUE_INLINE_BYTES);
   return bytes;
 }

@@ -5,10 +5,19 @@ import type { WireError } from "../core/errors.js";
 import type { BlobHash, JobId, NodeId, SessionId, ShuffleId, TaskKey, WorkerId } from "../core/ids.js";
 import type { TaskStatus } from "../protocol/tasks.js";
 import type { MasterToWorker, WorkerRegistration } from "../protocol/worker.js";
-import type { JobCommand, Submission } from "./job-scheduler/index.js";
+import type { JobCommand, SessionPolicy, Submission } from "./job-scheduler/index.js";
 
 /** How often the shell sends `tick`. */
 export const TICK_MS = 250;
+
+/** Values of a stage that are larger together travel as a blob, which the shell makes of them once. */
+export const VALUE_INLINE_BYTES = 64 * 1024;
+
+export function valueBytes(parts: readonly Uint8Array[]): number {
+  let bytes = 0;
+  for (const part of parts) bytes += part.byteLength;
+  return bytes;
+}
 
 interface FromWorker {
   readonly worker: WorkerId;
@@ -16,11 +25,18 @@ interface FromWorker {
 }
 
 export type MasterEvent =
-  | { readonly kind: "sessionOpened"; readonly session: SessionId }
+  | {
+      readonly kind: "sessionOpened";
+      readonly session: SessionId;
+      /** The session's own options; by default the master's. */
+      readonly policy?: SessionPolicy & { readonly localityWaitMs: number };
+    }
   /** By the driver, or because it vanished: running jobs end with `error`. */
   | { readonly kind: "sessionClosed"; readonly session: SessionId; readonly error: WireError }
   | ({ readonly kind: "submitted" } & Submission)
   | { readonly kind: "jobCancelled"; readonly session: SessionId; readonly job: JobId; readonly reason: string }
+  /** The shell cannot bring the job to its end: it fails with `error`. */
+  | { readonly kind: "jobBroken"; readonly session: SessionId; readonly job: JobId; readonly error: WireError }
   | { readonly kind: "workerRegistered"; readonly registration: WorkerRegistration }
   | ({ readonly kind: "heartbeat"; readonly running: readonly TaskKey[] } & FromWorker)
   | ({ readonly kind: "statuses"; readonly statuses: readonly TaskStatus[] } & FromWorker)

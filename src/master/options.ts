@@ -1,7 +1,8 @@
 // The master machine's options: one slice a component.
 
+import type { OptionName } from "../core/option-table.js";
 import type { OptionValues } from "../core/options.js";
-import { defaultJobSchedulerOptions, type JobSchedulerOptions } from "./job-scheduler/index.js";
+import { defaultJobSchedulerOptions, type JobSchedulerOptions, type SessionPolicy } from "./job-scheduler/index.js";
 import { defaultMapOutputsOptions, type MapOutputsOptions } from "./map-outputs/index.js";
 import { defaultTaskAssignerOptions, type TaskAssignerOptions } from "./task-assigner/index.js";
 import { defaultWorkerRegistryOptions, type WorkerRegistryOptions } from "./worker-registry/index.js";
@@ -19,6 +20,22 @@ export const defaultMasterOptions: MasterOptions = {
   workers: defaultWorkerRegistryOptions,
   mapOutputs: defaultMapOutputsOptions,
 };
+
+/** What a session's portable options decide for its own jobs; `defaults` where they do not say. */
+export function sessionPolicyOf(
+  options: Readonly<Record<string, string | number | boolean>>,
+  defaults: MasterOptions,
+): SessionPolicy & { readonly localityWaitMs: number } {
+  const numberOr = (name: OptionName, fallback: number) => {
+    const value = options[name];
+    return typeof value === "number" ? value : fallback;
+  };
+  return {
+    maxTaskFailures: numberOr("task.maxFailures", defaults.jobs.maxTaskFailures),
+    workerTimeoutMs: numberOr("scheduler.workerTimeout", defaults.jobs.workerTimeoutMs),
+    localityWaitMs: numberOr("locality.wait", defaults.assigner.localityWaitMs),
+  };
+}
 
 /** The slices that a session's or a master's options decide. */
 export function masterOptionsOf(values: OptionValues): MasterOptions {

@@ -12,7 +12,8 @@ export function serveMaster(shell: MasterShell, options: Omit<ServeOptions, "ser
       drivers: (connection) => shell.acceptDriver(connection),
       blobs: (hash) => shell.readBlob(hash),
       admin: (question) => {
-        if ((question as { ask?: unknown } | null)?.ask !== "status") throw new MillraceError("PROTOCOL_ERROR", "the master was asked for something that it does not know");
+        if ((question as { ask?: unknown } | null)?.ask !== "status")
+          throw new MillraceError("PROTOCOL_ERROR", "the master was asked for something that it does not know");
         return shell.snapshot();
       },
     },

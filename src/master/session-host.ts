@@ -24,6 +24,8 @@ export interface SessionHostPorts {
   putBlob(hash: BlobHash, bytes: Uint8Array): void;
   /** A job that could not be prepared. */
   refused(job: JobId, error: WireError): void;
+  /** Something that the user cannot be told any more. */
+  warn(message: string): void;
   /** A job that is about to be given to the machine. */
   prepared(job: JobId, message: SubmitMessage, graph: StageGraph): void;
 }
@@ -35,6 +37,8 @@ export class SessionHost {
   readonly #splits = new Map<NodeId, Promise<readonly Split[]>>();
   readonly #table = new ShuffleTable();
   readonly #outputs = new Map<JobId, OutputJob>();
+  /** Commit and abort of one job's output happen one after the other. */
+  readonly #outputWork = new Map<JobId, Promise<unknown>>();
   readonly #cancelled = new Set<JobId>();
   #queue: Promise<void> = Promise.resolve();
   #closed = false;
@@ -62,7 +66,7 @@ export class SessionHost {
           kind: "submitted",
           session: this.id,
           graph,
-          savesFiles: action.kind === "saveAsTextFile",
+          savesFiles: this.#outputs.has(message.job),
           maxResultBytes: streamed || limit === 0 ? null : limit,
         });
       } catch (error) {
@@ -96,6 +100,7 @@ export class SessionHost {
   /** The machine has seen the job's end. */
   forget(job: JobId): void {
     this.#cancelled.delete(job);
+    this.#outputs.delete(job);
   }
 
   persist(node: NodeId, level: StorageLevel): void {
@@ -119,32 +124,40 @@ export class SessionHost {
     });
   }
 
-  /** Moves the part files of a job to their final names. */
-  async commit(job: JobId, files: readonly { readonly pending: string; readonly final: string }[]): Promise<WireError | null> {
+  /** Moves the part files of a job to their final names; after an error nothing of the output is left. */
+  commit(
+    job: JobId,
+    files: readonly { readonly pending: string; readonly final: string }[],
+  ): Promise<WireError | null> {
     const output = this.#outputs.get(job);
-    if (output === undefined) return null;
-    try {
-      await commitOutput(fileSystemFor(output.url), output, files);
-      this.#outputs.delete(job);
-      return null;
-    } catch (error) {
-      await this.abort(job);
-      return toWireError(error, "IO_ERROR");
-    }
+    if (output === undefined) return Promise.resolve(null);
+    return this.#outputStep(job, async () => {
+      try {
+        await commitOutput(fileSystemFor(output.url), output, files);
+        return null;
+      } catch (error) {
+        await this.#remove(output);
+        return toWireError(error, "IO_ERROR");
+      }
+    });
   }
 
-  /** Removes what a job has written so far. Idempotent. */
-  async abort(job: JobId): Promise<void> {
+  /**
+   * Removes what a job has written so far, also what a commit that is under way makes visible: its job has failed or was
+   * cancelled meanwhile. Idempotent; never rejects.
+   */
+  abort(job: JobId): Promise<void> {
     const output = this.#outputs.get(job);
     this.#outputs.delete(job);
-    if (output !== undefined) await abortOutput(fileSystemFor(output.url), output);
+    return output === undefined ? Promise.resolve() : this.#outputStep(job, () => this.#remove(output));
   }
 
   /** Removes what running jobs have written; nothing is prepared any more. */
   async close(): Promise<void> {
     this.#closed = true;
     await this.#queue;
-    await Promise.all([...this.#outputs.keys()].map((job) => this.abort(job)));
+    for (const job of [...this.#outputs.keys()]) void this.abort(job);
+    await Promise.all(this.#outputWork.values());
   }
 
   async #prepare(message: SubmitMessage): Promise<StageGraph> {
@@ -184,6 +197,23 @@ export class SessionHost {
       resolved.set(id, await splits);
     }
     return resolved;
+  }
+
+  async #remove(output: OutputJob): Promise<void> {
+    try {
+      await abortOutput(fileSystemFor(output.url), output);
+    } catch (error) {
+      this.#ports.warn(
+        `the output ${output.url} of job ${output.job} could not be removed: ${(error as Error).message}`,
+      );
+    }
+  }
+
+  #outputStep<T>(job: JobId, work: () => Promise<T>): Promise<T> {
+    const done = (this.#outputWork.get(job) ?? Promise.resolve()).then(work);
+    this.#outputWork.set(job, done);
+    void done.finally(() => this.#outputWork.get(job) === done && this.#outputWork.delete(job));
+    return done;
   }
 
   #later(work: () => Promise<void>): void {

@@ -25,14 +25,36 @@ export class SessionLog {
 
   started(session: string, master: string, settings: SessionSettings): void {
     const options = Object.fromEntries(Object.entries(settings.options).filter(([name]) => !PRIVATE.test(name)));
-    this.#write({ type: "sessionStarted", version: eventLogVersion, session, appName: settings.appName, millrace: settings.version, master, options });
+    this.#write({
+      type: "sessionStarted",
+      version: eventLogVersion,
+      session,
+      appName: settings.appName,
+      millrace: settings.version,
+      master,
+      options,
+    });
   }
 
   jobStarted(message: DriverToMaster & { kind: "submit" }, graph: StageGraph): void {
     if (this.#writer === null) return;
-    this.#write({ type: "jobStarted", job: message.job, action: message.action.kind, callSite: formatCallSite(message.callSite), stages: graph.stages.map((stage) => stage.id) });
+    this.#write({
+      type: "jobStarted",
+      job: message.job,
+      action: message.action.kind,
+      callSite: formatCallSite(message.callSite),
+      stages: graph.stages.map((stage) => stage.id),
+    });
     for (const stage of graph.stages) {
-      this.#write({ type: "stageStarted", job: message.job, stage: stage.id, name: stage.name, kind: stage.kind, tasks: stage.tasks.length, parents: stage.parents });
+      this.#write({
+        type: "stageStarted",
+        job: message.job,
+        stage: stage.id,
+        name: stage.name,
+        kind: stage.kind,
+        tasks: stage.tasks.length,
+        parents: stage.parents,
+      });
     }
   }
 
@@ -55,7 +77,8 @@ export class SessionLog {
     const metrics = outcome.kind === "succeeded" || outcome.kind === "failed" ? outcome.metrics : null;
     this.#write({ type: "taskEnded", job, stage, partition, attempt, worker, outcome: outcome.kind, error, metrics });
     if (outcome.kind !== "succeeded") return;
-    for (const { node, partition: at, sizeBytes } of outcome.cached) this.#write({ type: "cached", node, partition: at, worker, sizeBytes });
+    for (const { node, partition: at, sizeBytes } of outcome.cached)
+      this.#write({ type: "cached", node, partition: at, worker, sizeBytes });
   }
 
   workerAdded({ worker, role, node, slots, memoryBytes }: WorkerRegistration): void {

@@ -12,15 +12,22 @@ import type { BlockRequest } from "../protocol/blocks.js";
 import type { DriverToMaster, JobSummary, MasterToDriver } from "../protocol/driver.js";
 import type { TaskResult } from "../protocol/tasks.js";
 import type { WorkerRegistration, WorkerToMaster } from "../protocol/worker.js";
-import { type Connection, decodeDriverMessage, decodeWorkerMessage, encodeMasterToDriver, encodeMasterToWorker } from "../rpc/index.js";
+import {
+  type Connection,
+  decodeDriverMessage,
+  decodeWorkerMessage,
+  encodeMasterToDriver,
+  encodeMasterToWorker,
+} from "../rpc/index.js";
 import { BlobStore } from "./blob-store.js";
 import { MasterMachine } from "./core.js";
 import { type MasterCommand, type MasterEvent, TICK_MS } from "./events.js";
-import type { MasterOptions } from "./options.js";
+import { type MasterOptions, sessionPolicyOf } from "./options.js";
 import { type ResultPart, ResultRelay } from "./results/result-relay.js";
 import { SessionHost } from "./session-host.js";
 import { SessionLog } from "./session-log.js";
 import { describeMaster, type MasterSnapshot } from "./snapshot.js";
+import { ValueBlobs } from "./value-blobs.js";
 
 export interface MasterShellOptions {
   readonly machine: MasterOptions;
@@ -29,7 +36,11 @@ export interface MasterShellOptions {
   /** Directory of event logs; null: none are kept. */
   readonly eventLogDir: string | null;
   /** Opens bytes that a worker serves. */
-  readonly openBlock: (worker: WorkerRegistration, request: BlockRequest, signal: AbortSignal) => AsyncIterable<Uint8Array>;
+  readonly openBlock: (
+    worker: WorkerRegistration,
+    request: BlockRequest,
+    signal: AbortSignal,
+  ) => AsyncIterable<Uint8Array>;
   /** A driver whose connection is silent for so long is gone. */
   readonly driverTimeoutMs: number;
   readonly log: (message: string) => void;
@@ -60,6 +71,7 @@ export class MasterShell {
   readonly #drivers = new Map<SessionId, DriverRecord>();
   readonly #workers = new Map<WorkerId, WorkerLink>();
   readonly #timer: NodeJS.Timeout;
+  readonly #values = new ValueBlobs(this.blobs);
   readonly #startedMs = Date.now();
   #sessions = 0;
 
@@ -69,7 +81,7 @@ export class MasterShell {
     this.#timer = setInterval(() => this.#tick(), TICK_MS);
   }
 
-  /** Emits "worker" at each registration. */
+  /** Emits "worker" whenever a worker has said that it is there. */
   readonly registrations = new EventEmitter();
 
   get slots(): number {
@@ -89,7 +101,13 @@ export class MasterShell {
       jobs: this.#machine.liveJobs(host.id),
       stages: this.#machine.progress(host.id),
     }));
-    return describeMaster({ url: this.#options.url, version, startedMs: this.#startedMs, sessions, workers: this.#machine.workers });
+    return describeMaster({
+      url: this.#options.url,
+      version,
+      startedMs: this.#startedMs,
+      sessions,
+      workers: this.#machine.workers,
+    });
   }
 
   acceptDriver(connection: Connection): void {
@@ -104,7 +122,11 @@ export class MasterShell {
       }
     });
     connection.onClose((error) => {
-      if (record !== null) void this.#closeSession(record, toWireError(error ?? new MillraceError("JOB_CANCELLED", "the driver closed its session")));
+      if (record !== null)
+        void this.#closeSession(
+          record,
+          toWireError(error ?? new MillraceError("JOB_CANCELLED", "the driver closed its session")),
+        );
     });
   }
 
@@ -133,7 +155,8 @@ export class MasterShell {
     const link = this.#workers.get(worker);
     const record = this.#machine.workers.find((one) => one.id === worker);
     const registration = link?.registration ?? record?.registration;
-    if (registration !== undefined) this.#handle({ kind: "workerLost", worker, incarnation: registration.incarnation, reason });
+    if (registration !== undefined)
+      this.#handle({ kind: "workerLost", worker, incarnation: registration.incarnation, reason });
   }
 
   /** Ends every session with MASTER_LOST and lets the workers go. */
@@ -150,25 +173,47 @@ export class MasterShell {
   // Drivers
 
   #openSession(connection: Connection, message: DriverToMaster): DriverRecord {
-    if (message.kind !== "open") throw new MillraceError("PROTOCOL_ERROR", `a driver's first message is ${message.kind}, expected open`);
+    if (message.kind !== "open")
+      throw new MillraceError("PROTOCOL_ERROR", `a driver's first message is ${message.kind}, expected open`);
     const { settings } = message;
     if (settings.version !== version) {
-      throw new MillraceError("VERSION_MISMATCH", `the driver runs millrace ${settings.version}, the master ${version}`, { fields: { driver: settings.version, master: version } });
+      throw new MillraceError(
+        "VERSION_MISMATCH",
+        `the driver runs millrace ${settings.version}, the master ${version}`,
+        { fields: { driver: settings.version, master: version } },
+      );
     }
     const id = sessionId(`s${++this.#sessions}-${Date.now().toString(36)}-${randomBytes(3).toString("hex")}`);
     const host = new SessionHost(id, settings, {
       handle: (event) => this.#handle(event),
       putBlob: (hash, bytes) => this.blobs.put(id, hash, bytes),
+      warn: (message) => this.#options.log(message),
       refused: (job, error) => this.#jobEnded(id, job, error, emptySummary),
       prepared: (_job, submit, graph) => log.jobStarted(submit, graph),
     });
     const log = this.#openLog(id, settings.options["eventLog.enabled"] !== false, settings.options["eventLog.dir"]);
     log.started(id, this.#options.url, settings);
     for (const { registration } of this.#workers.values()) log.workerAdded(registration);
-    const record: DriverRecord = { connection, host, log, relays: new Map(), openedMs: Date.now(), heardMs: this.#clock.now() };
+    const record: DriverRecord = {
+      connection,
+      host,
+      log,
+      relays: new Map(),
+      openedMs: Date.now(),
+      heardMs: this.#clock.now(),
+    };
     this.#drivers.set(id, record);
-    this.#handle({ kind: "sessionOpened", session: id });
-    this.#toDriver(record, { kind: "opened", session: id, slots: this.#machine.slots, heartbeatMs: DRIVER_HEARTBEAT_MS });
+    this.#handle({
+      kind: "sessionOpened",
+      session: id,
+      policy: sessionPolicyOf(settings.options, this.#options.machine),
+    });
+    this.#toDriver(record, {
+      kind: "opened",
+      session: id,
+      slots: this.#machine.slots,
+      heartbeatMs: DRIVER_HEARTBEAT_MS,
+    });
     return record;
   }
 
@@ -179,7 +224,8 @@ export class MasterShell {
       directory: chosen,
       session,
       clock: systemClock,
-      onError: (error, path) => this.#options.log(`the event log ${path} cannot be written: ${(error as Error).message}`),
+      onError: (error, path) =>
+        this.#options.log(`the event log ${path} cannot be written: ${(error as Error).message}`),
     });
   }
 
@@ -202,7 +248,13 @@ export class MasterShell {
       case "countPartitions":
         host.countPartitions(message.nodes, message.node).then(
           (count) => this.#toDriver(record, { kind: "partitions", request: message.request, count, error: null }),
-          (error) => this.#toDriver(record, { kind: "partitions", request: message.request, count: null, error: toWireError(error) }),
+          (error) =>
+            this.#toDriver(record, {
+              kind: "partitions",
+              request: message.request,
+              count: null,
+              error: toWireError(error),
+            }),
         );
         return;
       case "cancel":
@@ -220,7 +272,9 @@ export class MasterShell {
       case "heartbeat":
         return;
       case "close":
-        void this.#closeSession(record, { code: "JOB_CANCELLED", message: "the session was stopped", fields: {} }).then(() => record.connection.close());
+        void this.#closeSession(record, { code: "JOB_CANCELLED", message: "the session was stopped", fields: {} }).then(
+          () => record.connection.close(),
+        );
     }
   }
 
@@ -265,7 +319,11 @@ export class MasterShell {
 
   #register(connection: Connection, registration: WorkerRegistration): void {
     if (registration.version !== version) {
-      const error = new MillraceError("VERSION_MISMATCH", `the worker runs millrace ${registration.version}, the master ${version}`, { fields: { worker: registration.version, master: version } });
+      const error = new MillraceError(
+        "VERSION_MISMATCH",
+        `the worker runs millrace ${registration.version}, the master ${version}`,
+        { fields: { worker: registration.version, master: version } },
+      );
       connection.send(encodeMasterToWorker({ kind: "refused", error: toWireError(error) }));
       connection.close();
       return;
@@ -276,24 +334,36 @@ export class MasterShell {
     this.#options.log(`worker ${registration.worker} (${registration.role}, ${registration.slots} slots) registered`);
     for (const { log } of this.#drivers.values()) log.workerAdded(registration);
     this.#handle({ kind: "workerRegistered", registration });
-    this.registrations.emit("worker");
   }
 
-  #fromWorker({ worker, incarnation }: WorkerRegistration, message: Exclude<WorkerToMaster, { kind: "register" }>): void {
+  #fromWorker(
+    { worker, incarnation }: WorkerRegistration,
+    message: Exclude<WorkerToMaster, { kind: "register" }>,
+  ): void {
     switch (message.kind) {
       case "heartbeat":
-        return this.#handle({ kind: "heartbeat", worker, incarnation, running: message.running });
+        this.#handle({ kind: "heartbeat", worker, incarnation, running: message.running });
+        // The first one makes the worker's slots count.
+        this.registrations.emit("worker");
+        return;
       case "statuses":
         for (const status of message.statuses) this.#drivers.get(status.key.session)?.log.status(status, worker);
         return this.#handle({ kind: "statuses", worker, incarnation, statuses: message.statuses });
       case "uncached":
-        return this.#handle({ kind: "uncached", worker, incarnation, session: message.session, partitions: message.partitions });
+        return this.#handle({
+          kind: "uncached",
+          worker,
+          incarnation,
+          session: message.session,
+          partitions: message.partitions,
+        });
       case "leaving":
         return this.#handle({ kind: "workerLeaving", worker, incarnation, reason: message.reason });
       case "logs":
         for (const { key, stream, text } of message.lines) {
           const record = this.#drivers.get(key.session);
-          if (record !== undefined) this.#toDriver(record, { kind: "log", stage: key.stage, partition: key.partition, stream, text });
+          if (record !== undefined)
+            this.#toDriver(record, { kind: "log", stage: key.stage, partition: key.partition, stream, text });
         }
         if (message.dropped > 0) for (const { log } of this.#drivers.values()) log.logsDropped(message.dropped);
     }
@@ -306,12 +376,19 @@ export class MasterShell {
     this.#run(this.#machine.handle({ kind: "tick" }, now));
     for (const record of [...this.#drivers.values()]) {
       if (now - record.heardMs > this.#options.driverTimeoutMs) {
-        const error = new MillraceError("TIMEOUT", `nothing was heard of the driver for ${this.#options.driverTimeoutMs} ms`);
+        const error = new MillraceError(
+          "TIMEOUT",
+          `nothing was heard of the driver for ${this.#options.driverTimeoutMs} ms`,
+        );
         void this.#closeSession(record, toWireError(error)).then(() => record.connection.close());
         continue;
       }
       const stages = this.#machine.progress(record.host.id);
-      if (stages.length > 0) this.#toDriver(record, { kind: "progress", stages: stages.map((stage) => ({ ...stage, startedMs: Date.now() - (now - stage.startedMs) })) });
+      if (stages.length > 0)
+        this.#toDriver(record, {
+          kind: "progress",
+          stages: stages.map((stage) => ({ ...stage, startedMs: Date.now() - (now - stage.startedMs) })),
+        });
     }
   }
 
@@ -327,8 +404,10 @@ export class MasterShell {
     switch (command.kind) {
       case "send": {
         const { message } = command;
-        if (message.kind === "launch") for (const launch of message.launches) this.#drivers.get(launch.key.session)?.log.launched(launch, command.worker);
-        this.#workers.get(command.worker)?.connection.send(encodeMasterToWorker(message));
+        if (message.kind === "launch")
+          for (const launch of message.launches)
+            this.#drivers.get(launch.key.session)?.log.launched(launch, command.worker);
+        this.#workers.get(command.worker)?.connection.send(encodeMasterToWorker(this.#values.lighten(message)));
         return;
       }
       case "dropWorker": {
@@ -343,10 +422,12 @@ export class MasterShell {
         return this.#deliver(command);
       case "accumulators": {
         const record = this.#drivers.get(command.session);
-        if (record !== undefined) this.#toDriver(record, { kind: "accumulators", job: command.job, updates: command.updates });
+        if (record !== undefined)
+          this.#toDriver(record, { kind: "accumulators", job: command.job, updates: command.updates });
         return;
       }
       case "jobEnded":
+        this.#releaseValues(command.session, command.job);
         return this.#jobEnded(command.session, command.job, command.error, command.summary);
       case "commitOutput":
         void this.#commit(command.session, command.job, command.files);
@@ -359,7 +440,17 @@ export class MasterShell {
     }
   }
 
-  async #commit(session: SessionId, job: JobId, files: readonly { readonly pending: string; readonly final: string }[]): Promise<void> {
+  #releaseValues(session: SessionId, job: JobId): void {
+    const hashes = this.#values.release(session, job);
+    // After the commands of the event that ended the job.
+    if (hashes.length > 0) queueMicrotask(() => this.#handle({ kind: "blobsReleased", hashes }));
+  }
+
+  async #commit(
+    session: SessionId,
+    job: JobId,
+    files: readonly { readonly pending: string; readonly final: string }[],
+  ): Promise<void> {
     const error = (await this.#drivers.get(session)?.host.commit(job, files)) ?? null;
     this.#handle({ kind: "outputCommitted", session, job, error });
   }
@@ -367,10 +458,13 @@ export class MasterShell {
   async #fetchValue(key: TaskKey, worker: WorkerId): Promise<void> {
     const parts: Uint8Array[] = [];
     try {
-      for await (const part of this.#openResult(worker, key, AbortSignal.timeout(VALUE_TIMEOUT_MS))) parts.push(Uint8Array.from(part));
+      for await (const part of this.#openResult(worker, key, AbortSignal.timeout(VALUE_TIMEOUT_MS)))
+        parts.push(Uint8Array.from(part));
       this.#handle({ kind: "valueFetched", key, bytes: Buffer.concat(parts) });
     } catch (error) {
-      this.#options.log(`the value ${key.session}/${key.stage}/${key.partition} could not be fetched from ${worker}: ${(error as Error).message}`);
+      this.#options.log(
+        `the value ${key.session}/${key.stage}/${key.partition} could not be fetched from ${worker}: ${(error as Error).message}`,
+      );
       this.#handle({ kind: "valueFetched", key, bytes: null });
     }
   }
@@ -384,9 +478,12 @@ export class MasterShell {
         send: (message) => this.#toDriver(record, message),
         onDelivered: (delivered) => this.#handle({ kind: "resultDelivered", session, job, partition: delivered }),
         onLost: (lost, error) => {
-          this.#options.log(`the result ${session}/${job}/${lost} is lost: ${isMillraceError(error) ? error.code : String(error)}`);
+          this.#options.log(
+            `the result ${session}/${job}/${lost} is lost: ${isMillraceError(error) ? error.code : String(error)}`,
+          );
           this.#handle({ kind: "resultLost", session, job, partition: lost });
         },
+        onChanged: (changed) => this.#handle({ kind: "jobBroken", session, job, error: resultChanged(job, changed) }),
       });
       record.relays.set(job, relay);
     }
@@ -395,23 +492,43 @@ export class MasterShell {
 
   #openResult(worker: WorkerId, key: TaskKey, signal: AbortSignal): AsyncIterable<Uint8Array> {
     const registration = this.#workers.get(worker)?.registration;
-    if (registration === undefined) throw new MillraceError("WORKER_LOST", `worker ${worker}, which holds a result, is gone`, { fields: { worker } });
+    if (registration === undefined)
+      throw new MillraceError("WORKER_LOST", `worker ${worker}, which holds a result, is gone`, { fields: { worker } });
     return this.#options.openBlock(registration, { kind: "result", key }, signal);
   }
 
   /** A blob for a worker. Throws PROTOCOL_ERROR for one that nobody owns. */
   readBlob(hash: BlobHash): Uint8Array {
     const bytes = this.blobs.get(hash);
-    if (bytes === undefined) throw new MillraceError("PROTOCOL_ERROR", `the master has no blob ${hash}`, { fields: { hash } });
+    if (bytes === undefined)
+      throw new MillraceError("PROTOCOL_ERROR", `the master has no blob ${hash}`, { fields: { hash } });
     return bytes;
   }
 }
 
+function resultChanged(job: JobId, partition: number): WireError {
+  const message = `job ${job} failed: the worker that held the result of partition ${partition} was lost after the driver had received part of it, and the partition computed anew gave other bytes. Make the functions of the job deterministic (no Math.random, Date.now or state of their own), or run it again`;
+  const { stack: _, ...error } = toWireError(new MillraceError("JOB_FAILED", message, { fields: { job, partition } }));
+  return error;
+}
+
 const VALUE_TIMEOUT_MS = 60_000;
 
-const emptySummary: JobSummary = { stages: 0, tasks: 0, failedAttempts: 0, elapsedMs: 0, shuffleBytes: 0, spillBytes: 0, workers: [] };
+const emptySummary: JobSummary = {
+  stages: 0,
+  tasks: 0,
+  failedAttempts: 0,
+  elapsedMs: 0,
+  shuffleBytes: 0,
+  spillBytes: 0,
+  workers: [],
+};
 
-function toPart(partition: number, result: TaskResult, open: (signal: AbortSignal) => AsyncIterable<Uint8Array>): ResultPart {
+function toPart(
+  partition: number,
+  result: TaskResult,
+  open: (signal: AbortSignal) => AsyncIterable<Uint8Array>,
+): ResultPart {
   if (result.kind === "block") return { partition, records: result.records, open };
   const inline = result.kind === "inline" ? result.bytes : new Uint8Array(0);
   return { partition, records: result.kind === "inline" ? result.records : 0, inline, open };

@@ -33,7 +33,9 @@ export interface MasterSnapshot {
   readonly workers: readonly WorkerSnapshot[];
 }
 
-export function describeMaster(parts: Omit<MasterSnapshot, "workers"> & { readonly workers: readonly WorkerRecord[] }): MasterSnapshot {
+export function describeMaster(
+  parts: Omit<MasterSnapshot, "workers"> & { readonly workers: readonly WorkerRecord[] },
+): MasterSnapshot {
   return {
     ...parts,
     workers: parts.workers.map(({ id, state, registration, attempts }) => ({

@@ -95,7 +95,13 @@ export type TaskResult =
   | { readonly kind: "block"; readonly sizeBytes: number; readonly records: number }
   | { readonly kind: "mapOutput"; readonly output: MapOutput }
   /** A part file written aside; visible once the master commits it. */
-  | { readonly kind: "file"; readonly pending: string; readonly final: string; readonly sizeBytes: number; readonly records: number };
+  | {
+      readonly kind: "file";
+      readonly pending: string;
+      readonly final: string;
+      readonly sizeBytes: number;
+      readonly records: number;
+    };
 
 export type TaskOutcome =
   | {
@@ -107,8 +113,15 @@ export type TaskOutcome =
       readonly cached: readonly { readonly node: NodeId; readonly partition: number; readonly sizeBytes: number }[];
     }
   | { readonly kind: "failed"; readonly error: WireError; readonly metrics: TaskMetrics | null }
-  /** Never counts against the task: the master drops the output named and recomputes it. */
-  | { readonly kind: "fetchFailed"; readonly shuffle: ShuffleId; readonly map: number; readonly worker: WorkerId; readonly error: WireError }
+  /** Never counts against the task: the master drops the output named and recomputes it. `map` -1: nobody told the worker where
+   * the shuffle's outputs lie (the task counted on a cached partition that was not there); `worker` is then its own. */
+  | {
+      readonly kind: "fetchFailed";
+      readonly shuffle: ShuffleId;
+      readonly map: number;
+      readonly worker: WorkerId;
+      readonly error: WireError;
+    }
   | { readonly kind: "cancelled" };
 
 export type TaskStatus =

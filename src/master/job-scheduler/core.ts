@@ -20,7 +20,7 @@ import { CachedPartitions, MapOutputs, type MapOutputsOptions } from "../map-out
 import type { Preference, TaskAssigner } from "../task-assigner/index.js";
 import type { JobCommand } from "./commands.js";
 import { judgeFailure } from "./failure-policy.js";
-import type { JobSchedulerOptions } from "./options.js";
+import type { JobSchedulerOptions, SessionPolicy } from "./options.js";
 import { isWhole, missingParents } from "./stage-needs.js";
 import type { JobRecord, SessionRecord, StageRecord, StageState, TaskRecord, TaskState } from "./state.js";
 import { moveTo, type StageMove, type TaskMove } from "./transitions.js";
@@ -65,10 +65,12 @@ export class JobScheduler {
     return this.#sessions;
   }
 
-  openSession(id: SessionId): void {
-    this.#ports.assigner.open(id);
+  /** `localityWaitMs` and `policy`: by default the master's own. */
+  openSession(id: SessionId, policy: SessionPolicy = this.#options, localityWaitMs?: number): void {
+    this.#ports.assigner.open(id, localityWaitMs);
     this.#sessions.set(id, {
       id,
+      policy,
       jobs: new Map(),
       outputs: new MapOutputs(this.#outputsOptions),
       cached: new CachedPartitions(),
@@ -103,6 +105,13 @@ export class JobScheduler {
     const record = this.#sessions.get(session)?.jobs.get(job);
     if (record === undefined) return;
     this.#end(record, wire("JOB_CANCELLED", `job ${job} was cancelled: ${reason}`, { job }));
+  }
+
+  /** The shell cannot bring the job to its end. */
+  fail(session: SessionId, job: JobId, error: WireError, now: number): void {
+    this.#now = now;
+    const record = this.#sessions.get(session)?.jobs.get(job);
+    if (record !== undefined) this.#end(record, error);
   }
 
   /** The launch of a task that the assigner gave to `worker`. */
@@ -290,8 +299,8 @@ export class JobScheduler {
           [...job.stages.values()].some((stage) => stage.state.kind === "running" && stage.remaining > stage.running);
         if (!starved) job.workerlessSinceMs = null;
         else if (job.workerlessSinceMs === null) job.workerlessSinceMs = now;
-        else if (now - job.workerlessSinceMs >= this.#options.workerTimeoutMs) {
-          const seconds = Math.round(this.#options.workerTimeoutMs / 1000);
+        else if (now - job.workerlessSinceMs >= session.policy.workerTimeoutMs) {
+          const seconds = Math.round(session.policy.workerTimeoutMs / 1000);
           this.#end(
             job,
             wire("NO_WORKERS", `no worker was there for ${seconds} s while job ${job.id} had tasks to run`, {
@@ -618,7 +627,7 @@ export class JobScheduler {
     if (job.story.length < MAX_STORY)
       job.story.push({ task: formatTaskKey(key), worker, code: error.code, message: error.message });
     if (verdict.counts) task.failures++;
-    if (verdict.retryable && task.failures < this.#options.maxTaskFailures) {
+    if (verdict.retryable && task.failures < job.session.policy.maxTaskFailures) {
       this.#retry(record, task);
       return;
     }
@@ -642,6 +651,8 @@ export class JobScheduler {
     const { job } = record;
     const { session } = job;
     this.#retry(record, task);
+    // Nobody has the shuffle: the task counted on a cached partition that could not be read after all.
+    if (outcome.map < 0) this.#forgetCached(record, task);
     const gone = this.#ports.worker(outcome.worker) === null;
     const dropped = session.outputs.drop(outcome.shuffle, outcome.map, outcome.worker);
     if (dropped) this.#outputsLost(session, outcome.shuffle, [outcome.map]);
@@ -662,6 +673,13 @@ export class JobScheduler {
       return;
     }
     this.#reviewStages(session);
+  }
+
+  #forgetCached(record: StageRecord, task: TaskRecord): void {
+    const { cached } = record.job.session;
+    for (const [node, partition] of record.stage.tasks[task.partition]?.cached ?? []) {
+      for (const worker of [...(cached.workers(node, partition) ?? [])]) cached.remove(node, partition, worker);
+    }
   }
 
   #retry(record: StageRecord, task: TaskRecord): void {

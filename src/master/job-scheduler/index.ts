@@ -2,5 +2,5 @@
 
 export type { JobCommand } from "./commands.js";
 export { JobScheduler, type SchedulerPorts, type Submission } from "./core.js";
-export { defaultJobSchedulerOptions, type JobSchedulerOptions } from "./options.js";
+export { defaultJobSchedulerOptions, type JobSchedulerOptions, type SessionPolicy } from "./options.js";
 export { allRows, type MoveObserver } from "./transitions.js";

@@ -2,13 +2,17 @@
 
 import type { MoveObserver } from "./transitions.js";
 
-export interface JobSchedulerOptions {
+/** What a session may choose for its own jobs: a master serves sessions with different options. */
+export interface SessionPolicy {
   /** Failures of one task that end its job. Option `task.maxFailures`. */
   readonly maxTaskFailures: number;
-  /** Times in a row that a stage may be stopped by lost shuffle data. Option `stage.maxConsecutiveAttempts`. */
-  readonly maxConsecutiveStageAttempts: number;
   /** With tasks pending and no worker for so long a job fails with NO_WORKERS. Option `scheduler.workerTimeout`, ms. */
   readonly workerTimeoutMs: number;
+}
+
+export interface JobSchedulerOptions extends SessionPolicy {
+  /** Times in a row that a stage may be stopped by lost shuffle data. */
+  readonly maxConsecutiveStageAttempts: number;
   /** Sees every move of a stage or task; for tests and the event log. */
   readonly onMove?: MoveObserver;
 }

@@ -5,6 +5,7 @@ import type { JobId, NodeId, SessionId, ShuffleId, StageId, TaskKey, WorkerId } 
 import type { Stage, StageGraph } from "../../plan/stages.js";
 import type { TaskResult } from "../../protocol/tasks.js";
 import type { CachedPartitions, MapOutputs } from "../map-outputs/index.js";
+import type { SessionPolicy } from "./options.js";
 
 export type TaskState =
   | { readonly kind: "pending" }
@@ -90,6 +91,7 @@ export interface JobRecord {
 
 export interface SessionRecord {
   readonly id: SessionId;
+  readonly policy: SessionPolicy;
   readonly jobs: Map<JobId, JobRecord>;
   readonly outputs: MapOutputs;
   readonly cached: CachedPartitions;

@@ -1,6 +1,9 @@
 // Relays one job's results to its driver: undecoded, partitions in order, pieces of at most 256 KiB, at most 4 MiB that the
 // driver has not acknowledged. A slow driver therefore stops only its own job, and the master never holds a whole result.
+// A partition that is lost half-way holds the later ones back until it comes again; what was sent of it is then read over and
+// compared. Where the new bytes differ (a job that is not deterministic) the job fails: two runs are never mixed.
 
+import { crc32c } from "../../core/crc32c.js";
 import type { JobId } from "../../core/ids.js";
 import type { MasterToDriver } from "../../protocol/driver.js";
 
@@ -23,9 +26,21 @@ export interface ResultRelayEvents {
   send(message: MasterToDriver): void;
   /** Every byte of the partition is with the driver and acknowledged: its block may go. */
   onDelivered(partition: number): void;
-  /** The block could not be read: the partition must be computed again. */
+  /** The block could not be read: the partition must be computed again and pushed again. */
   onLost(partition: number, error: unknown): void;
+  /** The recomputed partition does not begin with what the driver has of it already. */
+  onChanged(partition: number): void;
 }
+
+/** How far a partition has got. */
+interface Sent {
+  readonly partition: number;
+  bytes: number;
+  /** CRC32C of the bytes sent: against chance, not against an enemy. */
+  checksum: number;
+}
+
+class ResultChanged extends Error {}
 
 export class ResultRelay {
   readonly #job: JobId;
@@ -37,6 +52,8 @@ export class ResultRelay {
   #sentBytes = 0;
   #acknowledgedBytes = 0;
   #pumping = false;
+  /** The lost partition that is waited for. */
+  #lost: Sent | null = null;
   #onDrained: (() => void) | null = null;
   #resume: (() => void) | null = null;
 
@@ -45,8 +62,18 @@ export class ResultRelay {
     this.#events = events;
   }
 
-  /** Adds the next partition in order. */
+  /** Adds the next partition in order, or the one that was lost. */
   push(part: ResultPart): void {
+    if (this.#lost !== null) {
+      if (part.partition !== this.#lost.partition) {
+        this.#queue.push(part);
+        return;
+      }
+      const sent = this.#lost;
+      this.#lost = null;
+      void this.#pump(part, sent);
+      return;
+    }
     if (part.inline !== undefined && !this.#pumping && this.#hasRoom) {
       this.#sendNow(part, part.inline, true);
       return;
@@ -57,7 +84,7 @@ export class ResultRelay {
 
   /** Calls back once everything pushed so far is sent: at once, if it is. Never after `close`. */
   whenDrained(callback: () => void): void {
-    if (!this.#pumping) return callback();
+    if (this.#isDrained) return callback();
     this.#onDrained = callback;
   }
 
@@ -74,21 +101,31 @@ export class ResultRelay {
   close(): void {
     this.#abort.abort();
     this.#queue.length = 0;
+    this.#lost = null;
     this.#onDrained = null;
     this.#resume?.();
   }
 
-  async #pump(): Promise<void> {
+  get #isDrained(): boolean {
+    return !this.#pumping && this.#lost === null && this.#queue.length === 0;
+  }
+
+  async #pump(again?: ResultPart, sent?: Sent): Promise<void> {
     this.#pumping = true;
     try {
-      for (let part = this.#queue.shift(); part !== undefined && !this.#abort.signal.aborted; part = this.#queue.shift()) {
+      if (again !== undefined) await this.#sendPart(again, sent);
+      while (this.#lost === null && !this.#abort.signal.aborted) {
+        const part = this.#queue.shift();
+        if (part === undefined) break;
         await this.#sendPart(part);
       }
     } finally {
       this.#pumping = false;
-      const drained = this.#onDrained;
-      this.#onDrained = null;
-      drained?.();
+      if (this.#isDrained) {
+        const drained = this.#onDrained;
+        this.#onDrained = null;
+        drained?.();
+      }
     }
   }
 
@@ -96,19 +133,33 @@ export class ResultRelay {
     return this.#sentBytes - this.#acknowledgedBytes < RESULT_WINDOW_BYTES;
   }
 
-  async #sendPart(part: ResultPart): Promise<void> {
+  /** `before`: what an earlier run of the partition has sent of it. */
+  async #sendPart(part: ResultPart, before?: Sent): Promise<void> {
+    const { partition } = part;
+    const sent: Sent = { partition, bytes: before?.bytes ?? 0, checksum: before?.checksum ?? 0 };
+    const forward = async (bytes: Uint8Array, last: boolean): Promise<void> => {
+      await this.#send(part, bytes, last);
+      sent.bytes += bytes.byteLength;
+      sent.checksum = crc32c(bytes, 0, bytes.byteLength, sent.checksum);
+    };
     try {
-      if (part.inline !== undefined) return await this.#send(part, part.inline, true);
       let held: Uint8Array | null = null;
-      for await (const chunk of part.open(this.#abort.signal)) {
+      for await (const chunk of skip(open(part, this.#abort.signal), sent.bytes, sent.checksum)) {
         for (let at = 0; at < chunk.byteLength; at += RESULT_PIECE_BYTES) {
-          if (held !== null) await this.#send(part, held, false);
+          if (held !== null) await forward(held, false);
           held = chunk.subarray(at, at + RESULT_PIECE_BYTES);
         }
       }
-      await this.#send(part, held ?? new Uint8Array(0), true);
+      await forward(held ?? new Uint8Array(0), true);
     } catch (error) {
-      if (!this.#abort.signal.aborted) this.#events.onLost(part.partition, error);
+      if (this.#abort.signal.aborted) return;
+      if (error instanceof ResultChanged) {
+        this.close();
+        this.#events.onChanged(partition);
+        return;
+      }
+      this.#lost = sent;
+      this.#events.onLost(partition, error);
     }
   }
 
@@ -125,8 +176,40 @@ export class ResultRelay {
   #sendNow(part: ResultPart, bytes: Uint8Array, last: boolean): void {
     this.#sentBytes += bytes.byteLength;
     if (last) this.#ends.push({ partition: part.partition, end: this.#sentBytes });
-    this.#events.send({ kind: "result", job: this.#job, partition: part.partition, bytes, last, records: part.records });
+    this.#events.send({
+      kind: "result",
+      job: this.#job,
+      partition: part.partition,
+      bytes,
+      last,
+      records: part.records,
+    });
     // A partition of no bytes needs no acknowledgement.
     this.acknowledge(0);
   }
+}
+
+async function* open(part: ResultPart, signal: AbortSignal): AsyncGenerator<Uint8Array, void, void> {
+  if (part.inline !== undefined) yield part.inline;
+  else yield* part.open(signal);
+}
+
+/** What follows the first `count` bytes, which must have this checksum. Throws ResultChanged where they have not. */
+async function* skip(
+  chunks: AsyncIterable<Uint8Array>,
+  count: number,
+  checksum: number,
+): AsyncGenerator<Uint8Array, void, void> {
+  let left = count;
+  let found = 0;
+  for await (const chunk of chunks) {
+    const passed = Math.min(left, chunk.byteLength);
+    if (passed > 0) {
+      found = crc32c(chunk, 0, passed, found);
+      left -= passed;
+      if (left === 0 && found !== checksum) throw new ResultChanged();
+    }
+    if (passed < chunk.byteLength) yield chunk.subarray(passed);
+  }
+  if (left > 0) throw new ResultChanged();
 }

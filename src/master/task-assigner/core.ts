@@ -48,8 +48,8 @@ export class TaskAssigner {
     return this.#pending;
   }
 
-  open(session: SessionId): void {
-    this.#sessions.set(session, { stages: [], running: 0 });
+  open(session: SessionId, localityWaitMs: number = this.#options.localityWaitMs): void {
+    this.#sessions.set(session, { stages: [], running: 0, localityWaitMs });
   }
 
   close(session: SessionId): void {
@@ -173,7 +173,7 @@ export class TaskAssigner {
     for (const [session, queue] of sessions) {
       for (const stage of queue.stages) {
         if (stage.pending === 0) continue;
-        const taken = this.#take(stage, worker, sharesNodes, now);
+        const taken = this.#take(stage, worker, queue.localityWaitMs, sharesNodes, now);
         if (taken === null) continue;
         stage.pending--;
         this.#pending--;
@@ -187,6 +187,7 @@ export class TaskAssigner {
   #take(
     stage: StageQueue,
     worker: Capacity,
+    localityWaitMs: number,
     sharesNodes: boolean,
     now: number,
   ): { partition: number; locality: Locality } | null {
@@ -200,7 +201,6 @@ export class TaskAssigner {
     const free = at(stage.anywhere.take(stage.isPending), "NO_PREF");
     if (free !== null) return free;
     const waited = now - stage.localSinceMs;
-    const { localityWaitMs } = this.#options;
     if (waited < localityWaitMs) return null;
     const near = sharesNodes ? at(stage.byNode.get(worker.node)?.take(stage.isPending), "NODE_LOCAL") : null;
     if (near !== null) return near;

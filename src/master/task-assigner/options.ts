@@ -1,7 +1,7 @@
 // Slice of the master's options that decides where and how far ahead tasks are launched.
 
 export interface TaskAssignerOptions {
-  /** A task waits so long for a worker of a better locality, for each level. Option `locality.wait`. */
+  /** A task waits so long for a worker of a better locality, for each level; a session may choose its own. Option `locality.wait`. */
   readonly localityWaitMs: number;
   /** So much expected work is queued on a worker beyond its slots. */
   readonly queueAheadMs: number;

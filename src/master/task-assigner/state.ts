@@ -45,4 +45,5 @@ export interface SessionQueue {
   readonly stages: StageQueue[];
   /** Attempts on workers now: the session with the fewest is served first. */
   running: number;
+  readonly localityWaitMs: number;
 }

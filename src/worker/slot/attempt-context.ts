@@ -43,7 +43,14 @@ export class AttemptContext implements TaskContext {
   readonly memory: TaskMemory;
   readonly spill: FileSpillStore;
   readonly offers: CacheOffer[] = [];
-  readonly metrics: MutableTaskMetrics = { recordsRead: 0, bytesRead: 0, recordsWritten: 0, bytesWritten: 0, shuffleReadBytes: 0, shuffleWriteBytes: 0 };
+  readonly metrics: MutableTaskMetrics = {
+    recordsRead: 0,
+    bytesRead: 0,
+    recordsWritten: 0,
+    bytesWritten: 0,
+    shuffleReadBytes: 0,
+    shuffleWriteBytes: 0,
+  };
   readonly #abort = new AbortController();
   #reportedAt = 0;
 
@@ -85,14 +92,25 @@ export class AttemptContext implements TaskContext {
 
   openSplit(node: FragmentNode, partition: number): BatchSource {
     const found = this.call.launch.splits.find((one) => one.node === node.id && one.partition === partition);
-    if (found === undefined) throw new MillraceError("INTERNAL", `no split came for partition ${partition} of node ${node.id}`);
+    if (found === undefined)
+      throw new MillraceError("INTERNAL", `no split came for partition ${partition} of node ${node.id}`);
     if (node.format === undefined) throw new MillraceError("INTERNAL", `source node ${node.id} has no format`);
     return openSplit(node.format, found.split, this.classes);
   }
 
   openShuffle(shuffle: ShuffleId, partition: number): FrameSource {
     const plan = this.session.fetchPlans.get(shuffle);
-    if (plan === undefined) throw new MillraceError("INTERNAL", `no locations came for shuffle ${shuffle}`);
+    if (plan === undefined) {
+      // A cached partition below was counted on and is gone: the master computes the shuffle and tries again.
+      const { worker } = this.environment.settings.address;
+      throw new MillraceError(
+        "FETCH_FAILED",
+        `shuffle ${shuffle}, reduce partition ${partition}: nobody told where its blocks lie`,
+        {
+          fields: { shuffle, partition, worker, map: -1 },
+        },
+      );
+    }
     return new ShuffleFrameReader({
       plan,
       partition,
@@ -106,7 +124,13 @@ export class AttemptContext implements TaskContext {
 
   openShuffleOutput(shuffle: ShuffleId, partitions: number): ShuffleOutput {
     const { session, stage, partition, attempt } = this.call.launch.key;
-    const path = mapOutputPath(this.environment.settings.address.directory, { session, shuffle, map: partition, stage, attempt });
+    const path = mapOutputPath(this.environment.settings.address.directory, {
+      session,
+      shuffle,
+      map: partition,
+      stage,
+      attempt,
+    });
     return new MapOutputWriter({ path, partitions, memory: this.memory, spill: this.spill });
   }
 
@@ -120,7 +144,8 @@ export class AttemptContext implements TaskContext {
 
   value(stage: StageId): readonly Uint8Array[] {
     const input = this.call.launch.values.find((one) => one.stage === stage);
-    if (input === undefined) throw new MillraceError("INTERNAL", `the values of stage ${stage} did not come with the task`);
+    if (input === undefined)
+      throw new MillraceError("INTERNAL", `the values of stage ${stage} did not come with the task`);
     if (input.blob === undefined) return input.parts;
     const request = { kind: "blob", session: this.call.launch.key.session, hash: input.blob } as const;
     return unpack<Uint8Array[]>(this.environment.channel.request(request, this.checkCancelled));
@@ -130,11 +155,20 @@ export class AttemptContext implements TaskContext {
     const here = this.call.cached.find((one) => one.node === node && one.partition === partition);
     if (here !== undefined) {
       const { frames } = here;
-      return new BufferFrameSource(frames instanceof SharedArrayBuffer ? new Uint8Array(frames) : readFileSync(frames.path), here.schemas);
+      return new BufferFrameSource(
+        frames instanceof SharedArrayBuffer ? new Uint8Array(frames) : readFileSync(frames.path),
+        here.schemas,
+      );
     }
     const there = this.call.launch.cached.find((one) => one.node === node && one.partition === partition);
     if (there === undefined || there.worker === this.environment.settings.address.worker) return null;
-    const request = { kind: "cached", session: this.call.launch.key.session, node, partition, worker: there.worker } as const;
+    const request = {
+      kind: "cached",
+      session: this.call.launch.key.session,
+      node,
+      partition,
+      worker: there.worker,
+    } as const;
     return StreamFrameSource.open(this.environment.channel.open(request, this.checkCancelled));
   }
 
@@ -142,7 +176,15 @@ export class AttemptContext implements TaskContext {
     const { address, cacheBytes } = this.environment.settings;
     const { session } = this.call.launch.key;
     const path = join(address.directory, "cache", session, `${node}-${partition}`);
-    return new SharedCacheWriter({ session, node, partition, level, memoryLimitBytes: cacheBytes, path, offer: (offer) => this.offers.push(offer) });
+    return new SharedCacheWriter({
+      session,
+      node,
+      partition,
+      level,
+      memoryLimitBytes: cacheBytes,
+      path,
+      offer: (offer) => this.offers.push(offer),
+    });
   }
 
   openPartFile(url: string, _partition: number, compression: "none" | "gzip"): PartFile {
