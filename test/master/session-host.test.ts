@@ -1,0 +1,83 @@
+// A session's output files: commit and abort of a job happen one after the other, and an aborted job leaves nothing.
+
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
+import { afterAll, expect, test } from "vitest";
+import { jobId, nodeId, sessionId } from "../../src/core/ids.js";
+import type { MasterEvent } from "../../src/master/events.js";
+import { SessionHost } from "../../src/master/session-host.js";
+import { rangeSource, site } from "./support.js";
+
+const scratch = mkdtempSync(join(tmpdir(), "millrace-host-"));
+afterAll(() => rmSync(scratch, { recursive: true, force: true }));
+
+async function preparedHost(name: string) {
+  const warnings: string[] = [];
+  const directory = join(scratch, name);
+  const url = pathToFileURL(directory).href;
+  const events: MasterEvent[] = [];
+  let host!: SessionHost;
+  const settings = { appName: "t", options: {}, workingDirectory: scratch, version: "0" };
+  await new Promise<void>((resolve, reject) => {
+    host = new SessionHost(sessionId("s"), settings, {
+      handle: (event) => {
+        events.push(event);
+        if (event.kind === "submitted") resolve();
+      },
+      putBlob: () => undefined,
+      warn: (message) => warnings.push(message),
+      refused: (_job, error) => reject(new Error(error.message)),
+      prepared: () => undefined,
+    });
+    host.submit({
+      kind: "submit",
+      job: jobId(1),
+      nodes: [rangeSource(1)],
+      root: nodeId(1),
+      action: { kind: "saveAsTextFile", url, compression: "none" },
+      callSite: site,
+      accumulators: [],
+    });
+  });
+  const pendingDirectory = join(directory, "_temporary", "s-1", "1-0-0");
+  mkdirSync(pendingDirectory);
+  writeFileSync(join(pendingDirectory, "part-00000"), "line\n");
+  const files = [{ pending: `${url}/_temporary/s-1/1-0-0/part-00000`, final: `${url}/part-00000` }];
+  return { host, directory, files, events, warnings };
+}
+
+test("a commit makes the files visible; forgetting the job leaves them", async () => {
+  const { host, directory, files, events } = await preparedHost("committed");
+  expect(events).toMatchObject([{ kind: "submitted", savesFiles: true }]);
+  expect(await host.commit(jobId(1), files)).toBeNull();
+  host.forget(jobId(1));
+  await host.close();
+  expect(readdirSync(directory).sort()).toEqual(["_SUCCESS", "part-00000"]);
+});
+
+test("an abort during the commit waits for it and then removes the output", async () => {
+  const { host, directory, files, warnings } = await preparedHost("aborted");
+  const committing = host.commit(jobId(1), files);
+  const aborting = host.abort(jobId(1));
+  expect(await committing).toBeNull();
+  await aborting;
+  expect(existsSync(directory)).toBe(false);
+  expect(warnings).toEqual([]);
+});
+
+test("closing the session waits for a commit under way and removes what was not acknowledged", async () => {
+  const { host, directory, files } = await preparedHost("closed");
+  const committing = host.commit(jobId(1), files);
+  await host.close();
+  expect(await committing).toBeNull();
+  expect(existsSync(directory)).toBe(false);
+});
+
+test("a failed commit gives its error and leaves nothing", async () => {
+  const { host, directory, files } = await preparedHost("failed");
+  const missing = files.map(({ pending, final }) => ({ pending: pending.replace("1-0-0", "1-0-1"), final }));
+  expect(await host.commit(jobId(1), missing)).toMatchObject({ code: expect.any(String) });
+  expect(existsSync(directory)).toBe(false);
+});
