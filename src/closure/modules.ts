@@ -81,16 +81,17 @@ interface Found {
   readonly file: string;
 }
 
-/** Test runners name the file of a package where the program has its name. */
+/** Test runners name the file of a package where the program has its name, and a runner's own require finds less than Node's. */
 function requireFrom({ base, file }: Found, specifier: string): unknown {
-  const require = createRequire(base);
   try {
-    return require(specifier);
+    return createRequire(base)(specifier);
   } catch (error) {
-    if (!notExported(error)) throw error;
-    return require(file);
+    if (!notExported(error) && !RUNNER_REFUSALS.has((error as { code?: string } | null)?.code)) throw error;
+    return process.getBuiltinModule("node:module").createRequire(base)(file);
   }
 }
+
+const RUNNER_REFUSALS: ReadonlySet<string | undefined> = new Set(["MODULE_NOT_FOUND", "ERR_REQUIRE_ESM"]);
 
 const notExported = (error: unknown): boolean =>
   (error as { code?: string } | null)?.code === "ERR_PACKAGE_PATH_NOT_EXPORTED";
