@@ -31,10 +31,12 @@ export function callSite(method: string, skipAbove: AnyFunction): CallSite {
   const limit = Error.stackTraceLimit;
   const holder: { stack?: unknown } = {};
   Error.stackTraceLimit = 1;
-  if (hook === undefined) Error.prepareStackTrace = (_error, sites) => sites;
+  // Node 20.20 has set a hook of its own, which does what the absence of one does.
+  const foreign = hook !== undefined && hook.name !== "ErrorPrepareStackTrace";
+  if (!foreign) Error.prepareStackTrace = (_error, sites) => sites;
   try {
     Error.captureStackTrace(holder, skipAbove);
-    if (hook !== undefined) return { ...parseFrame(String(holder.stack)), method };
+    if (foreign) return { ...parseFrame(String(holder.stack)), method };
     const site = (holder.stack as NodeJS.CallSite[])[0];
     if (site === undefined) return { file: "", line: 0, column: 0, method };
     return { ...mapPosition(site.getFileName() ?? "", site.getLineNumber() ?? 0, site.getColumnNumber() ?? 0), method };
@@ -85,7 +87,10 @@ function mapOf(file: string): TraceMap | null {
   const maps = sharedMaps();
   const key = keyOf(file);
   let map = maps.get(key);
-  if (map === undefined) maps.set(key, (map = findMap(key)));
+  if (map === undefined) {
+    map = findMap(key);
+    maps.set(key, map);
+  }
   return map;
 }
 
