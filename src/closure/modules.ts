@@ -2,6 +2,7 @@
 // roots of the worker; else the driver's bundle of it is run. Modules that only an import can load are loaded by `prepare`.
 
 import { existsSync } from "node:fs";
+import type NodeModule from "node:module";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { pathToFileURL } from "node:url";
@@ -87,7 +88,9 @@ function requireFrom({ base, file }: Found, specifier: string): unknown {
     return createRequire(base)(specifier);
   } catch (error) {
     if (!notExported(error) && !RUNNER_REFUSALS.has((error as { code?: string } | null)?.code)) throw error;
-    return process.getBuiltinModule("node:module").createRequire(base)(file);
+    // Jest puts itself in the place of node:module and of process.getBuiltinModule.
+    const { createRequire: own } = vm.runInThisContext('process.getBuiltinModule("node:module")') as typeof NodeModule;
+    return own(base)(file);
   }
 }
 
