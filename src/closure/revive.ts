@@ -1,15 +1,15 @@
-// The slot's side: makes live functions and values of the closure format. A function is compiled at its own place (file URL,
-// line and column of the script that the driver runs), so stacks, source maps and breakpoints fit; its captured names are
-// parameters of a wrapper on the line before, filled after creation where the graph has cycles. No Proxy, no `with`.
+// The slot's side: makes live functions and values of the closure format. What a function captures is made before it, so that
+// captured names never change (compile.ts); on a circle the function comes first and is filled afterwards. No Proxy, no `with`.
 
 import { createRequire } from "node:module";
 import * as v8 from "node:v8";
-import * as vm from "node:vm";
 import type { ClassConstructor, ClassRegistry } from "../codec/class-registry.js";
 import { MillraceError } from "../core/errors.js";
 import { functionsIn } from "../plan/function.js";
 import { IMPORT_NAME, META_NAME } from "./analyze.js";
 import { builtinAt } from "./builtins.js";
+import { type CapturedNames, compile, type Wrapped, type Wrapper } from "./compile.js";
+import { componentsOf } from "./cycles.js";
 import type { Encoded, FunctionNode, Node, Property, Shape } from "./format.js";
 import { importerOf, type ModuleOptions, Modules, metaOf, rootedImporterOf } from "./modules.js";
 
@@ -29,7 +29,7 @@ export class Reviver {
   readonly #byId = new Map<string, ClassConstructor>();
   readonly #ids = new WeakMap<object, string>();
   /** Compiled wrappers by source and place: a class that several functions capture is compiled once. */
-  readonly #factories = new Map<string, Factory>();
+  readonly #wrappers = new Map<string, Wrapper>();
 
   readonly classes: ClassRegistry = {
     idOf: (maker) => this.#ids.get(maker),
@@ -67,7 +67,7 @@ export class Reviver {
         this.#nodes(ref),
         this.#options,
         this.#modules,
-        this.#factories,
+        this.#wrappers,
         this.#known,
       ).root() as AnyFunction;
       this.#functions.set(ref.hash, live);
@@ -91,12 +91,6 @@ export class Reviver {
   };
 }
 
-/** Gives the setters of the captured names, and makes the function. */
-type Factory = (...captured: unknown[]) => {
-  readonly set: readonly ((value: unknown) => void)[];
-  readonly make: () => unknown;
-};
-
 interface KnownClasses {
   get(id: string): ClassConstructor | undefined;
   add(id: string, maker: ClassConstructor): void;
@@ -108,12 +102,13 @@ class Revival {
   readonly #live: unknown[];
   /** Classes that are being made: who needs one of them is served when it is there. */
   readonly #waiting = new Map<number, ((value: unknown) => void)[]>();
+  #components: Int32Array | null = null;
 
   constructor(
     readonly nodes: readonly Node[],
     readonly options: ReviverOptions,
     readonly modules: Modules,
-    readonly factories: Map<string, Factory>,
+    readonly wrappers: Map<string, Wrapper>,
     readonly known: KnownClasses,
   ) {
     this.#live = nodes.map(() => UNMADE);
@@ -147,10 +142,7 @@ class Revival {
 
   #make(index: number): unknown {
     const node = this.nodes[index] as Node;
-    const keep = <T>(value: T): T => {
-      this.#live[index] = value;
-      return value;
-    };
+    const keep = <T>(value: T): T => this.#keep(index, value);
     switch (node.kind) {
       case "function":
         return this.#function(node, index);
@@ -183,7 +175,7 @@ class Revival {
       case "millrace":
         return keep(ownExport(node.path));
       case "value":
-        return this.#shaped(keep(node.value as object), node);
+        return this.#shaped(keep(Array.isArray(node.value) ? packed(node.value) : (node.value as object)), node);
       case "object":
         return this.#shaped(keep({}), node);
       case "regexp": {
@@ -203,12 +195,13 @@ class Revival {
           node,
         );
       case "array": {
-        const made = keep(new Array<unknown>(node.length));
+        const made = keep<unknown[]>([]);
         node.items.forEach((item, i) => {
           this.#give(item, (value) => {
             made[i] = value;
           });
         });
+        made.length = node.length;
         return this.#shaped(made, node);
       }
       case "map": {
@@ -296,22 +289,34 @@ class Revival {
 
   #function(node: FunctionNode, index: number): unknown {
     const existing = node.classId === undefined ? undefined : this.known.get(node.classId);
-    if (existing !== undefined) {
-      this.#live[index] = existing;
-      return existing;
+    if (existing !== undefined) return this.#keep(index, existing);
+    const names: CapturedNames & { early: string[]; late: string[]; own: string } = { early: [], late: [], own: "" };
+    const early: unknown[] = [];
+    const late: Encoded[] = [];
+    for (const [i, value] of node.values.entries()) {
+      const name = node.names[i] as string;
+      const target = Array.isArray(value) ? (value[0] as number) : null;
+      if (target === index && names.own === "" && node.form === "expression") names.own = name;
+      else if (target !== null && this.#onCircle(target, index)) {
+        names.late.push(name);
+        late.push(value);
+      } else {
+        names.early.push(name);
+        early.push(this.#now(value));
+      }
     }
-    const names = [...node.names];
-    const values: unknown[] = names.map(() => undefined);
-    const add = (name: string, value: unknown) => {
-      names.push(name);
-      values.push(value);
-    };
-    if (node.usesMeta) add(META_NAME, metaOf(node.url));
-    if (node.usesImport) add(IMPORT_NAME, importerOf(node.url));
+    if (node.usesMeta) early[names.early.push(META_NAME) - 1] = metaOf(node.url);
+    if (node.usesImport) early[names.early.push(IMPORT_NAME) - 1] = importerOf(node.url);
     const self = node.self === undefined ? undefined : this.#now(node.self);
-    const { set, make } = this.#factory(node, names).apply(self, values as never[]);
+    // What was captured may have led here: then the function is there now.
+    const made = this.#live[index];
+    if (made !== UNMADE) return made;
+    return this.#assemble(node, index, this.#wrapper(node, names).apply(self, early), late);
+  }
+
+  #assemble(node: FunctionNode, index: number, { make, set }: Wrapped, late: readonly Encoded[]): unknown {
     const fill = () => {
-      for (const [i, value] of node.values.entries()) this.#give(value, (live) => set[i]?.(live));
+      for (const [i, value] of late.entries()) this.#give(value, (live) => set[i]?.(live));
     };
     let made: AnyFunction;
     if (node.isClass) {
@@ -335,6 +340,17 @@ class Revival {
     return this.#shaped(made, node);
   }
 
+  /** Whether what a function captures leads back to it. */
+  #onCircle(target: number, index: number): boolean {
+    this.#components ??= componentsOf(this.nodes);
+    return this.#components[target] === this.#components[index];
+  }
+
+  #keep<T>(index: number, value: T): T {
+    this.#live[index] = value;
+    return value;
+  }
+
   #compiled(make: () => unknown, node: FunctionNode): AnyFunction {
     const made = make();
     if (node.form === "expression") return made as AnyFunction;
@@ -343,30 +359,21 @@ class Revival {
     return (node.form === "method" ? found.value : node.form === "getter" ? found.get : found.set) as AnyFunction;
   }
 
-  #factory(node: FunctionNode, names: readonly string[]): Factory {
-    const key = `${node.url}:${node.line}:${node.column}:${names.join()}:${node.source}`;
-    let factory = this.factories.get(key);
-    if (factory === undefined) this.factories.set(key, (factory = compile(node, names)));
-    return factory;
+  #wrapper(node: FunctionNode, names: CapturedNames): Wrapper {
+    const { early, late, own } = names;
+    const place = `${node.url}:${node.line}:${node.column}:${node.form}:${node.strict}`;
+    const key = `${place}:${early.join()}:${late.join()}:${own}:${node.source}`;
+    let wrapper = this.wrappers.get(key);
+    if (wrapper === undefined) this.wrappers.set(key, (wrapper = compile(node, names)));
+    return wrapper;
   }
 }
 
-/** Above this the column is set by the script's offset: lines of minified code are long. */
-const PAD_LIMIT = 2_000;
-
-function compile(node: FunctionNode, names: readonly string[]): Factory {
-  const member = node.form !== "expression";
-  const setters = names.map((name) => `(__millrace_value) => { ${name} = __millrace_value; }`);
-  const head = `(function (${names.join(", ")}) { ${node.strict ? '"use strict"; ' : ""}return { set: [${setters.join(", ")}], make: () => (${member ? "{" : ""}`;
-  const tail = `${member ? "\n}" : "\n"}) }; })`;
-  const padded = node.column <= PAD_LIMIT;
-  const code = padded ? `${head}\n${" ".repeat(node.column)}${node.source}${tail}` : `${head}${node.source}${tail}`;
-  const script = new vm.Script(code, {
-    filename: node.url === "" ? "millrace:function" : node.url,
-    lineOffset: padded ? node.line - 1 : node.line,
-    columnOffset: padded ? 0 : node.column - head.length,
-  });
-  return script.runInThisContext() as Factory;
+/** V8's deserialiser makes arrays of its most general kind; one that is filled in order is as fast as the user's own. */
+function packed(items: readonly unknown[]): unknown[] {
+  const made: unknown[] = [];
+  for (const item of items) made.push(item);
+  return made;
 }
 
 function makeError(type: string): Error {
