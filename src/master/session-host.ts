@@ -152,6 +152,11 @@ export class SessionHost {
     return output === undefined ? Promise.resolve() : this.#outputStep(job, () => this.#remove(output));
   }
 
+  /** The work on a job's output that is under way; null when there is none. */
+  outputWork(job: JobId): Promise<unknown> | null {
+    return this.#outputWork.get(job) ?? null;
+  }
+
   /** Removes what running jobs have written; nothing is prepared any more. */
   async close(): Promise<void> {
     this.#closed = true;

@@ -310,8 +310,12 @@ export class MasterShell {
       record.log.jobEnded(job, error, summary.elapsedMs);
       this.#toDriver(record, { kind: "jobEnded", job, error, summary });
     };
-    // The end comes after the results; a failed job's results nobody wants.
-    if (relay === undefined || error !== null) tell();
+    // The end comes after the results; a failed job's results nobody wants, but its output is gone when its end is told.
+    if (error !== null) {
+      const cleaning = record.host.outputWork(job);
+      if (cleaning === null) tell();
+      else void cleaning.then(tell);
+    } else if (relay === undefined) tell();
     else relay.whenDrained(tell);
   }
 
