@@ -28,6 +28,7 @@ const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const dist = join(root, "dist");
 const stamp = join(dist, ".built");
 const require = createRequire(import.meta.url);
+const { version } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
 
 /** Native, or loading files of its own beside itself: stays a package. */
 const EXTERNAL = [
@@ -154,7 +155,7 @@ async function bundle({ out, source, format = "esm", executable = false }) {
       keepNames: false,
       external: EXTERNAL,
       banner: { js: shebang + banner },
-      define: esm ? {} : { "import.meta.url": "__millraceUrl" },
+      define: { ...(esm ? {} : { "import.meta.url": "__millraceUrl" }), __MILLRACE_VERSION__: JSON.stringify(version) },
       logLevel: "silent",
     });
     for (const file of result.outputFiles) {

@@ -25,6 +25,8 @@ export interface Analysis {
   readonly outerThis: boolean;
   readonly usesMeta: boolean;
   readonly usesImport: boolean;
+  /** What `import("...")` names by a literal. */
+  readonly imports: readonly string[];
   /** Its instances have private fields, which nobody else can read. */
   readonly privateFields: boolean;
   /** A method's `super` needs the object that it stood in. */
@@ -143,6 +145,7 @@ function parse(text: string): Analysis {
     outerThis: facts.outerThis,
     usesMeta: facts.usesMeta,
     usesImport: facts.usesImport,
+    imports: [...facts.imports],
     privateFields:
       facts.privateFields || (top.type === "ClassExpression" && /\b__private(?:Add|Set|Get|Method)\(this\b/.test(text)),
     outerSuper: facts.outerSuper,
@@ -182,6 +185,7 @@ class Facts {
   outerSuper = false;
   usesMeta = false;
   usesImport = false;
+  readonly imports = new Set<string>();
   privateFields = false;
   readonly members = new Map<AstNode, string>();
   readonly replacements: [start: number, end: number, by: string][] = [];
@@ -202,6 +206,8 @@ class Facts {
         return;
       case "ImportExpression":
         this.usesImport = true;
+        if (typeof (node.source as AstNode).value === "string")
+          this.imports.add((node.source as AstNode).value as string);
         this.replacements.push([node.start, node.start + "import".length, IMPORT_NAME]);
         break;
       case "MemberExpression": {

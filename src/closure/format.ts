@@ -40,6 +40,8 @@ export interface FunctionNode extends Shape {
   readonly self?: Encoded;
   readonly usesMeta: boolean;
   readonly usesImport: boolean;
+  /** Packages that `import()` names, where bundles of packages travel. */
+  readonly imports?: readonly ModuleNode[];
   /** Properties of the function's `prototype` beyond constructor. */
   readonly members?: readonly Property[];
 }

@@ -49,6 +49,17 @@ export class Modules {
     return node.path.reduce((value: unknown, name) => step(value, name), exports);
   }
 
+  /** `import()` of a function that stands in the file of that URL; packages that are not here come from their bundles. */
+  importer(url: string, packages: readonly ModuleNode[]): (specifier: string, options?: object) => Promise<unknown> {
+    const load = importerOf(url);
+    if (packages.length === 0) return load;
+    return async (specifier, options) => {
+      const node = packages.find((one) => one.specifier === specifier);
+      if (node === undefined || this.#find(node) !== null) return load(specifier, options);
+      return this.value(node);
+    };
+  }
+
   #load(node: ModuleNode): unknown {
     if (node.version === "") {
       const exports = process.getBuiltinModule(node.specifier) as object | undefined;

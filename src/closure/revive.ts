@@ -11,7 +11,7 @@ import { builtinAt } from "./builtins.js";
 import { type CapturedNames, compile, type Wrapped, type Wrapper } from "./compile.js";
 import { componentsOf } from "./cycles.js";
 import type { Encoded, FunctionNode, Node, Property, Shape } from "./format.js";
-import { importerOf, type ModuleOptions, Modules, metaOf, rootedImporterOf } from "./modules.js";
+import { type ModuleOptions, Modules, metaOf, rootedImporterOf } from "./modules.js";
 
 type AnyFunction = (...args: never[]) => unknown;
 
@@ -306,7 +306,7 @@ class Revival {
       }
     }
     if (node.usesMeta) early[names.early.push(META_NAME) - 1] = metaOf(node.url);
-    if (node.usesImport) early[names.early.push(IMPORT_NAME) - 1] = importerOf(node.url);
+    if (node.usesImport) early[names.early.push(IMPORT_NAME) - 1] = this.modules.importer(node.url, node.imports ?? []);
     const self = node.self === undefined ? undefined : this.#now(node.self);
     // What was captured may have led here: then the function is there now.
     const made = this.#live[index];
