@@ -1,0 +1,102 @@
+// The ends of jobs: done, failed, cancelled, or starved of workers. A job ends once, and everything of it is given up then.
+
+import type { WireError } from "../../core/errors.js";
+import type { JobId, SessionId, ShuffleId } from "../../core/ids.js";
+import type { JobSummary } from "../../protocol/driver.js";
+import { moveStage, type Scheduling, wire } from "./scheduling.js";
+import type { JobRecord } from "./state.js";
+
+export class Jobs {
+  readonly #shared: Scheduling;
+
+  constructor(shared: Scheduling) {
+    this.#shared = shared;
+  }
+
+  outputCommitted(session: SessionId, job: JobId, error: WireError | null): void {
+    const record = this.#shared.sessions.get(session)?.jobs.get(job);
+    if (record === undefined || record.result.state.kind !== "committing") return;
+    if (error !== null) {
+      this.end(record, error);
+      return;
+    }
+    moveStage(this.#shared, record.result, "finish", { kind: "complete" });
+    this.finish(record);
+  }
+
+  /** Jobs that wait for workers that do not come. `active`: workers that may get launches. */
+  checkWorkers(active: number): void {
+    for (const session of this.#shared.sessions.values()) {
+      for (const job of [...session.jobs.values()]) {
+        const starved =
+          active === 0 &&
+          [...job.stages.values()].some((stage) => stage.state.kind === "running" && stage.remaining > stage.running);
+        if (!starved) job.workerlessSinceMs = null;
+        else if (job.workerlessSinceMs === null) job.workerlessSinceMs = this.#shared.now;
+        else if (this.#shared.now - job.workerlessSinceMs >= session.policy.workerTimeoutMs) {
+          const seconds = Math.round(session.policy.workerTimeoutMs / 1000);
+          this.end(
+            job,
+            wire("NO_WORKERS", `no worker was there for ${seconds} s while job ${job.id} had tasks to run`, {
+              job: job.id,
+            }),
+          );
+        }
+      }
+    }
+  }
+
+  isLive(job: JobRecord): boolean {
+    return job.session.jobs.get(job.id) === job;
+  }
+
+  finish(job: JobRecord): void {
+    if (job.result.state.kind !== "complete" || job.result.remaining > 0 || job.unacknowledged.size > 0) return;
+    this.end(job, null);
+  }
+
+  end(job: JobRecord, error: WireError | null): void {
+    const { session } = job;
+    if (!this.isLive(job)) return;
+    session.jobs.delete(job.id);
+    const shuffles: ShuffleId[] = [];
+    for (const record of job.stages.values()) {
+      if (record.state.kind === "running") {
+        this.#shared.stages.closeQueue(record);
+        if (record.stage.shuffleOutput !== null) shuffles.push(record.stage.shuffleOutput);
+      }
+      if (record.running === 0) continue;
+      for (const { state, partition } of record.tasks) {
+        if (state.kind !== "launched" && state.kind !== "running") continue;
+        const key = { session: session.id, job: job.id, stage: record.stage.id, partition, attempt: state.attempt };
+        this.#shared.ports.emit({
+          kind: "cancelAttempt",
+          worker: state.worker,
+          key,
+          reason: error?.message ?? "its result is not needed",
+        });
+      }
+    }
+    for (const [partition, key] of job.unacknowledged) {
+      const state = job.result.tasks[partition]?.state;
+      if (state?.kind === "succeeded" && state.worker !== null)
+        this.#shared.ports.emit({ kind: "releaseResult", worker: state.worker, key });
+    }
+    if (error !== null && job.savesFiles)
+      this.#shared.ports.emit({ kind: "abortOutput", session: session.id, job: job.id });
+    this.#shared.ports.emit({ kind: "jobEnded", session: session.id, job: job.id, error, summary: this.#summary(job) });
+    for (const shuffle of shuffles) this.#shared.stages.wakeSharers(session, shuffle);
+  }
+
+  #summary(job: JobRecord): JobSummary {
+    return {
+      stages: [...job.stages.values()].filter((record) => record.tasks.length > 0).length,
+      tasks: job.tasks,
+      failedAttempts: job.failedAttempts,
+      elapsedMs: this.#shared.now - job.submittedMs,
+      shuffleBytes: job.shuffleBytes,
+      spillBytes: job.spillBytes,
+      workers: [...job.workers].map(([worker, share]) => ({ worker, ...share })),
+    };
+  }
+}

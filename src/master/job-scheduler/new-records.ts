@@ -1,0 +1,59 @@
+// Jobs, stages and tasks as they begin.
+
+import { MillraceError } from "../../core/errors.js";
+import type { StageId } from "../../core/ids.js";
+import type { Stage } from "../../plan/stages.js";
+import type { Submission } from "./scheduling.js";
+import type { JobRecord, SessionRecord, StageRecord, TaskRecord } from "./state.js";
+
+export function newJob(session: SessionRecord, submission: Submission, now: number): JobRecord {
+  const { graph, savesFiles, maxResultBytes } = submission;
+  const stages = new Map<StageId, StageRecord>();
+  const job: Omit<JobRecord, "result"> = {
+    id: graph.job,
+    session,
+    graph,
+    stages,
+    submittedMs: now,
+    savesFiles,
+    maxResultBytes,
+    resultBytes: 0,
+    nextDelivery: 0,
+    unacknowledged: new Map(),
+    story: [],
+    tasks: 0,
+    failedAttempts: 0,
+    shuffleBytes: 0,
+    spillBytes: 0,
+    workers: new Map(),
+    workerlessSinceMs: null,
+  };
+  for (const stage of graph.stages) stages.set(stage.id, newStage(stage, job as JobRecord));
+  const result = stages.get(graph.resultStage);
+  if (result === undefined) throw new MillraceError("INTERNAL", `job ${graph.job} has no stage ${graph.resultStage}`);
+  return Object.assign(job, { result });
+}
+
+function newStage(stage: Stage, job: JobRecord): StageRecord {
+  return {
+    stage,
+    job,
+    state: { kind: "idle" },
+    moves: [],
+    tasks: [],
+    roundEnd: stage.tasks.length,
+    remaining: stage.tasks.length,
+    fetchFailures: 0,
+    values: [],
+    missingValues: stage.kind === "value" ? stage.tasks.length : 0,
+    startedMs: 0,
+    failed: 0,
+    running: 0,
+    records: 0,
+    bytes: 0,
+  };
+}
+
+export function newTask(partition: number): TaskRecord {
+  return { partition, state: { kind: "pending" }, nextAttempt: 0, failures: 0, accumulated: false, moves: [] };
+}

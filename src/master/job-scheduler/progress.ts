@@ -1,0 +1,24 @@
+// What a user sees of running stages.
+
+import type { StageProgress } from "../../protocol/driver.js";
+import type { SessionRecord } from "./state.js";
+
+export function progressOf(session: SessionRecord): StageProgress[] {
+  const jobs = [...session.jobs.values()];
+  return jobs.flatMap((job) =>
+    [...job.stages.values()]
+      .filter((record) => record.state.kind === "running" || record.state.kind === "committing")
+      .map((record) => ({
+        job: job.id,
+        stage: record.stage.id,
+        name: record.stage.name,
+        tasks: record.stage.tasks.length,
+        done: record.roundEnd - record.remaining,
+        running: record.running,
+        failed: record.failed,
+        records: record.records,
+        bytes: record.bytes,
+        startedMs: record.startedMs,
+      })),
+  );
+}
