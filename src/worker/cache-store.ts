@@ -40,7 +40,12 @@ export class CacheStore {
   store(offer: CacheOffer): boolean {
     const { session, block, level } = offer;
     const key = keyOf(session, block.node, block.partition);
-    if (this.#entries.peek(key) !== undefined) return true;
+    const known = this.#entries.peek(key);
+    if (known !== undefined) {
+      // Two jobs computed it at once: the first stays, and so does its file.
+      if (known.block.frames instanceof SharedArrayBuffer) removeFile(block);
+      return true;
+    }
     if (!(block.frames instanceof SharedArrayBuffer)) {
       this.#entries.set(key, { session, block, level, memoryBytes: 0 });
       return true;
@@ -71,7 +76,8 @@ export class CacheStore {
     if (this.#usedBytes + bytes <= this.#options.limitBytes) return true;
     for (const key of [...this.#entries.rkeys()]) {
       const entry = this.#entries.peek(key);
-      if (entry === undefined || entry.memoryBytes === 0 || (entry.session === session && entry.block.node === node)) continue;
+      if (entry === undefined || entry.memoryBytes === 0 || (entry.session === session && entry.block.node === node))
+        continue;
       this.#evict(key, entry);
       if (this.#usedBytes + bytes <= this.#options.limitBytes) return true;
     }
@@ -91,8 +97,7 @@ export class CacheStore {
   #drop(key: string, entry: Entry): void {
     this.#entries.delete(key);
     this.#usedBytes -= entry.memoryBytes;
-    const { frames } = entry.block;
-    if (!(frames instanceof SharedArrayBuffer)) rmSync(frames.path, { force: true });
+    removeFile(entry.block);
   }
 
   #toDisk(session: SessionId, block: CachedBlock): CachedBlock {
@@ -103,6 +108,10 @@ export class CacheStore {
     writeFileSync(path, new Uint8Array(frames));
     return { ...block, frames: { path } };
   }
+}
+
+function removeFile({ frames }: CachedBlock): void {
+  if (!(frames instanceof SharedArrayBuffer)) rmSync(frames.path, { force: true });
 }
 
 function keyOf(session: SessionId, node: NodeId, partition: number): string {

@@ -174,8 +174,9 @@ export class AttemptContext implements TaskContext {
 
   openCacheWriter(node: NodeId, partition: number, level: StorageLevel): CacheWriter {
     const { address, cacheBytes } = this.environment.settings;
-    const { session } = this.call.launch.key;
+    const { session, job, stage, attempt } = this.call.launch.key;
     const path = join(address.directory, "cache", session, `${node}-${partition}`);
+    const temporaryPath = `${path}.${job}-${stage}-${this.partition}-${attempt}.tmp`;
     return new SharedCacheWriter({
       session,
       node,
@@ -183,6 +184,7 @@ export class AttemptContext implements TaskContext {
       level,
       memoryLimitBytes: cacheBytes,
       path,
+      temporaryPath,
       offer: (offer) => this.offers.push(offer),
     });
   }

@@ -17,6 +17,8 @@ export interface CacheWriterOptions {
   /** A partition larger than this is not kept in memory. */
   readonly memoryLimitBytes: number;
   readonly path: string;
+  /** Where the file grows: of this attempt alone, because two jobs may compute the same partition at once. */
+  readonly temporaryPath: string;
   readonly offer: (offer: CacheOffer) => void;
 }
 
@@ -52,14 +54,19 @@ export class SharedCacheWriter implements CacheWriter {
 
   commit(schemas: SchemaTable): boolean {
     if (this.#overflowed) return false;
-    const { session, node, partition, level, path } = this.#options;
+    const { session, node, partition, level, path, temporaryPath } = this.#options;
     const frames = this.#fd === null ? this.#share() : { path };
     if (this.#fd !== null) {
       closeSync(this.#fd);
       this.#fd = null;
-      renameSync(`${path}.tmp`, path);
+      renameSync(temporaryPath, path);
     }
-    this.#options.offer({ session, level, sizeBytes: this.#sizeBytes, block: { node, partition, schemas: schemas.toBytes(), frames } });
+    this.#options.offer({
+      session,
+      level,
+      sizeBytes: this.#sizeBytes,
+      block: { node, partition, schemas: schemas.toBytes(), frames },
+    });
     return true;
   }
 
@@ -69,7 +76,7 @@ export class SharedCacheWriter implements CacheWriter {
     if (this.#fd === null) return;
     closeSync(this.#fd);
     this.#fd = null;
-    rmSync(`${this.#options.path}.tmp`, { force: true });
+    rmSync(this.#options.temporaryPath, { force: true });
   }
 
   #share(): SharedArrayBuffer {
@@ -86,7 +93,7 @@ export class SharedCacheWriter implements CacheWriter {
 
   #openFile(): number {
     mkdirSync(dirname(this.#options.path), { recursive: true });
-    this.#fd = openSync(`${this.#options.path}.tmp`, "w");
+    this.#fd = openSync(this.#options.temporaryPath, "w");
     return this.#fd;
   }
 }
