@@ -82,7 +82,7 @@ export class Session extends RddSession {
       { encode: encodeDriverMessage, decode: decodeMasterToDriver },
       master.kind === "local" ? callingThreadSlot() : null,
     );
-    const driver = await DriverSession.open({
+    const opening = DriverSession.open({
       link,
       capture,
       positions: { callSite, mapStack },
@@ -94,7 +94,9 @@ export class Session extends RddSession {
       },
       openTimeoutMs: OPEN_TIMEOUT_MS,
     });
-    return new Session(driver);
+    // While the service thread starts.
+    Capturer.warmUp();
+    return new Session(await opening);
   }
 }
 

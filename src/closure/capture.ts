@@ -51,8 +51,12 @@ export class Capturer {
    * waited for, the first capture takes as long as the second.
    */
   static warmUp(): void {
-    const made = new Function("kept", "return (x) => x + kept.size") as (kept: object) => AnyFunction;
-    new Capturer({ reference: () => undefined, bundlePackages: false }).capture(made(new Map([[1, "a"]])), "warmUp");
+    try {
+      const made = new Function("kept", "return (x) => x + kept.size") as (kept: object) => AnyFunction;
+      new Capturer({ reference: () => undefined, bundlePackages: false }).capture(made(new Map([[1, "a"]])), "warmUp");
+    } catch {
+      // Where code cannot be made at run time, or nothing captured, the first capture says so.
+    }
   }
 
   /** Bundles of packages that captured functions refer to (bundlePackages), by content hash. */
