@@ -12,6 +12,7 @@ import type { BuildFailure, Loader, Plugin } from "esbuild";
 import { mapStack, registerSourceMap } from "../closure/index.js";
 import { defaultLoader, importerAt } from "../core/default-loader.js";
 import { MillraceError } from "../core/errors.js";
+import { userFrames } from "../session/job-errors.js";
 
 /**
  * Runs `path` with `argv` as the program's own arguments; returns when its top level has ended. Throws PROGRAM_FAILED when it
@@ -76,7 +77,7 @@ function compile(code: string, file: string, url: string): (...values: unknown[]
 }
 
 function showUserLines(error: unknown): void {
-  if (error instanceof Error && typeof error.stack === "string") error.stack = mapStack(error.stack);
+  if (error instanceof Error && typeof error.stack === "string") error.stack = mapStack(userFrames(error.stack));
 }
 
 interface Bundle {
