@@ -75,7 +75,10 @@ export class MasterShell {
   readonly #startedMs = Date.now();
   #sessions = 0;
 
+  #url: string;
+
   constructor(options: MasterShellOptions) {
+    this.#url = options.url;
     this.#options = options;
     this.#machine = new MasterMachine(options.machine);
     this.#timer = setInterval(() => this.#tick(), TICK_MS);
@@ -86,6 +89,11 @@ export class MasterShell {
 
   get slots(): number {
     return this.#machine.slots;
+  }
+
+  /** Its URL, once the port that it was given is known. */
+  listensAt(url: string): void {
+    this.#url = url;
   }
 
   /** Workers that are connected. */
@@ -102,7 +110,7 @@ export class MasterShell {
       stages: this.#machine.progress(host.id),
     }));
     return describeMaster({
-      url: this.#options.url,
+      url: this.#url,
       version,
       startedMs: this.#startedMs,
       sessions,
@@ -192,7 +200,7 @@ export class MasterShell {
       prepared: (_job, submit, graph) => log.jobStarted(submit, graph),
     });
     const log = this.#openLog(id, settings.options["eventLog.enabled"] !== false, settings.options["eventLog.dir"]);
-    log.started(id, this.#options.url, settings);
+    log.started(id, this.#url, settings);
     for (const { registration } of this.#workers.values()) log.workerAdded(registration);
     const record: DriverRecord = {
       connection,

@@ -55,6 +55,7 @@ export function installPackages(folder: string): void {
     "cjs-words/index.js": `const SUFFIX = "!";
 class Shout { constructor(text) { this.text = text; } toString() { return this.text.toUpperCase() + SUFFIX; } }
 exports.shout = (text) => String(new Shout(text));
+exports.Shout = Shout;
 `,
     "esm-words/package.json":
       '{ "name": "esm-words", "version": "3.0.1", "type": "module", "exports": { ".": "./lib/index.js" } }',

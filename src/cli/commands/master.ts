@@ -49,6 +49,7 @@ export async function master(flags: MasterFlags): Promise<void> {
     await shell.close();
     throw error;
   });
+  shell.listensAt(`millrace://${server.address}`);
   process.stdout.write(`millrace://${server.address}\n`);
   let stopping = false;
   const stop = async (): Promise<void> => {
