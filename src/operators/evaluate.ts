@@ -119,9 +119,10 @@ export class Evaluator {
     }
     const fn = this.context.revive(operator.fn) as UserFunction;
     const indexed = operator.op === "mapPartitionsWithIndex";
+    const { signal } = this.context;
     return partitionsSource({
       below: this.open(narrowInput(node, 0), partition),
-      call: indexed ? (records) => fn(partition, records) : (records) => fn(records),
+      call: indexed ? (records) => fn(partition, records, signal) : (records) => fn(records, signal),
       context: this.context,
       site: node.callSite,
       gather: this.mayAwait(narrowInput(node, 0)),

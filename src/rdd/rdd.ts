@@ -92,7 +92,7 @@ export class RDD<T> implements Dataset {
   }
 
   /** The records for which `predicate` is true; a type guard narrows T. Keeps the partitioning. May be async. */
-  filter<U extends T>(predicate: (record: T) => record is U): RDD<U>;
+  filter<U extends T>(predicate: (record: T, signal: AbortSignal) => record is U): RDD<U>;
   filter(predicate: (record: T, signal: AbortSignal) => unknown): RDD<T>;
   filter(predicate: unknown): RDD<unknown> {
     return this.#make(filter(this.#at("filter"), predicate));
