@@ -46,7 +46,8 @@ export class PiscinaSlot implements SlotThread {
 
   async run(call: SlotRun): Promise<SlotOutcome> {
     if (this.#pool === null) await this.start();
-    const pool = this.#pool as unknown as Piscina;
+    const pool = this.#pool as Piscina | null;
+    if (pool === null) throw slotDied(this.index, new Error("the slot was ended while it started"));
     try {
       return (await pool.run(call)) as SlotOutcome;
     } catch (error) {
@@ -97,7 +98,12 @@ export class PiscinaSlot implements SlotThread {
       control: this.control.memory,
       port: port2,
     };
-    await pool.run(init, { transferList: [port2] });
+    try {
+      await pool.run(init, { transferList: [port2] });
+    } catch (error) {
+      // Ended while it started, as when a session is opened and stopped at once: no failure of the start.
+      if (this.#pool === pool) throw error;
+    }
   }
 }
 
