@@ -4,10 +4,10 @@ import { MillraceError } from "../core/errors.js";
 import { type BlobHash, workerId } from "../core/ids.js";
 import { machineId } from "../core/machine-id.js";
 import type { OptionValues } from "../core/options.js";
+import { WorkerShell } from "./shell.js";
 import type { SlotSettings } from "./slot/messages.js";
 import { CallingThreadSlot, type CallUserThread } from "./slots/calling-thread-slot.js";
 import { PiscinaSlot, type SlotEvents, type SlotThread } from "./slots/slot.js";
-import { WorkerShell } from "./shell.js";
 import { sweepDeadOwners, WorkerDirectory } from "./worker-directory.js";
 
 export interface EmbeddedWorkerOptions {
@@ -35,7 +35,12 @@ export function createEmbeddedWorker(given: EmbeddedWorkerOptions): EmbeddedWork
   sweepDeadOwners(options.localDir);
   const directory = WorkerDirectory.of(options.localDir, id);
   directory.claim();
-  const makeSlot = (index: number, settings: Omit<SlotSettings, "slot">, heapLimitMb: number, events: SlotEvents): SlotThread =>
+  const makeSlot = (
+    index: number,
+    settings: Omit<SlotSettings, "slot">,
+    heapLimitMb: number,
+    events: SlotEvents,
+  ): SlotThread =>
     callingThread === null
       ? new PiscinaSlot(index, { entry: given.slotEntry, settings, env: environmentOfSlots(), heapLimitMb }, events)
       : new CallingThreadSlot(callingThread, settings, events);
@@ -50,13 +55,18 @@ export function createEmbeddedWorker(given: EmbeddedWorkerOptions): EmbeddedWork
     },
     directory,
     options,
-    // The process is the user's: what it holds already is not the slots' doing. Tasks on the calling thread cannot be ended.
-    memoryLimitBytes: options["memory.watch"] && callingThread === null ? process.memoryUsage.rss() + given.memoryBytes : null,
+    oneMachine: true,
+    // The process is the user's too. Tasks on the calling thread cannot be ended.
+    watchedMemory:
+      options["memory.watch"] && callingThread === null ? { limitBytes: given.memoryBytes, shared: true } : null,
     moduleRoots: given.moduleRoots,
     makeSlot,
     fetchBlob: async (hash) => given.readBlob(hash),
     fetchBlock: () => {
-      throw new MillraceError("FETCH_FAILED", "a worker inside the driver's process has no other workers to fetch from");
+      throw new MillraceError(
+        "FETCH_FAILED",
+        "a worker inside the driver's process has no other workers to fetch from",
+      );
     },
     onDrained: () => undefined,
     onRefused: (error) => given.log(`the worker was refused: ${error.message}`),

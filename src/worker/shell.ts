@@ -17,7 +17,7 @@ import { BlockService } from "./block-service.js";
 import { CacheStore } from "./cache-store.js";
 import { planMemory } from "./memory-plan.js";
 import type { SlotMessage, SlotSettings } from "./slot/messages.js";
-import { SlotPool } from "./slots/slot-pool.js";
+import { SlotPool, type WatchedMemory } from "./slots/slot-pool.js";
 import { SlotRequests } from "./slots/slot-requests.js";
 import type { SlotEvents, SlotThread } from "./slots/slot.js";
 import type { WorkerDirectory } from "./worker-directory.js";
@@ -26,8 +26,10 @@ export interface WorkerShellOptions {
   readonly registration: Omit<WorkerRegistration, "version" | "pid" | "incarnation">;
   readonly directory: WorkerDirectory;
   readonly options: OptionValues;
-  /** RSS above which the memory watch acts; null: no watch. */
-  readonly memoryLimitBytes: number | null;
+  /** Whoever reads this worker's blocks runs on this machine, on threads of this process or as another worker of its session. */
+  readonly oneMachine: boolean;
+  /** What the memory watch holds the slots to; null: no watch. */
+  readonly watchedMemory: WatchedMemory | null;
   readonly moduleRoots: readonly string[];
   /** Makes slot `index`; `heapLimitMb` is V8's limit for its thread. */
   readonly makeSlot: (index: number, settings: Omit<SlotSettings, "slot">, heapLimitMb: number, events: SlotEvents) => SlotThread;
@@ -92,13 +94,14 @@ export class WorkerShell {
       cacheBytes: plan.cacheBytes,
       inlineResultBytes: INLINE_RESULT_BYTES,
       localReads: values["shuffle.localReads"],
-      compress: values["shuffle.compress"],
+      compress: values["shuffle.compress"] ?? !options.oneMachine,
+      checksum: values["shuffle.checksum"],
       moduleRoots: options.moduleRoots,
       requestTimeoutMs: REQUEST_TIMEOUT_MS,
     };
     const events: SlotEvents = { onMessage: (slot, message) => this.#fromSlot(slot, message) };
     const threads = Array.from({ length: registration.slots }, (_, index) => options.makeSlot(index, settings, plan.heapLimitMb, events));
-    this.#pool = new SlotPool(threads, { cache: this.cache, memoryLimitBytes: options.memoryLimitBytes });
+    this.#pool = new SlotPool(threads, { cache: this.cache, memory: options.watchedMemory });
     this.#runner = new AttemptRunner({ ...defaultAttemptRunnerOptions, slots: registration.slots, taskTimeoutMs: values["task.timeout"] });
     this.#ticker = setInterval(() => this.#handle({ kind: "tick" }, this.#clock.tick()), TICK_MS);
   }

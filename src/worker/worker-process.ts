@@ -82,7 +82,8 @@ export async function startWorkerProcess(given: WorkerProcessOptions): Promise<W
     },
     directory,
     options: given.options,
-    memoryLimitBytes: given.options["memory.watch"] ? given.memoryBytes : null,
+    oneMachine: given.masterTimeoutMs === 0,
+    watchedMemory: given.options["memory.watch"] ? { limitBytes: given.memoryBytes, shared: false } : null,
     moduleRoots: given.moduleRoots,
     makeSlot: (index, settings, heapLimitMb, events) => new PiscinaSlot(index, { entry: given.slotEntry, settings, env: environmentOfSlots(), heapLimitMb }, events),
     fetchBlob: (hash) => {

@@ -3,7 +3,6 @@
 
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { getHeapStatistics } from "node:v8";
 import type { CacheWriter, FrameSource, ShuffleOutput } from "../../codec/frame-flow.js";
 import { decodeStream } from "../../codec/stream.js";
 import type { BatchSource, PartFile } from "../../core/data-flow.js";
@@ -23,6 +22,7 @@ import { attemptDirectory, mapOutputPath } from "../../shuffle/paths.js";
 import { FileSpillStore } from "../../shuffle/spill-store.js";
 import type { BlockingChannel } from "./blocking-channel.js";
 import { SharedCacheWriter } from "./cache-writer.js";
+import { heapBytes } from "./heap-bytes.js";
 import { BufferFrameSource, StreamFrameSource } from "./cached-frames.js";
 import type { ControlRow } from "./control-row.js";
 import type { CacheOffer, SlotRun, SlotSettings } from "./messages.js";
@@ -69,6 +69,10 @@ export class AttemptContext implements TaskContext {
     return this.session.classes;
   }
 
+  get shuffleEncoding() {
+    return this.environment.settings;
+  }
+
   get signal(): AbortSignal {
     return this.#abort.signal;
   }
@@ -82,8 +86,7 @@ export class AttemptContext implements TaskContext {
     const now = Date.now();
     if (now - this.#reportedAt < REPORT_EVERY_MS) return;
     this.#reportedAt = now;
-    const heap = getHeapStatistics();
-    control.report(heap.used_heap_size + heap.external_memory, now);
+    control.report(heapBytes(), now);
     control.setProgress(this.metrics.recordsRead, this.metrics.bytesRead + this.metrics.shuffleReadBytes);
   };
 

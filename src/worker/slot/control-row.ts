@@ -15,6 +15,7 @@ const REPORTED_AT = 2;
 const RECORDS = 3;
 const BYTES = 4;
 const PEAK = 5;
+const THREAD = 6;
 
 export class ControlRow {
   readonly #words: Int32Array;
@@ -86,6 +87,15 @@ export class ControlRow {
   /** `Date.now()` of the last report. */
   get reportedAtMs(): number {
     return this.#counters[REPORTED_AT] as number;
+  }
+
+  /** The system's number of the slot's thread, 0 before it is up. */
+  get thread(): number {
+    return this.#counters[THREAD] as number;
+  }
+
+  set thread(number: number) {
+    this.#counters[THREAD] = number;
   }
 
   report(heapBytes: number, nowMs: number): void {

@@ -7,9 +7,11 @@ import { formatTaskKey } from "../../core/ids.js";
 import { unpack } from "../../core/packed.js";
 import { functionsIn } from "../../plan/function.js";
 import type { Fragment } from "../../plan/stages.js";
+import { ownThreadNumber } from "../touched-pages.js";
 import { BlockingChannel } from "./blocking-channel.js";
 import { ConsoleCapture } from "./console-capture.js";
 import { ControlRow } from "./control-row.js";
+import { heapBytes } from "./heap-bytes.js";
 import type { SlotCall, SlotMessage, SlotOutcome, SlotRun, SlotSettings } from "./messages.js";
 import { runAttempt } from "./run-attempt.js";
 import { SlotSession } from "./slot-session.js";
@@ -37,6 +39,7 @@ export class SlotHost {
 
   #init(call: SlotCall & { kind: "init" }): void {
     const control = new ControlRow(call.control);
+    control.thread = ownThreadNumber();
     const post = (message: SlotMessage) => call.port.postMessage(message);
     const capture = this.captureConsole ? new ConsoleCapture(post) : null;
     capture?.install();
@@ -82,6 +85,8 @@ export class SlotHost {
       return { kind: "failed", error: toWireError(error), metrics: emptyMetrics };
     } finally {
       ready.console?.end();
+      // What an idle slot still holds is the slots', not the driver's (memory-watch.ts).
+      ready.control.report(heapBytes(), Date.now());
       ready.control.setRunning(0);
     }
   }

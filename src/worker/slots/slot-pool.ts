@@ -7,12 +7,19 @@ import type { MapOutputLocations, TaskLaunch, TaskOutcome } from "../../protocol
 import type { CacheStore } from "../cache-store.js";
 import { MemoryWatch, type SlotReading } from "../memory-watch.js";
 import type { CachedBlock, SlotOutcome } from "../slot/messages.js";
+import { touchedBytes } from "../touched-pages.js";
 import type { SlotThread } from "./slot.js";
 
 export interface SlotPoolOptions {
   readonly cache: CacheStore;
-  /** RSS above which the memory watch ends a slot; null: no watch (a process that is not ours alone). */
-  readonly memoryLimitBytes: number | null;
+  /** What the memory watch holds the slots to; null: no watch. */
+  readonly memory: WatchedMemory | null;
+}
+
+/** `shared`: the process is the driver's too, and `limitBytes` what its slots may hold; else the whole process's. */
+export interface WatchedMemory {
+  readonly limitBytes: number;
+  readonly shared: boolean;
 }
 
 interface Seat {
@@ -49,8 +56,9 @@ export class SlotPool {
       ending: null,
       terminating: null,
     }));
-    if (options.memoryLimitBytes !== null) {
-      const watch = new MemoryWatch({ limitBytes: options.memoryLimitBytes, silentAfterMs: SILENT_AFTER_MS, settleMs: SETTLE_MS });
+    if (options.memory !== null) {
+      const settings = { ...options.memory, silentAfterMs: SILENT_AFTER_MS, settleMs: SETTLE_MS };
+      const watch = new MemoryWatch(settings, process.memoryUsage.rss());
       this.#timer = setInterval(() => this.#watchMemory(watch), WATCH_EVERY_MS).unref();
     }
   }
@@ -65,7 +73,12 @@ export class SlotPool {
   }
 
   /** Runs one attempt. Rejects when the slot's thread ended under it, with why; the slot then wants a `restart`. */
-  async run(slot: number, launch: TaskLaunch, fragment: Uint8Array, locations: readonly MapOutputLocations[]): Promise<TaskOutcome> {
+  async run(
+    slot: number,
+    launch: TaskLaunch,
+    fragment: Uint8Array,
+    locations: readonly MapOutputLocations[],
+  ): Promise<TaskOutcome> {
     const seat = this.#seat(slot);
     await seat.terminating;
     if (seat.session !== launch.key.session) this.#forget(seat, launch.key.session);
@@ -76,7 +89,14 @@ export class SlotPool {
     seat.run++;
     seat.startedAtMs = Date.now();
     seat.ending = null;
-    const call = { kind: "run", run: seat.run, launch, fragment: knows ? null : fragment, locations: fresh, cached: this.#cachedHere(launch) } as const;
+    const call = {
+      kind: "run",
+      run: seat.run,
+      launch,
+      fragment: knows ? null : fragment,
+      locations: fresh,
+      cached: this.#cachedHere(launch),
+    } as const;
     try {
       return this.#toOutcome(await seat.thread.run(call), launch);
     } catch (error) {
@@ -139,11 +159,25 @@ export class SlotPool {
     switch (outcome.kind) {
       case "succeeded": {
         const stored = outcome.offers.filter((offer) => this.#options.cache.store(offer));
-        const cached = stored.map(({ block, sizeBytes }) => ({ node: block.node, partition: block.partition, sizeBytes }));
-        return { kind: "succeeded", result: outcome.result, accumulators: outcome.accumulators, metrics: outcome.metrics, cached };
+        const cached = stored.map(({ block, sizeBytes }) => ({
+          node: block.node,
+          partition: block.partition,
+          sizeBytes,
+        }));
+        return {
+          kind: "succeeded",
+          result: outcome.result,
+          accumulators: outcome.accumulators,
+          metrics: outcome.metrics,
+          cached,
+        };
       }
       case "fetchFailed": {
-        const { shuffle, map, worker } = outcome.error.fields as { shuffle: ShuffleId; map: number; worker: TaskOutcomeWorker };
+        const { shuffle, map, worker } = outcome.error.fields as {
+          shuffle: ShuffleId;
+          map: number;
+          worker: TaskOutcomeWorker;
+        };
         return { kind: "fetchFailed", shuffle, map, worker, error: outcome.error };
       }
       case "failed":
@@ -154,19 +188,22 @@ export class SlotPool {
   }
 
   #watchMemory(watch: MemoryWatch): void {
-    const readings = this.#seats.map((seat, slot): SlotReading => {
-      const { control } = seat.thread;
-      return { slot, run: seat.terminating === null ? control.running : 0, heapBytes: control.heapBytes, reportedAtMs: control.reportedAtMs, startedAtMs: seat.startedAtMs };
+    const readings = this.#seats.map(({ thread: { control }, startedAtMs, terminating }, slot): SlotReading => {
+      const ending = terminating !== null;
+      const run = ending ? 0 : control.running;
+      const touched = run === 0 ? null : touchedBytes(control.thread);
+      const { heapBytes, reportedAtMs } = control;
+      return { slot, run, heapBytes, reportedAtMs, startedAtMs, touchedBytes: touched, ending };
     });
-    const rssBytes = process.memoryUsage.rss();
-    const verdict = watch.tick(Date.now(), rssBytes, readings);
+    const verdict = watch.tick(Date.now(), process.memoryUsage.rss(), readings);
     if (verdict === null) return;
-    const limitBytes = this.#options.memoryLimitBytes as number;
+    const { slot, rssBytes, limitBytes } = verdict;
     const mb = (bytes: number) => `${Math.round(bytes / 1048576)} MB`;
+    const whose = this.#options.memory?.shared === true ? "the driver's process with its slots" : "the worker";
     const reason = new MillraceError(
       "OUT_OF_MEMORY",
-      `slot ${verdict.slot} was ended because the worker held ${mb(rssBytes)} of the ${mb(limitBytes)} that it may use; use more partitions, a combining operation instead of a grouping one, fewer slots, or more memory`,
-      { fields: { slot: verdict.slot, rssBytes, limitBytes } },
+      `slot ${slot} was ended because ${whose} held ${mb(rssBytes)} of the ${mb(limitBytes)} that it may use; use more partitions, a combining operation instead of a grouping one, fewer slots, or more memory`,
+      { fields: { slot, rssBytes, limitBytes } },
     );
     void this.kill(verdict.slot, reason);
   }
