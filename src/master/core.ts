@@ -113,10 +113,7 @@ export class MasterMachine {
         this.#jobs.outputCommitted(event.session, event.job, event.error, now);
         return;
       case "shufflesReleased":
-        for (const shuffle of event.shuffles) {
-          this.#jobs.releaseShuffle(event.session, shuffle);
-          this.#sendAll({ kind: "releaseShuffle", session: event.session, shuffle });
-        }
+        for (const shuffle of event.shuffles) this.#jobs.releaseShuffle(event.session, shuffle);
         return;
       case "unpersisted":
         this.#jobs.uncacheNode(event.session, event.node, now);
@@ -153,7 +150,9 @@ export class MasterMachine {
         this.#giveUpAttempts(record, false, event.reason, now);
         return;
       case "workerDisconnected":
-        this.#registry.disconnect(record, now);
+        // One that leaves does not come back.
+        if (record.state.kind === "leaving") this.#lose(record, "it has left", now);
+        else this.#registry.disconnect(record, now);
         return;
       case "workerLost":
         this.#lose(record, event.reason, now);
@@ -309,6 +308,11 @@ export class MasterMachine {
       this.#cancels.set(command.worker, known);
     } else if (command.kind === "releaseResult") {
       this.#send(command.worker, { kind: "releaseResults", keys: [command.key] });
+    } else if (command.kind === "releaseShuffle") {
+      this.#sendAll(command);
+    } else if (command.kind === "uncache") {
+      const { worker, session, node } = command;
+      this.#send(worker, { kind: "uncache", session, node });
     } else {
       this.#commands.push(command);
     }

@@ -14,7 +14,10 @@ export class ValueBlobs {
   /** Jobs that own blobs: all others end without a look at the store. */
   readonly #owners = new Set<BlobOwner>();
 
-  constructor(private readonly blobs: BlobStore) {}
+  constructor(
+    private readonly blobs: BlobStore,
+    private readonly inlineBytes: number = VALUE_INLINE_BYTES,
+  ) {}
 
   /** The same message, with hashes in place of large values. */
   lighten(message: MasterToWorker): MasterToWorker {
@@ -38,7 +41,7 @@ export class ValueBlobs {
     const { stage, parts } = value;
     let hash = this.#hashes.get(parts);
     if (hash === undefined) {
-      hash = valueBytes(parts) > VALUE_INLINE_BYTES ? this.#store(parts, owner) : null;
+      hash = valueBytes(parts) > this.inlineBytes ? this.#store(parts, owner) : null;
       this.#hashes.set(parts, hash);
     }
     return hash === null ? value : { stage, parts: [], blob: hash };

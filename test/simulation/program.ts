@@ -15,11 +15,18 @@ export interface SimulatedJob {
   readonly cancelAtMs: number | null;
 }
 
+/** What the driver does beside its jobs, in ms after the session opened. */
+export interface DriverStep {
+  readonly atMs: number;
+  readonly kind: "unpersist" | "release" | "close";
+}
+
 export interface Program {
   readonly nodes: ReadonlyMap<NodeId, LineageNode>;
   readonly splits: ReadonlyMap<NodeId, readonly Split[]>;
   readonly storage: ReadonlyMap<NodeId, StorageLevel>;
   readonly jobs: readonly SimulatedJob[];
+  readonly steps: readonly DriverStep[];
 }
 
 export const site: CallSite = { file: "/simulated.ts", line: 1, column: 1, method: "simulated" };
@@ -53,16 +60,14 @@ export function randomProgram(random: Random): Program {
     return id;
   };
   const pool = [source(), source()];
-  const steps = 2 + random.below(9);
-  for (let i = 0; i < steps; i++) {
+  const operations = 2 + random.below(9);
+  for (let i = 0; i < operations; i++) {
     // Mostly the latest: chains, not bushes.
     const parent = random.chance(0.6) ? (pool.at(-1) as NodeId) : random.pick(pool);
     pool.push(add((id) => randomNode(random, id, parent, random.pick(pool))));
   }
   const jobs = Array.from({ length: 1 + random.below(3) }, (): SimulatedJob => {
-    const action: ActionSpec = random.chance(0.25)
-      ? { kind: "collect", limit: 1 + random.below(12) }
-      : { kind: "collect", limit: null };
+    const action = randomAction(random);
     return {
       root: random.pick(pool.slice(-4)),
       action,
@@ -70,7 +75,18 @@ export function randomProgram(random: Random): Program {
       cancelAtMs: random.chance(0.06) ? 400 + random.below(300) : null,
     };
   });
-  return { nodes, splits, storage, jobs };
+  const steps: DriverStep[] = [];
+  for (const kind of ["unpersist", "release"] as const) {
+    if (random.chance(0.3)) steps.push({ kind, atMs: random.below(600) });
+  }
+  if (random.chance(0.05)) steps.push({ kind: "close", atMs: 50 + random.below(500) });
+  return { nodes, splits, storage, jobs, steps };
+}
+
+function randomAction(random: Random): ActionSpec {
+  if (random.chance(0.25)) return { kind: "collect", limit: 1 + random.below(12) };
+  if (random.chance(0.25)) return { kind: "saveAsTextFile", url: "file:///out", compression: "none" };
+  return { kind: "collect", limit: null };
 }
 
 function randomNode(random: Random, id: NodeId, parent: NodeId, other: NodeId): LineageNode {

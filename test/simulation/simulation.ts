@@ -6,22 +6,29 @@ import {
   formatTaskKey,
   type JobId,
   jobId,
+  type NodeId,
   type SessionId,
   sessionId,
+  stageId,
   type TaskKey,
   type WorkerId,
 } from "../../src/core/ids.js";
 import { unpack } from "../../src/core/packed.js";
+import { BlobStore } from "../../src/master/blob-store.js";
 import { MasterMachine } from "../../src/master/core.js";
 import type { MasterCommand, MasterEvent } from "../../src/master/events.js";
 import { TICK_MS } from "../../src/master/events.js";
+import { ValueBlobs } from "../../src/master/value-blobs.js";
+import type { StorageLevel } from "../../src/plan/lineage.js";
 import { lowerJob } from "../../src/plan/lower.js";
+import { lineageOrder } from "../../src/plan/resolve.js";
 import { ShuffleTable } from "../../src/plan/shuffle-table.js";
 import type { WorkerToMaster } from "../../src/protocol/worker.js";
 import { VirtualClock } from "./clock.js";
 import { FaultBudget } from "./faults.js";
+import { SimulatedFiles } from "./files.js";
 import { modelOf } from "./model.js";
-import { type Program, randomProgram, type SimulatedJob, site } from "./program.js";
+import { type DriverStep, type Program, randomProgram, type SimulatedJob, site } from "./program.js";
 import { Random } from "./random.js";
 import type { Pair } from "./records.js";
 import { SimulatedWorker } from "./worker.js";
@@ -36,9 +43,9 @@ export interface SimulationResult {
 }
 
 /** Virtual time by which every job must have ended, whatever the faults. */
-const JOB_BOUND_MS = 120_000;
-/** After the last job: slots get so long to be recycled or killed. */
-const GRACE_MS = 15_000;
+const JOB_BOUND_MS = 300_000;
+/** After the last job: slots get so long to be recycled or killed, workers to come back. */
+const GRACE_MS = 60_000;
 const TRACE_LINES = 4_000;
 
 interface LiveJob {
@@ -50,21 +57,38 @@ interface LiveJob {
   readonly results: Map<number, readonly Pair[]>;
   readonly updates: Set<string>;
   nextPartition: number;
+  /** A fault: the file system refuses the commit. */
+  commitFails: boolean;
   cancelled: boolean;
   ended: { readonly code: string | null } | null;
+}
+
+interface SimulatedDriver {
+  readonly session: SessionId;
+  readonly program: Program;
+  readonly table: ShuffleTable;
+  /** What is persisted now. */
+  readonly storage: Map<NodeId, StorageLevel>;
 }
 
 export class Simulation {
   readonly clock = new VirtualClock();
   readonly random: Random;
   readonly faults: FaultBudget;
+  readonly files: SimulatedFiles;
   readonly #machine = new MasterMachine();
   readonly #workers = new Map<WorkerId, SimulatedWorker>();
-  readonly #fragments = new Map<BlobHash, Uint8Array>();
+  readonly #blobs = new BlobStore();
+  /** Values of more than a few bytes are blobs here, so that they occur. */
+  readonly #values = new ValueBlobs(this.#blobs, 24);
+  readonly #closed = new Set<SessionId>();
+  /** The latest attempt of each task that was launched. */
+  readonly #latest = new Map<string, number>();
   readonly #jobs: LiveJob[] = [];
   readonly #problems: string[] = [];
   readonly #trace: string[] = [];
   readonly #down = new Map<WorkerId, number>();
+  readonly #sessions: SessionId[] = [];
   #scheduledJobs = 0;
 
   constructor(
@@ -73,6 +97,7 @@ export class Simulation {
   ) {
     this.random = new Random(seed);
     this.faults = new FaultBudget(this.random);
+    this.files = new SimulatedFiles(this.clock, this.random);
   }
 
   run(): SimulationResult {
@@ -84,8 +109,12 @@ export class Simulation {
       );
       for (const job of this.#jobs) if (job.ended === null) this.#problems.push(`${job.session}/${job.id} did not end`);
       const until = this.clock.now + GRACE_MS;
-      this.#runUntil(() => this.clock.now >= until || this.#leaks().length === 0, until + 1);
+      this.#runUntil(() => this.#leaks().length === 0, until);
       this.#problems.push(...this.#leaks());
+      for (const session of this.#sessions) this.#close(session);
+      const later = this.clock.now + GRACE_MS;
+      this.#runUntil(() => this.#leftovers().length === 0, later);
+      this.#problems.push(...this.#leftovers());
       for (const job of this.#jobs) this.#checkAnswer(job);
     } catch (error) {
       this.#problems.push((error as Error).stack ?? String(error));
@@ -104,14 +133,20 @@ export class Simulation {
     return this.#workers.get(id);
   }
 
-  fragment(hash: BlobHash): Uint8Array {
-    return this.#fragments.get(hash) as Uint8Array;
+  blob(hash: BlobHash): Uint8Array | undefined {
+    return this.#blobs.get(hash);
   }
 
   /** A doomed job fails at its result's first partition, every time. */
   isDoomed(key: TaskKey): boolean {
     const job = this.#jobOf(key.session, key.job);
     return job?.doomed === true && key.partition === 0;
+  }
+
+  /** The worker has been silent for longer than the master waits. */
+  checkGivenUp(id: WorkerId): void {
+    if (this.#machine.workers.some((record) => record.id === id))
+      this.#problems.push(`the master still counts on ${id}, which is silent for too long`);
   }
 
   note(line: () => string): void {
@@ -135,7 +170,10 @@ export class Simulation {
       case "uncached":
         this.master({ kind: "uncached", ...from, session: message.session, partitions: message.partitions });
         return;
-      default:
+      case "leaving":
+        this.master({ kind: "workerLeaving", ...from, reason: message.reason });
+        return;
+      case "logs":
         return;
     }
   }
@@ -153,6 +191,7 @@ export class Simulation {
     for (let i = 0; i < workers; i++) {
       const worker = new SimulatedWorker(`w${i}`, 1 + random.below(3), `n${random.below(workers)}`, this);
       this.#workers.set(worker.id, worker);
+      if (random.chance(0.08)) clock.after(random.below(800), () => worker.leave());
     }
     const sessions = random.chance(0.3) ? 2 : 1;
     for (let i = 0; i < sessions; i++) this.#startSession(sessionId(`s${i}`));
@@ -165,24 +204,58 @@ export class Simulation {
 
   #startSession(session: SessionId): void {
     const program = randomProgram(this.random);
-    const table = new ShuffleTable();
+    const driver: SimulatedDriver = { session, program, table: new ShuffleTable(), storage: new Map(program.storage) };
+    this.#sessions.push(session);
     this.master({ kind: "sessionOpened", session });
     program.jobs.forEach((plan, i) => {
       this.#scheduledJobs++;
       const doomed = this.random.chance(0.04);
-      this.clock.after(plan.atMs, () => this.#submit(session, jobId(i + 1), plan, program, table, doomed));
+      this.clock.after(plan.atMs, () => {
+        if (this.#closed.has(session)) this.#scheduledJobs--;
+        else this.#submit(driver, jobId(i + 1), plan, doomed);
+      });
     });
+    for (const step of program.steps) this.clock.after(step.atMs, () => this.#step(driver, step));
   }
 
-  #submit(
-    session: SessionId,
-    id: JobId,
-    plan: SimulatedJob,
-    program: Program,
-    table: ShuffleTable,
-    doomed: boolean,
-  ): void {
-    const { nodes, splits, storage } = program;
+  #step({ session, program, table, storage }: SimulatedDriver, { kind, atMs }: DriverStep): void {
+    if (this.#closed.has(session)) return;
+    if (kind === "close") {
+      this.#close(session);
+      return;
+    }
+    const unpersist = (node: NodeId) => {
+      if (storage.delete(node)) this.master({ kind: "unpersisted", session, node });
+    };
+    if (kind === "unpersist") {
+      const node = [...storage.keys()][0];
+      if (node !== undefined) unpersist(node);
+      return;
+    }
+    // The driver lets go of every node that no later job names; earlier jobs may still run on them.
+    const named = new Set(
+      program.jobs
+        .filter((job) => job.atMs >= atMs)
+        .flatMap((job) => lineageOrder(program.nodes, job.root).map((node) => node.id)),
+    );
+    const released = [...program.nodes.keys()].filter((node) => !named.has(node));
+    for (const node of released) unpersist(node);
+    const shuffles = table.release(released);
+    if (shuffles.length > 0) this.master({ kind: "shufflesReleased", session, shuffles });
+  }
+
+  #close(session: SessionId): void {
+    if (this.#closed.has(session)) return;
+    this.#closed.add(session);
+    for (const job of this.#jobs) if (job.session === session && job.ended === null) job.cancelled = true;
+    const error = { code: "JOB_CANCELLED", message: "the session was closed", fields: {} } as const;
+    this.master({ kind: "sessionClosed", session, error });
+    const hashes = this.#blobs.release(session);
+    if (hashes.length > 0) this.master({ kind: "blobsReleased", hashes });
+  }
+
+  #submit({ session, program, table, storage }: SimulatedDriver, id: JobId, plan: SimulatedJob, doomed: boolean): void {
+    const { nodes, splits } = program;
     const graph = lowerJob({
       job: id,
       nodes,
@@ -194,7 +267,9 @@ export class Simulation {
       accumulators: [1],
       table,
     });
-    for (const stage of graph.stages) this.#fragments.set(stage.fragmentHash, stage.fragment);
+    for (const stage of graph.stages) this.#blobs.put(session, stage.fragmentHash, stage.fragment);
+    const savesFiles = plan.action.kind === "saveAsTextFile";
+    if (savesFiles) this.files.prepare(session, id);
     const job: LiveJob = {
       session,
       id,
@@ -204,11 +279,12 @@ export class Simulation {
       results: new Map(),
       updates: new Set(),
       nextPartition: 0,
+      commitFails: false,
       cancelled: false,
       ended: null,
     };
     this.#jobs.push(job);
-    this.master({ kind: "submitted", session, graph, savesFiles: false, maxResultBytes: null });
+    this.master({ kind: "submitted", session, graph, savesFiles, maxResultBytes: null });
     if (plan.cancelAtMs === null) return;
     this.clock.after(plan.cancelAtMs - plan.atMs, () => {
       if (job.ended !== null) return;
@@ -239,6 +315,7 @@ export class Simulation {
         return;
       case "jobEnded": {
         const job = this.#jobOf(command.session, command.job) as LiveJob;
+        this.#releaseValues(job);
         if (job.ended !== null) this.#problems.push(`${job.session}/${job.id} ended twice`);
         job.ended = { code: command.error?.code ?? null };
         this.note(() => `${job.session}/${job.id} ended: ${command.error?.message ?? "well"}`);
@@ -251,23 +328,57 @@ export class Simulation {
         });
         return;
       case "commitOutput":
+        this.#commit(command);
+        return;
       case "abortOutput":
+        this.files.abort(command.session, command.job);
         return;
     }
   }
 
+  #commit({ session, job, files }: MasterCommand & { kind: "commitOutput" }): void {
+    const live = this.#jobOf(session, job) as LiveJob;
+    for (const { pending } of files) {
+      const [stage, partition, attempt] = pending.split("-").map(Number) as [number, number, number];
+      this.#checkLatest({ session, job, stage: stageId(stage), partition, attempt });
+    }
+    live.commitFails = this.faults.free(0.04, `commit of ${session}/${job} fails`);
+    this.files.commit(session, job, files, live.commitFails, (problem) => {
+      if (problem !== null) this.#problems.push(`${session}/${job} ${problem}`);
+      const error = { code: "IO_ERROR", message: "simulated", fields: {} } as const;
+      this.master({ kind: "outputCommitted", session, job, error: live.commitFails ? error : null });
+    });
+  }
+
+  #releaseValues({ session, id }: LiveJob): void {
+    const hashes = this.#values.release(session, id);
+    if (hashes.length > 0) this.clock.after(0, () => this.master({ kind: "blobsReleased", hashes }));
+  }
+
+  /** What counts is the work of the latest attempt: an earlier one was given up. */
+  #checkLatest(key: TaskKey): void {
+    const latest = this.#latest.get(taskName(key));
+    if (latest !== key.attempt)
+      this.#problems.push(`${formatTaskKey(key)} was taken, but attempt ${latest} was launched after it`);
+  }
+
   #send(command: MasterCommand & { kind: "send" }): void {
     const worker = this.#workers.get(command.worker);
+    if (command.message.kind === "launch") {
+      for (const { key } of command.message.launches) this.#latest.set(taskName(key), key.attempt);
+    }
+    const message = this.#values.lighten(command.message);
     if (worker === undefined || !worker.connected) return;
     const { epoch } = worker;
     const due = Math.max(this.#down.get(worker.id) ?? 0, this.clock.now + this.random.below(8));
     this.#down.set(worker.id, due);
-    this.clock.after(due - this.clock.now, () => worker.receive(command.message, epoch));
+    this.clock.after(due - this.clock.now, () => worker.receive(message, epoch));
   }
 
   #deliver(command: MasterCommand & { kind: "deliver" }): void {
     const { session, partition, key, result } = command;
     const job = this.#jobOf(session, command.job) as LiveJob;
+    this.#checkLatest(key);
     if (partition > job.nextPartition)
       this.#problems.push(`${session}/${job.id}: partition ${partition} came before ${job.nextPartition}`);
     job.nextPartition = Math.max(job.nextPartition, partition + 1);
@@ -297,9 +408,19 @@ export class Simulation {
     return leaks;
   }
 
+  /** With every session closed, nothing of them may be anywhere. */
+  #leftovers(): string[] {
+    const left = [...this.#workers.values()].flatMap((worker) => (worker.alive ? worker.leftovers() : ["is down"]));
+    return [...left, ...this.#leaks(), ...this.files.leftovers()];
+  }
+
   #checkAnswer(job: LiveJob): void {
     const name = `${job.session}/${job.id}`;
     const code = job.ended?.code ?? null;
+    const saves = job.plan.action.kind === "saveAsTextFile";
+    const visible = this.files.visible(job.session, job.id);
+    if (code !== null && visible.size > 0) this.#problems.push(`${name} ended with ${code} and left its output`);
+    if (code === "IO_ERROR" && job.commitFails) return;
     if (code === "JOB_CANCELLED" && job.cancelled) return;
     const model = modelOf(job.program.nodes, job.plan.root, job.program.splits);
     if (job.doomed && code === "JOB_FAILED") return;
@@ -309,7 +430,7 @@ export class Simulation {
       return;
     }
     const limit = job.plan.action.kind === "collect" ? job.plan.action.limit : null;
-    const parts = [...job.results].sort(([a], [b]) => a - b).map(([, records]) => records);
+    const parts = [...(saves ? visible : job.results)].sort(([a], [b]) => a - b).map(([, records]) => records);
     const wanted = limit === null ? model : [model.flat().slice(0, limit)];
     const given = limit === null ? parts : [parts.flat().slice(0, limit)];
     if (JSON.stringify(wanted) !== JSON.stringify(given)) {
@@ -320,6 +441,10 @@ export class Simulation {
   #jobOf(session: SessionId, id: JobId): LiveJob | undefined {
     return this.#jobs.find((job) => job.session === session && job.id === id);
   }
+}
+
+function taskName({ session, job, stage, partition }: TaskKey): string {
+  return `${session}/${job}/${stage}/${partition}`;
 }
 
 function describe(event: MasterEvent): string {

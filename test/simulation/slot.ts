@@ -1,7 +1,7 @@
 // Runs one attempt's fragment on simulated data, the way a slot does on real data: reads splits, shuffle blocks and cached
 // partitions of the simulated cluster, gives a TaskOutcome. Everything it reads may be gone: then it fails as a slot would.
 
-import type { NodeId, ShuffleId, WorkerId } from "../../src/core/ids.js";
+import type { BlobHash, NodeId, ShuffleId, WorkerId } from "../../src/core/ids.js";
 import { pack, unpack } from "../../src/core/packed.js";
 import type { Fragment, FragmentInput, FragmentNode, Partitioner } from "../../src/plan/stages.js";
 import type {
@@ -21,9 +21,16 @@ export interface DataPlane {
   /** Keeps a map output of this attempt, one list a reduce partition. */
   writeMapOutput(shuffle: ShuffleId, parts: readonly (readonly Pair[])[]): void;
   writeCached(node: NodeId, partition: number, records: readonly Pair[]): void;
-  /** Results of more bytes are blocks; null: inline. */
+  /** Keeps a result as a block; false: it rides in the status. */
   writeBlock(bytes: Uint8Array): boolean;
+  /** Writes a part file aside; null: the output directory is gone. */
+  writeFile(records: readonly Pair[]): { readonly pending: string; readonly final: string } | null;
+  /** A blob that the worker has pulled. */
+  blob(hash: BlobHash): Uint8Array;
+  readonly worker: WorkerId;
 }
+
+class OutputGone extends Error {}
 
 class FetchFailed extends Error {
   constructor(
@@ -49,6 +56,10 @@ export function runFragment(
     const update = { accumulator: 1, value: Uint8Array.of(launch.key.stage % 256, launch.key.partition % 256) };
     return { kind: "succeeded", result, accumulators: [update], metrics, cached: attempt.cachedNow };
   } catch (error) {
+    if (error instanceof OutputGone) {
+      const wire = { code: "OUTPUT_NOT_SHARED", message: error.message, fields: {} } as const;
+      return { kind: "failed", error: wire, metrics: null };
+    }
     if (!(error instanceof FetchFailed)) throw error;
     const wire = { code: "FETCH_FAILED", message: error.message, fields: {} } as const;
     return { kind: "fetchFailed", shuffle: error.shuffle, map: error.map, worker: error.worker, error: wire };
@@ -84,12 +95,12 @@ class Attempt {
     const { output, nodes } = this.fragment;
     if (output.kind === "rangeBounds") {
       const keys = this.#value(output.of).flatMap((part) => unpack<number[]>(part));
-      return inline(boundsOf(keys, output.partitions));
+      return this.#give(pack(boundsOf(keys, output.partitions)), 1);
     }
     const records = this.#open((nodes.at(-1) as FragmentNode).id, this.launch.key.partition);
     switch (output.kind) {
       case "sampleKeys":
-        return inline(records.map(([k]) => k));
+        return this.#give(pack(records.map(([k]) => k)), records.length);
       case "shuffle": {
         const parts = this.#partition(output.aggregator === null ? records : sumByKey(records), output.partitioner);
         this.data.writeMapOutput(output.shuffle, parts);
@@ -99,13 +110,21 @@ class Attempt {
         };
       }
       case "action": {
+        if (output.action.kind === "saveAsTextFile") {
+          const file = this.data.writeFile(records);
+          if (file === null) throw new OutputGone("the simulated output directory is gone");
+          return { kind: "file", ...file, sizeBytes: records.length, records: records.length };
+        }
         const limit = output.action.kind === "collect" ? output.action.limit : null;
         const taken = limit === null ? records : records.slice(0, limit);
-        const bytes = pack(taken);
-        if (this.data.writeBlock(bytes)) return { kind: "block", sizeBytes: bytes.byteLength, records: taken.length };
-        return { kind: "inline", bytes, records: taken.length };
+        return this.#give(pack(taken), taken.length);
       }
     }
+  }
+
+  #give(bytes: Uint8Array, records: number): TaskResult {
+    if (this.data.writeBlock(bytes)) return { kind: "block", sizeBytes: bytes.byteLength, records };
+    return { kind: "inline", bytes, records };
   }
 
   #partition(records: readonly Pair[], partitioner: Partitioner): Pair[][] {
@@ -122,7 +141,7 @@ class Attempt {
   #value(stage: number): readonly Uint8Array[] {
     const input = this.launch.values.find((value) => value.stage === stage);
     if (input === undefined) throw new Error(`the launch carries no value of stage ${stage}`);
-    return input.parts;
+    return input.blob === undefined ? input.parts : unpack<Uint8Array[]>(this.data.blob(input.blob));
   }
 
   #open(id: NodeId, partition: number): readonly Pair[] {
@@ -177,15 +196,11 @@ class Attempt {
 
   #shuffle(input: FragmentInput & { kind: "shuffle" }, partition: number): readonly Pair[] {
     const known = this.locations.find((one) => one.shuffle === input.shuffle);
-    if (known === undefined) throw new FetchFailed(input.shuffle, -1, "" as WorkerId);
+    if (known === undefined) throw new FetchFailed(input.shuffle, -1, this.data.worker);
     return known.outputs.flatMap((location, map) => {
       const block = this.data.block(location, input.shuffle, map, partition);
       if (block === null) throw new FetchFailed(input.shuffle, map, location.worker);
       return block;
     });
   }
-}
-
-function inline(value: readonly number[]): TaskResult {
-  return { kind: "inline", bytes: pack(value), records: value.length };
 }

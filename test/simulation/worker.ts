@@ -2,6 +2,7 @@
 // clock. It crashes and comes back as another incarnation without its files; its stream breaks and comes back with them.
 
 import {
+  type BlobHash,
   formatTaskKey,
   type NodeId,
   type SessionId,
@@ -23,6 +24,8 @@ import { type DataPlane, runFragment } from "./slot.js";
 
 const TICK_MS = 100;
 const HEARTBEAT_MS = 1_000;
+/** Longer than the master waits for heartbeats. */
+const SILENT_MS = 31_000;
 
 export class SimulatedWorker {
   readonly id;
@@ -37,6 +40,8 @@ export class SimulatedWorker {
   #outputs = new Map<string, readonly (readonly Pair[])[]>();
   #cache = new Map<string, readonly Pair[]>();
   #blocks = new Map<string, Uint8Array>();
+  #blobs = new Map<BlobHash, Uint8Array>();
+  #leaving = false;
 
   constructor(
     readonly name: string,
@@ -89,16 +94,35 @@ export class SimulatedWorker {
     ];
   }
 
+  /** What is left of sessions; nothing may be once all are closed. */
+  leftovers(): string[] {
+    const stores = { output: this.#outputs, cached: this.#cache, result: this.#blocks };
+    return Object.entries(stores).flatMap(([what, store]) =>
+      [...store.keys()].map((key) => `${this.name} keeps ${what} ${key}`),
+    );
+  }
+
+  /** SIGTERM: it finishes nothing, tells the master and ends; another incarnation comes later. */
+  leave(): void {
+    if (!this.alive || this.#leaving) return;
+    this.simulation.faults.injected.push(`${this.name} leaves`);
+    this.#leaving = true;
+    this.#send({ kind: "leaving", reason: "simulated" });
+    this.#tell({ kind: "shutdown", reason: "simulated" });
+  }
+
   /** The stream breaks: what is on its way in either direction is lost. */
-  breakStream(): void {
+  breakStream(silently = false): void {
     if (!this.#connected && this.#epoch > 0) this.#epoch++;
     this.#connected = false;
     const epoch = ++this.#epoch;
     const { clock, random } = this.simulation;
     const incarnation = this.incarnation;
-    clock.after(random.below(20), () =>
-      this.simulation.master({ kind: "workerDisconnected", worker: this.id, incarnation }),
-    );
+    if (!silently) {
+      clock.after(random.below(20), () =>
+        this.simulation.master({ kind: "workerDisconnected", worker: this.id, incarnation }),
+      );
+    }
     if (!this.alive) return;
     this.#tell({ kind: "connectionLost" });
     clock.after(30 + random.below(800), () => {
@@ -108,11 +132,19 @@ export class SimulatedWorker {
 
   crash(): void {
     if (!this.alive) return;
+    // A machine that loses its power says nothing, and is not there again before the master has noticed.
+    this.#end(this.simulation.random.chance(0.15));
+  }
+
+  #end(silently: boolean): void {
     this.alive = false;
-    this.breakStream();
-    this.simulation.clock.after(50 + this.simulation.random.below(2_000), () => {
+    this.breakStream(silently);
+    this.simulation.clock.after((silently ? SILENT_MS : 50) + this.simulation.random.below(2_000), () => {
+      if (silently) this.simulation.checkGivenUp(this.id);
       this.incarnation++;
       this.alive = true;
+      this.#leaving = false;
+      this.#blobs = new Map();
       this.#outputs = new Map();
       this.#cache = new Map();
       this.#blocks = new Map();
@@ -130,6 +162,7 @@ export class SimulatedWorker {
     switch (message.kind) {
       case "registered":
         this.#tell({ kind: "registered", liveSessions: message.liveSessions });
+        if (this.#leaving) this.#send({ kind: "leaving", reason: "simulated" });
         return;
       case "launch":
         this.#tell({ kind: "launches", launches: message.launches });
@@ -144,7 +177,15 @@ export class SimulatedWorker {
         this.#tell({ kind: "sessionReleased", session: message.session });
         return;
       case "releaseShuffle":
+        this.#drop(this.#outputs, `${message.session}/${message.shuffle}/`);
         this.#tell({ kind: "shuffleReleased", session: message.session, shuffle: message.shuffle });
+        return;
+      case "uncache":
+        this.#drop(this.#cache, `${message.session}/${message.node}/`);
+        return;
+      case "releaseBlobs":
+        for (const hash of message.hashes) this.#blobs.delete(hash);
+        this.#tell({ kind: "blobsReleased", hashes: message.hashes });
         return;
       case "releaseResults":
         for (const key of message.keys) this.#blocks.delete(formatTaskKey(key));
@@ -214,7 +255,7 @@ export class SimulatedWorker {
         this.#send({ kind: "heartbeat", rssBytes: 1, cacheBytes: 1, running: command.running });
         return;
       case "fetchBlob":
-        later(1 + random.below(5), () => this.#tell({ kind: "blobArrived", hash: command.hash }));
+        later(1 + random.below(5), () => this.#pulled(command.hash));
         return;
       case "startSlot": {
         const life = this.#nextLife(command.slot);
@@ -243,19 +284,36 @@ export class SimulatedWorker {
         later(1 + random.below(30), () => this.#tell({ kind: "slotDied", slot: command.slot, error: died }));
         return;
       case "dropSession":
-        for (const store of [this.#outputs, this.#cache, this.#blocks]) {
-          for (const key of store.keys()) if (key.startsWith(`${command.session}/`)) store.delete(key);
-        }
+        for (const store of [this.#outputs, this.#cache, this.#blocks]) this.#drop(store, `${command.session}/`);
         return;
       case "slotWrittenOff":
-      case "drained":
         return;
+      case "drained":
+        // What it reported last goes out before the process ends.
+        later(20, () => this.#end(false));
+        return;
+    }
+  }
+
+  #drop(store: Map<string, unknown>, prefix: string): void {
+    for (const key of [...store.keys()]) if (key.startsWith(prefix)) store.delete(key);
+  }
+
+  #pulled(hash: BlobHash): void {
+    const bytes = this.simulation.blob(hash);
+    if (bytes === undefined) {
+      this.#tell({ kind: "blobFailed", hash, error: noBlob });
+    } else {
+      this.#blobs.set(hash, bytes);
+      this.#tell({ kind: "blobArrived", hash });
     }
   }
 
   #run(command: RunnerCommand & { kind: "run" }, later: (ms: number, act: () => void) => void): void {
     const { random, faults } = this.simulation;
     const { slot, launch, locations } = command;
+    const fragment = this.#blob(launch.fragment);
+    const values = new Map(launch.values.flatMap(({ blob }) => (blob === undefined ? [] : [[blob, this.#blob(blob)]])));
     const life = this.#nextLife(slot);
     const mine = () => this.#slotLives[slot] === life;
     const runMs = random.chance(0.1) ? 100 + random.below(200) : 1 + random.below(20);
@@ -274,10 +332,9 @@ export class SimulatedWorker {
       const fails =
         this.simulation.isDoomed(launch.key) || faults.charged(0.04, `error in ${formatTaskKey(launch.key)}`);
       const error = { code: "TASK_FAILED", message: "simulated", fields: {} } as const;
-      const bytes = this.simulation.fragment(launch.fragment);
       const outcome: TaskOutcome = fails
         ? { kind: "failed", error, metrics: null }
-        : runFragment(launch, bytes, locations, this.#dataPlane(launch), runMs);
+        : runFragment(launch, fragment, locations, this.#dataPlane(launch, values), runMs);
       this.#slotEnded(slot, launch.key, outcome);
     });
   }
@@ -294,7 +351,14 @@ export class SimulatedWorker {
     this.#send({ kind: "uncached", session: session as SessionId, partitions });
   }
 
-  #dataPlane(launch: TaskLaunch): DataPlane {
+  /** An attempt is run only when everything that it needs is here. */
+  #blob(hash: BlobHash): Uint8Array {
+    const bytes = this.#blobs.get(hash);
+    if (bytes === undefined) throw new Error(`${this.name} has no blob ${hash} for an attempt that it runs`);
+    return bytes;
+  }
+
+  #dataPlane(launch: TaskLaunch, values: ReadonlyMap<BlobHash, Uint8Array>): DataPlane {
     const { session, stage, partition: map, attempt } = launch.key;
     return {
       block: (location, shuffle, at, partition) =>
@@ -316,6 +380,9 @@ export class SimulatedWorker {
         this.#blocks.set(formatTaskKey(launch.key), bytes);
         return true;
       },
+      writeFile: (records) => this.simulation.files.write(launch.key, records),
+      blob: (hash) => values.get(hash) as Uint8Array,
+      worker: this.id,
     };
   }
 
@@ -342,4 +409,5 @@ export class SimulatedWorker {
   }
 }
 
+const noBlob = { code: "PROTOCOL_ERROR", message: "simulated: nobody has the blob", fields: {} } as const;
 const died = { code: "SLOT_DIED", message: "simulated", fields: {} } as const;

@@ -32,7 +32,10 @@ export class Attempts {
   ended(key: TaskKey, worker: WorkerId, outcome: TaskOutcome): void {
     if (outcome.kind === "succeeded") {
       const session = this.#shared.sessions.get(key.session);
-      for (const { node, partition } of outcome.cached) session?.cached.add(node, partition, worker);
+      for (const { node, partition } of outcome.cached) {
+        if (session?.persisted.has(node)) session.cached.add(node, partition, worker);
+        else if (session !== undefined) this.#shared.ports.emit({ kind: "uncache", worker, session: session.id, node });
+      }
     }
     const found = this.#current(key, worker);
     if (found === null) return;

@@ -54,6 +54,7 @@ export class JobScheduler {
       cached: new CachedPartitions(),
       owners: new Map(),
       persisted: new Set(),
+      releasing: new Set(),
     });
   }
 
@@ -74,6 +75,7 @@ export class JobScheduler {
     session.jobs.set(job.id, job);
     for (const { stage } of job.stages.values()) {
       if (stage.shuffleOutput !== null) session.outputs.open(stage.shuffleOutput, stage.tasks.length);
+      for (const { node } of stage.reach) if (node !== null) session.persisted.add(node);
     }
     this.#stages.advance(job);
   }
@@ -120,12 +122,17 @@ export class JobScheduler {
     this.#shared.now = now;
     const record = this.#shared.sessions.get(session);
     if (record === undefined) return;
+    record.persisted.delete(node);
     record.cached.removeNode(node);
     this.#stages.review(record);
   }
 
+  /** The driver will not name it again. Running jobs may still use it: then it goes with the last of them. */
   releaseShuffle(session: SessionId, shuffle: ShuffleId): void {
-    this.#shared.sessions.get(session)?.outputs.release(shuffle);
+    const record = this.#shared.sessions.get(session);
+    if (record === undefined) return;
+    record.releasing.add(shuffle);
+    this.#jobs.releaseShuffles(record);
   }
 
   /** The launch of a task that the assigner gave to `worker`. */

@@ -4,7 +4,7 @@ import type { WireError } from "../../core/errors.js";
 import type { JobId, SessionId, ShuffleId } from "../../core/ids.js";
 import type { JobSummary } from "../../protocol/driver.js";
 import { moveStage, type Scheduling, wire } from "./scheduling.js";
-import type { JobRecord } from "./state.js";
+import type { JobRecord, SessionRecord } from "./state.js";
 
 export class Jobs {
   readonly #shared: Scheduling;
@@ -86,6 +86,17 @@ export class Jobs {
       this.#shared.ports.emit({ kind: "abortOutput", session: session.id, job: job.id });
     this.#shared.ports.emit({ kind: "jobEnded", session: session.id, job: job.id, error, summary: this.#summary(job) });
     for (const shuffle of shuffles) this.#shared.stages.wakeSharers(session, shuffle);
+    this.releaseShuffles(session);
+  }
+
+  /** Lets go of the shuffles that were released and that no running job reads or writes. */
+  releaseShuffles(session: SessionRecord): void {
+    for (const shuffle of session.releasing) {
+      if ([...session.jobs.values()].some((job) => usesShuffle(job, shuffle))) continue;
+      session.releasing.delete(shuffle);
+      session.outputs.release(shuffle);
+      this.#shared.ports.emit({ kind: "releaseShuffle", session: session.id, shuffle });
+    }
   }
 
   #summary(job: JobRecord): JobSummary {
@@ -99,4 +110,8 @@ export class Jobs {
       workers: [...job.workers].map(([worker, share]) => ({ worker, ...share })),
     };
   }
+}
+
+function usesShuffle(job: JobRecord, shuffle: ShuffleId): boolean {
+  return job.graph.stages.some((stage) => stage.shuffleOutput === shuffle || stage.shuffleInputs.includes(shuffle));
 }

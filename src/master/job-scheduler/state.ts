@@ -97,5 +97,8 @@ export interface SessionRecord {
   readonly cached: CachedPartitions;
   /** The running stage that computes a shuffle. */
   readonly owners: Map<ShuffleId, StageRecord>;
+  /** Nodes that jobs may fill the cache with: named persisted by a job and not unpersisted since. */
   readonly persisted: Set<NodeId>;
+  /** Shuffles that the driver has let go of and running jobs still use. */
+  readonly releasing: Set<ShuffleId>;
 }

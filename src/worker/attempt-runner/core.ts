@@ -31,6 +31,8 @@ export class AttemptRunner {
   #statuses: TaskStatus[] = [];
   #commands: RunnerCommand[] = [];
   #connected = false;
+  /** Released sessions of which an attempt still ends: what it writes must not outlive the session. */
+  readonly #dropping = new Set<SessionId>();
   #stopping = false;
   #drained = false;
 
@@ -43,6 +45,7 @@ export class AttemptRunner {
     this.#commands = [];
     this.#statuses = [];
     this.#apply(event, now);
+    if (this.#dropping.size > 0) this.#dropSessions();
     this.#fill(now);
     this.#flush(now);
     return this.#commands;
@@ -175,10 +178,18 @@ export class AttemptRunner {
       blob.sessions.delete(session);
       if (blob.sessions.size === 0) this.#blobs.delete(hash);
     }
-    this.#slots.forEach(({ state }, slot) => {
-      if (state.kind === "idle" && state.session === session) this.#recycle(slot);
-    });
-    this.#commands.push({ kind: "dropSession", session });
+    this.#dropping.add(session);
+  }
+
+  #dropSessions(): void {
+    for (const session of this.#dropping) {
+      if (this.#slots.some(({ state }) => "launch" in state && state.launch.key.session === session)) continue;
+      this.#dropping.delete(session);
+      this.#slots.forEach(({ state }, slot) => {
+        if (state.kind === "idle" && state.session === session) this.#recycle(slot);
+      });
+      this.#commands.push({ kind: "dropSession", session });
+    }
   }
 
   #cancel(names: ReadonlySet<string>, outcome: TaskOutcome, now: number): void {

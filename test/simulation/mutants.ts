@@ -1,0 +1,172 @@
+// Bugs that the simulation must find. Each is one change of the sources, made while they are bundled anew into a directory of
+// their own; a change whose text is not there any more, or not once, is an error: then the list is to be brought up to date.
+
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath, pathToFileURL } from "node:url";
+import { build, type Plugin } from "esbuild";
+import type { runSeeds } from "./run-seeds.js";
+
+interface Mutant {
+  readonly name: string;
+  readonly changes: readonly { readonly file: string; readonly find: string; readonly put: string }[];
+}
+
+const scheduler = "src/master/job-scheduler";
+const runner = "src/worker/attempt-runner/core.ts";
+
+const mutants: readonly Mutant[] = [
+  {
+    name: "a status is dropped: of several in a message only the first is read",
+    changes: [
+      {
+        file: "src/master/core.ts",
+        find: "for (const status of event.statuses) this.#status",
+        put: "for (const status of event.statuses.slice(0, 1)) this.#status",
+      },
+    ],
+  },
+  {
+    name: "a status is dropped: the death of a running slot is not reported",
+    changes: [
+      {
+        file: runner,
+        find: 'if (state.kind === "running") this.#end(state.launch.key, { kind: "failed"',
+        put: 'if (state.kind === "running" && slot < 0) this.#end(state.launch.key, { kind: "failed"',
+      },
+    ],
+  },
+  {
+    name: "an output is committed twice",
+    changes: [
+      {
+        file: `${scheduler}/jobs.ts`,
+        find: 'if (record === undefined || record.result.state.kind !== "committing") return;',
+        put: 'if (record === undefined || record.result.state.kind !== "committing") return;\nif (record.failedAttempts > 0) this.#shared.ports.emit({ kind: "commitOutput", session, job, files: record.result.tasks.flatMap(({ state }) => state.kind === "succeeded" && state.result?.kind === "file" ? [state.result] : []) });',
+      },
+    ],
+  },
+  {
+    name: "a stale attempt wins",
+    changes: [
+      {
+        file: `${scheduler}/attempts.ts`,
+        find: "return state.attempt === key.attempt && state.worker === worker ? { record, task } : null;",
+        put: "return { record, task };",
+      },
+    ],
+  },
+  {
+    name: "a lost output is kept",
+    changes: [
+      {
+        file: "src/master/map-outputs/core.ts",
+        find: "if (state?.outputs[map]?.location.worker !== worker) return false;",
+        put: "if (state !== undefined) return state.outputs[map]?.location.worker === worker;",
+      },
+      {
+        file: "src/master/map-outputs/core.ts",
+        find: "if (maps.length === 0) continue;",
+        put: "if (maps.length >= 0) continue;",
+      },
+    ],
+  },
+  {
+    name: "a deadline never fires: the termination of a slot that does not look at the cancel word",
+    changes: [{ file: runner, find: "now - state.sinceMs >= terminateAfterMs", put: "now < 0 * terminateAfterMs" }],
+  },
+  {
+    name: "a deadline never fires: silent workers are not given up",
+    changes: [
+      {
+        file: "src/master/worker-registry/core.ts",
+        find: "now - record.lastHeardMs >= this.#options.heartbeatTimeoutMs",
+        put: "now < 0 * this.#options.heartbeatTimeoutMs",
+      },
+    ],
+  },
+  {
+    name: "a shuffle is released under a job that reads it",
+    changes: [
+      {
+        file: `${scheduler}/jobs.ts`,
+        find: "if ([...session.jobs.values()].some((job) => usesShuffle(job, shuffle))) continue;",
+        put: "usesShuffle;",
+      },
+    ],
+  },
+  {
+    name: "a session is dropped while its attempts still write",
+    changes: [
+      {
+        file: runner,
+        find: 'if (this.#slots.some(({ state }) => "launch" in state && state.launch.key.session === session)) continue;',
+        put: "",
+      },
+    ],
+  },
+];
+
+/** Runs each mutant until a seed fails. true when all were found. */
+export async function huntMutants(from: number, seeds: number, log: (line: string) => void): Promise<boolean> {
+  const root = fileURLToPath(new URL("../", import.meta.url));
+  const directory = mkdtempSync(join(tmpdir(), "millrace-mutants-"));
+  let survivors = 0;
+  try {
+    for (const [index, mutant] of mutants.entries()) {
+      const started = performance.now();
+      const run = await bundle(root, mutant, join(directory, `${index}.mjs`));
+      let problem = "";
+      const { failed } = run(from, seeds, ({ problems }) => {
+        problem = problems[0]?.split("\n")[0] ?? "";
+        return false;
+      });
+      const seconds = ((performance.now() - started) / 1000).toFixed(1);
+      const [seed] = failed;
+      if (seed === undefined) survivors++;
+      const verdict = seed === undefined ? `NOT FOUND in ${seeds} seeds` : `found by seed ${seed}: ${problem}`;
+      log(`${mutant.name}\n  ${verdict} (${seconds} s)`);
+    }
+  } finally {
+    rmSync(directory, { recursive: true, force: true });
+  }
+  log(`${mutants.length} mutants, ${survivors} not found`);
+  return survivors === 0;
+}
+
+async function bundle(root: string, mutant: Mutant, outfile: string): Promise<typeof runSeeds> {
+  const applied = new Set<string>();
+  const plugin: Plugin = {
+    name: "mutate",
+    setup({ onLoad }) {
+      for (const file of new Set(mutant.changes.map((change) => change.file))) {
+        const path = join(root, file);
+        const filter = new RegExp(`${file.replaceAll(/[.]/g, "\\.")}$`);
+        onLoad({ filter }, () => {
+          let contents = readFileSync(path, "utf8");
+          for (const { find, put } of mutant.changes.filter((change) => change.file === file)) {
+            if (contents.split(find).length !== 2)
+              throw new Error(`mutant "${mutant.name}": ${file} has not exactly one ${JSON.stringify(find)}`);
+            contents = contents.replace(find, () => put);
+            applied.add(find);
+          }
+          return { contents, loader: "ts" };
+        });
+      }
+    },
+  };
+  await build({
+    entryPoints: [join(root, "test/simulation/run-seeds.ts")],
+    outfile,
+    bundle: true,
+    platform: "node",
+    format: "esm",
+    external: ["@node-rs/crc32"],
+    logLevel: "silent",
+    plugins: [plugin],
+  });
+  if (applied.size !== mutant.changes.length)
+    throw new Error(`mutant "${mutant.name}": the simulation does not use all of its files`);
+  return ((await import(pathToFileURL(outfile).href)) as { runSeeds: typeof runSeeds }).runSeeds;
+}
