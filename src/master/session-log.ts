@@ -1,13 +1,13 @@
 // Writes a session's event log from what passes through the master's shell.
 
 import type { WireError } from "../core/errors.js";
-import type { JobId } from "../core/ids.js";
+import { formatTaskKey, type JobId, type StageId, type TaskKey } from "../core/ids.js";
 import { EventLogWriter, type EventLogWriterOptions } from "../events/event-log-writer.js";
 import { eventLogVersion, type SessionEvent } from "../events/event-types.js";
 import { formatCallSite } from "../plan/function.js";
-import type { StageGraph } from "../plan/stages.js";
+import type { Stage, StageGraph } from "../plan/stages.js";
 import type { DriverToMaster, SessionSettings } from "../protocol/driver.js";
-import type { TaskLaunch, TaskStatus } from "../protocol/tasks.js";
+import type { TaskLaunch, TaskOutcome, TaskStatus } from "../protocol/tasks.js";
 import type { WorkerRegistration } from "../protocol/worker.js";
 
 /** Names that may hold secrets stay out of the log. */
@@ -15,8 +15,19 @@ const PRIVATE = /secret|password|token|key/i;
 
 type Body = SessionEvent extends infer E ? (E extends SessionEvent ? Omit<E, "time"> : never) : never;
 
+interface StageTrack {
+  readonly stage: Stage;
+  /** When its first task ran; 0: none has. */
+  startedMs: number;
+  readonly done: Set<number>;
+}
+
 export class SessionLog {
   readonly #writer: EventLogWriter | null;
+  /** Stages of running jobs that have not ended. */
+  readonly #jobs = new Map<JobId, Map<StageId, StageTrack>>();
+  /** Locality of attempts that no worker has said to run. */
+  readonly #launched = new Map<string, string>();
 
   /** `options` null: no log is kept. */
   constructor(options: EventLogWriterOptions | null) {
@@ -45,40 +56,64 @@ export class SessionLog {
       callSite: formatCallSite(message.callSite),
       stages: graph.stages.map((stage) => stage.id),
     });
-    for (const stage of graph.stages) {
-      this.#write({
-        type: "stageStarted",
-        job: message.job,
-        stage: stage.id,
-        name: stage.name,
-        kind: stage.kind,
-        tasks: stage.tasks.length,
-        parents: stage.parents,
-      });
-    }
+    this.#jobs.set(
+      message.job,
+      new Map(graph.stages.map((stage) => [stage.id, { stage, startedMs: 0, done: new Set() }])),
+    );
   }
 
+  /** Stages that were started and not ended end with the job. */
   jobEnded(job: JobId, error: WireError | null, elapsedMs: number): void {
+    for (const [stage, { startedMs }] of this.#jobs.get(job) ?? []) {
+      if (startedMs > 0) this.#write({ type: "stageEnded", job, stage, error, elapsedMs: Date.now() - startedMs });
+    }
+    this.#jobs.delete(job);
+    // Attempts that were called back, or whose worker is lost, never report.
+    if (this.#jobs.size === 0) this.#launched.clear();
     this.#write({ type: "jobEnded", job, error, elapsedMs });
     this.#writer?.flush();
   }
 
-  launched(launch: TaskLaunch, worker: string): void {
-    if (this.#writer === null) return;
-    const { job, stage, partition, attempt } = launch.key;
-    this.#write({ type: "taskStarted", job, stage, partition, attempt, worker, slot: -1, locality: launch.locality });
+  launched({ key, locality }: TaskLaunch): void {
+    if (this.#writer !== null) this.#launched.set(formatTaskKey(key), locality);
   }
 
   status(status: TaskStatus, worker: string): void {
-    if (this.#writer === null || status.kind !== "ended") return;
-    const { outcome } = status;
-    const { job, stage, partition, attempt } = status.key;
+    if (this.#writer === null) return;
+    const name = formatTaskKey(status.key);
+    const locality = this.#launched.get(name);
+    if (locality !== undefined) {
+      this.#launched.delete(name);
+      // A status may be lost with its connection; what comes after it does not know the slot.
+      this.#taskStarted(status.key, worker, status.kind === "running" ? status.slot : -1, locality);
+    }
+    if (status.kind === "ended") this.#taskEnded(status.key, worker, status.outcome);
+  }
+
+  #taskStarted(key: TaskKey, worker: string, slot: number, locality: string): void {
+    const { job, stage, partition, attempt } = key;
+    const track = this.#jobs.get(job)?.get(stage);
+    if (track !== undefined && track.startedMs === 0) {
+      track.startedMs = Date.now();
+      const { name, kind, tasks, parents } = track.stage;
+      this.#write({ type: "stageStarted", job, stage, name, kind, tasks: tasks.length, parents });
+    }
+    this.#write({ type: "taskStarted", job, stage, partition, attempt, worker, slot, locality });
+  }
+
+  #taskEnded({ job, stage, partition, attempt }: TaskKey, worker: string, outcome: TaskOutcome): void {
     const error = outcome.kind === "failed" || outcome.kind === "fetchFailed" ? outcome.error : null;
     const metrics = outcome.kind === "succeeded" || outcome.kind === "failed" ? outcome.metrics : null;
     this.#write({ type: "taskEnded", job, stage, partition, attempt, worker, outcome: outcome.kind, error, metrics });
     if (outcome.kind !== "succeeded") return;
     for (const { node, partition: at, sizeBytes } of outcome.cached)
       this.#write({ type: "cached", node, partition: at, worker, sizeBytes });
+    const stages = this.#jobs.get(job);
+    const track = stages?.get(stage);
+    if (track === undefined || track.done.add(partition).size < track.stage.tasks.length) return;
+    // Lost outputs may be computed again: those tasks belong to no stage that is open.
+    stages?.delete(stage);
+    this.#write({ type: "stageEnded", job, stage, error: null, elapsedMs: Date.now() - track.startedMs });
   }
 
   workerAdded({ worker, role, node, slots, memoryBytes }: WorkerRegistration): void {

@@ -417,8 +417,7 @@ export class MasterShell {
       case "send": {
         const { message } = command;
         if (message.kind === "launch")
-          for (const launch of message.launches)
-            this.#drivers.get(launch.key.session)?.log.launched(launch, command.worker);
+          for (const launch of message.launches) this.#drivers.get(launch.key.session)?.log.launched(launch);
         this.#workers.get(command.worker)?.connection.send(encodeMasterToWorker(this.#values.lighten(message)));
         return;
       }
