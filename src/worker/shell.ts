@@ -66,6 +66,8 @@ export class WorkerShell {
   readonly #addresses = new Map<string, WorkerAddress>();
   #connection: Connection | null = null;
   #heartbeat: NodeJS.Timeout | null = null;
+  /** Why it leaves; said again after a broken stream, because the master starts over with who registers. */
+  #leavingFor: string | null = null;
   #statuses: TaskStatus[] = [];
   #flushing = false;
   #logs: TaskLogLine[] = [];
@@ -127,6 +129,7 @@ export class WorkerShell {
 
   /** Tells the master and lets running attempts be cancelled; `onDrained` follows. */
   leave(reason: string): void {
+    this.#leavingFor = reason;
     this.#send({ kind: "leaving", reason });
     this.#handle({ kind: "shutdown", reason });
   }
@@ -146,7 +149,9 @@ export class WorkerShell {
     switch (message.kind) {
       case "registered":
         this.#heartbeat = setInterval(() => this.#beat(), message.heartbeatMs);
-        return this.#handle({ kind: "registered", liveSessions: message.liveSessions });
+        this.#handle({ kind: "registered", liveSessions: message.liveSessions });
+        if (this.#leavingFor !== null) this.#send({ kind: "leaving", reason: this.#leavingFor });
+        return;
       case "refused":
         return this.#options.onRefused(new MillraceError(message.error.code, message.error.message, { fields: message.error.fields }));
       case "mapOutputs":

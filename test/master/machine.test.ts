@@ -397,7 +397,74 @@ describe("a job with a shuffle", () => {
   });
 });
 
+describe("a cached partition that could not be read", () => {
+  test("is forgotten, and the shuffle below it computed again", () => {
+    const master = new Master("a");
+    const table = new ShuffleTable();
+    const storage = { 2: "MEMORY_ONLY" } as const;
+    const first = reduceJob(1, { table, storage });
+    master.submit(first);
+    master.succeed(mapOutput);
+    master.succeed(mapOutput);
+    const { worker, key } = master.next();
+    master.end(worker, key, { ...success(), cached: [{ node: nodeId(2), partition: 0, sizeBytes: 1 }] });
+    const shuffle = first.stages.at(-1)?.shuffleInputs[0] ?? shuffleId(0);
+    master.handle({ kind: "shufflesReleased", session, shuffles: [shuffle] });
+    master.submit(reduceJob(2, { table, storage }));
+    const reader = master.next();
+    expect(reader.launch.shuffles).toEqual([]);
+    const error = { code: "FETCH_FAILED", message: "nobody told", fields: {} } as const;
+    const lost = { kind: "fetchFailed", shuffle, map: -1, worker: workerId("a"), error } as const;
+    expect(kinds(master.end("a", reader.key, lost))).toEqual(["launch"]);
+    expect(master.launches[0]?.launch.splits).toHaveLength(1);
+    master.succeed(mapOutput);
+    master.succeed(mapOutput);
+    expect(ended(master.succeed())).toMatchObject({ error: null, summary: { failedAttempts: 0 } });
+  });
+});
+
+describe("what the driver lets go of", () => {
+  const releases = (commands: readonly MasterCommand[]) => kinds(commands).filter((kind) => kind === "releaseShuffle");
+
+  test("a shuffle stays until the last job that uses it has ended", () => {
+    const master = new Master("a");
+    const graph = reduceJob();
+    master.submit(graph);
+    const shuffle = graph.stages.at(-1)?.shuffleInputs[0] ?? shuffleId(0);
+    master.succeed(mapOutput);
+    expect(releases(master.handle({ kind: "shufflesReleased", session, shuffles: [shuffle] }))).toEqual([]);
+    master.succeed(mapOutput);
+    const last = master.succeed();
+    expect(ended(last)).toMatchObject({ error: null });
+    expect(releases(last)).toEqual(["releaseShuffle"]);
+  });
+
+  test("a shuffle that no job uses goes at once", () => {
+    const master = new Master("a");
+    const shuffles = [shuffleId(1)];
+    expect(releases(master.handle({ kind: "shufflesReleased", session, shuffles }))).toEqual(["releaseShuffle"]);
+  });
+
+  test("a partition cached after its node was unpersisted is dropped again", () => {
+    const master = new Master("a");
+    master.submit(reduceJob(1, { storage: { 2: "MEMORY_ONLY" } }));
+    master.succeed(mapOutput);
+    master.succeed(mapOutput);
+    const { worker, key } = master.next();
+    expect(kinds(master.handle({ kind: "unpersisted", session, node: nodeId(2) }))).toEqual(["uncache"]);
+    const cached = [{ node: nodeId(2), partition: 0, sizeBytes: 1 }];
+    expect(kinds(master.end(worker, key, { ...success(), cached }))).toEqual(["uncache", "deliver", "jobEnded"]);
+  });
+});
+
 describe("workers", () => {
+  test("one that left is lost as soon as its stream ends", () => {
+    const master = new Master("a", "b");
+    master.handle({ kind: "workerLeaving", worker: workerId("a"), incarnation: 1, reason: "SIGTERM" });
+    const commands = master.handle({ kind: "workerDisconnected", worker: workerId("a"), incarnation: 1 });
+    expect(kinds(commands)).toEqual(["dropWorker"]);
+  });
+
   test("what a broken stream lost is launched again without charge; what the worker still has goes on", () => {
     const master = new Master();
     master.join("a", 1, 2);

@@ -108,6 +108,14 @@ const mutants: readonly Mutant[] = [
   },
 ];
 
+/** Mutants whose text does not stand exactly once in the sources of `root`. */
+export function staleMutants(root: string): string[] {
+  return mutants.flatMap(({ name, changes }) => {
+    const stale = changes.filter(({ file, find }) => readFileSync(join(root, file), "utf8").split(find).length !== 2);
+    return stale.map(({ file }) => `${name}: ${file}`);
+  });
+}
+
 /** Runs each mutant until a seed fails. true when all were found. */
 export async function huntMutants(from: number, seeds: number, log: (line: string) => void): Promise<boolean> {
   const root = fileURLToPath(new URL("../", import.meta.url));

@@ -353,6 +353,7 @@ export class AttemptRunner {
         `slot ${slot} is ${record.state.kind} and cannot ${move}; its last moves: ${story}`,
       );
     }
+    this.#options.onMove?.(`${record.state.kind} ${move} ${to.kind}`);
     if (record.moves.push(move) > 8) record.moves.shift();
     record.state = to;
   }

@@ -3,4 +3,4 @@
 export { AttemptRunner } from "./core.js";
 export type { RunnerCommand, RunnerEvent } from "./events.js";
 export { type AttemptRunnerOptions, defaultAttemptRunnerOptions } from "./options.js";
-export type { SlotState } from "./state.js";
+export { allSlotRows, type SlotState } from "./state.js";

@@ -10,6 +10,8 @@ export interface AttemptRunnerOptions {
   readonly retellMs: number;
   /** Option `task.timeout`; null: none. */
   readonly taskTimeoutMs: number | null;
+  /** Sees every move of a slot, as allSlotRows spells them; for tests. */
+  readonly onMove?: (row: string) => void;
 }
 
 export const defaultAttemptRunnerOptions: Omit<AttemptRunnerOptions, "slots"> = {

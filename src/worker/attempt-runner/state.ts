@@ -35,3 +35,10 @@ export const slotMoves = {
 
 type KeysOfUnion<T> = T extends unknown ? keyof T : never;
 export type SlotMove = KeysOfUnion<(typeof slotMoves)[SlotState["kind"]]>;
+
+/** All rows of the table, `running cancel cancelling`: tests must see each of them. */
+export function allSlotRows(): string[] {
+  return Object.entries(slotMoves).flatMap(([from, moves]) =>
+    Object.entries(moves).map(([move, to]) => `${from} ${move} ${to}`),
+  );
+}

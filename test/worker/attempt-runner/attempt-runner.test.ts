@@ -1,12 +1,17 @@
-import { describe, expect, test } from "vitest";
+// The worker's machine, event by event: exact commands, and every row of the table of a slot's moves seen in some test below.
+
+import { afterAll, describe, expect, test } from "vitest";
 import { blobHash, jobId, sessionId, shuffleId, stageId, workerId } from "../../../src/core/ids.js";
 import type { MapOutputLocations, TaskLaunch, TaskOutcome } from "../../../src/protocol/tasks.js";
 import {
   AttemptRunner,
+  allSlotRows,
   defaultAttemptRunnerOptions,
   type RunnerCommand,
 } from "../../../src/worker/attempt-runner/index.js";
 
+const seen = new Set<string>();
+const onMove = (row: string) => seen.add(row);
 const s1 = sessionId("s1");
 const s2 = sessionId("s2");
 const hash = blobHash("f");
@@ -29,7 +34,7 @@ function locations(version: number): MapOutputLocations {
 }
 
 function runner(slots = 1, taskTimeoutMs: number | null = null): AttemptRunner {
-  const made = new AttemptRunner({ ...defaultAttemptRunnerOptions, slots, taskTimeoutMs });
+  const made = new AttemptRunner({ ...defaultAttemptRunnerOptions, slots, taskTimeoutMs, onMove });
   made.handle({ kind: "registered", liveSessions: [s1, s2] }, 0);
   return made;
 }
@@ -173,10 +178,31 @@ describe("losses", () => {
 
   test("a session that lives no more is dropped with its attempts", () => {
     const made = busy();
-    expect(kinds(made.handle({ kind: "registered", liveSessions: [s2] }, 1))).toEqual([
-      "cancelWord",
-      "dropSession",
-      "heartbeat",
+    expect(kinds(made.handle({ kind: "registered", liveSessions: [s2] }, 1))).toEqual(["cancelWord", "heartbeat"]);
+    // Only now does nothing of it write any more; the slot forgets it too.
+    const ended = made.handle({ kind: "slotEnded", slot: 0, key: launch(0).key, outcome: cancelled }, 2);
+    expect(kinds(ended)).toEqual(["startSlot", "dropSession", "report"]);
+  });
+
+  test("a session without attempts is dropped at once, and idle slots forget it", () => {
+    const made = busy();
+    made.handle({ kind: "slotEnded", slot: 0, key: launch(0).key, outcome: cancelled }, 1);
+    expect(made.handle({ kind: "sessionReleased", session: s1 }, 2)).toEqual([
+      { kind: "startSlot", slot: 0 },
+      { kind: "dropSession", session: s1 },
+    ]);
+  });
+
+  test("an idle slot that dies is started anew", () => {
+    expect(runner().handle({ kind: "slotDied", slot: 0, error: died }, 1)).toEqual([{ kind: "startSlot", slot: 0 }]);
+  });
+
+  test("a slot that dies while it is cancelled reports what it was cancelled for", () => {
+    const made = busy(1_000);
+    made.handle({ kind: "tick" }, 1_000);
+    expect(made.handle({ kind: "slotDied", slot: 0, error: died }, 1_001)).toMatchObject([
+      { kind: "startSlot", slot: 0 },
+      { statuses: [{ outcome: { kind: "failed", error: { code: "TASK_TIMEOUT" } } }] },
     ]);
   });
 
@@ -189,4 +215,8 @@ describe("losses", () => {
     ]);
     expect(made.handle({ kind: "launches", launches: [launch(3)] }, 2)).toEqual([report(3, cancelled)]);
   });
+});
+
+afterAll(() => {
+  expect(allSlotRows().filter((row) => !seen.has(row))).toEqual([]);
 });
