@@ -1,9 +1,7 @@
 // The free names of a function's source text, by acorn and eslint-scope. Results are cached by text: fresh closures of one
-// place in the program are parsed once. The two packages load at the first capture (about 40 ms), never at import.
+// place in the program are parsed once.
 
-import { createRequire } from "node:module";
-import type * as Acorn from "acorn";
-import type * as EslintScope from "eslint-scope";
+import { type AstNode, childrenOf, parserTools } from "./parser.js";
 
 export interface FreeName {
   readonly name: string;
@@ -11,6 +9,15 @@ export interface FreeName {
   readonly written: boolean;
   /** The members used when every use is `name.member`, else null. */
   readonly members: readonly string[] | null;
+  /** Every place in the source, for who must put something else there. */
+  readonly uses: readonly NameUse[];
+}
+
+export interface NameUse {
+  readonly start: number;
+  readonly end: number;
+  /** `{ name }`, the callee of `name()`, or anything else. */
+  readonly form: "shorthand" | "callee" | "plain";
 }
 
 export interface Analysis {
@@ -58,58 +65,8 @@ export function analyze(text: string): Analysis {
   return found;
 }
 
-interface Tools {
-  readonly acorn: typeof Acorn;
-  readonly scope: typeof EslintScope;
-}
-let tools: Tools | null = null;
-
-function load(): Tools {
-  const require = createRequire(import.meta.url);
-  tools ??= { acorn: require("acorn"), scope: require("eslint-scope") };
-  return tools;
-}
-
-interface AstNode {
-  readonly type: string;
-  readonly start: number;
-  readonly end: number;
-  readonly [key: string]: unknown;
-}
-
-/** Parses a whole script, as a module if it is one. */
-export function parseScript(text: string): AstNode {
-  const options = {
-    ecmaVersion: "latest",
-    allowReturnOutsideFunction: true,
-    allowAwaitOutsideFunction: true,
-    allowHashBang: true,
-  } as const;
-  try {
-    return load().acorn.parse(text, { ...options, sourceType: "module" }) as unknown as AstNode;
-  } catch {
-    return load().acorn.parse(text, { ...options, sourceType: "script" }) as unknown as AstNode;
-  }
-}
-
-/** Every child node, in no particular order. */
-export function* childrenOf(node: AstNode): Generator<AstNode> {
-  for (const key in node) {
-    const value = node[key];
-    if (Array.isArray(value)) {
-      for (const one of value) if (isNode(one)) yield one;
-    } else if (isNode(value)) yield value;
-  }
-}
-
-export type { AstNode };
-
-function isNode(value: unknown): value is AstNode {
-  return typeof value === "object" && value !== null && typeof (value as AstNode).type === "string";
-}
-
 function parse(text: string): Analysis {
-  const { scope } = load();
+  const { scope } = parserTools();
   const { tree, shift, method, sourceType } = parseAlone(text);
   const top = ((tree.body as AstNode[])[0] as AstNode).expression as AstNode;
   const member = method ? ((top.properties as AstNode[])[0] as AstNode) : null;
@@ -117,13 +74,20 @@ function parse(text: string): Analysis {
   const facts = new Facts();
   facts.walk(target, target.type === "ArrowFunctionExpression", null);
   const manager = scope.analyze(tree as never, { ecmaVersion: 2022, sourceType, ignoreEval: true } as never);
-  const free = new Map<string, { written: boolean; members: Set<string> | null }>();
+  const free = new Map<string, { written: boolean; members: Set<string> | null; uses: NameUse[] }>();
   for (const reference of manager.globalScope?.through ?? []) {
     const { name } = reference.identifier as unknown as { name: string };
     let entry = free.get(name);
-    if (entry === undefined) free.set(name, (entry = { written: false, members: new Set() }));
+    if (entry === undefined) {
+      entry = { written: false, members: new Set(), uses: [] };
+      free.set(name, entry);
+    }
     if (reference.isWrite()) entry.written = true;
-    const used = facts.members.get(reference.identifier as unknown as AstNode);
+    const identifier = reference.identifier as unknown as AstNode;
+    const start = identifier.start - shift;
+    const form = facts.forms.get(identifier) ?? "plain";
+    if (!entry.uses.some((use) => use.start === start)) entry.uses.push({ start, end: identifier.end - shift, form });
+    const used = facts.members.get(identifier);
     if (used === undefined) entry.members = null;
     else entry.members?.add(used);
   }
@@ -137,10 +101,11 @@ function parse(text: string): Analysis {
     form: member === null ? "expression" : kind === "get" ? "getter" : kind === "set" ? "setter" : "method",
     isClass: top.type === "ClassExpression",
     heritage: heritageOf(top),
-    free: [...free].map(([name, { written, members }]) => ({
+    free: [...free].map(([name, { written, members, uses }]) => ({
       name,
       written,
       members: members === null ? null : [...members],
+      uses,
     })),
     outerThis: facts.outerThis,
     usesMeta: facts.usesMeta,
@@ -163,7 +128,7 @@ function parseAlone(text: string) {
     for (const method of [false, true]) {
       const prefix = method ? "({" : "(";
       try {
-        const tree = load().acorn.parse(`${prefix}${text}\n${method ? "})" : ")"}`, {
+        const tree = parserTools().acorn.parse(`${prefix}${text}\n${method ? "})" : ")"}`, {
           ecmaVersion: "latest",
           sourceType,
           ranges: true,
@@ -188,6 +153,7 @@ class Facts {
   readonly imports = new Set<string>();
   privateFields = false;
   readonly members = new Map<AstNode, string>();
+  readonly forms = new Map<AstNode, NameUse["form"]>();
   readonly replacements: [start: number, end: number, by: string][] = [];
 
   /** `outer`: `this` here is that of the place around the function; `super` belongs to an object when home is null. */
@@ -216,6 +182,18 @@ class Facts {
         if (object.type === "Identifier" && node.computed !== true) this.members.set(object, property.name as string);
         break;
       }
+      case "CallExpression":
+        this.forms.set(node.callee as AstNode, "callee");
+        break;
+      case "TaggedTemplateExpression":
+        this.forms.set(node.tag as AstNode, "callee");
+        break;
+      case "Property":
+        if (node.shorthand === true) {
+          const value = node.value as AstNode;
+          this.forms.set(value.type === "AssignmentPattern" ? (value.left as AstNode) : value, "shorthand");
+        }
+        break;
       case "PropertyDefinition":
       case "MethodDefinition":
         if ((node.key as AstNode).type === "PrivateIdentifier" && node.static !== true) this.privateFields = true;

@@ -19,7 +19,10 @@ const tables = new WeakMap<ScriptInfo, ReadonlyMap<string, Import>>();
 
 export function importOf(script: ScriptInfo, name: string): Import | undefined {
   let table = tables.get(script);
-  if (table === undefined) tables.set(script, (table = readImports(script.source)));
+  if (table === undefined) {
+    table = readImports(script.source);
+    tables.set(script, table);
+  }
   return table.get(name);
 }
 

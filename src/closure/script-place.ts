@@ -8,22 +8,25 @@ export interface Place {
   /** Of the first character of the function's text, from 0, as stacks and debuggers count. */
   readonly line: number;
   readonly column: number;
+  /** In the script's source; -1 when it is not known. */
+  readonly offset: number;
 }
 
 const lineStarts = new WeakMap<ScriptInfo, number[]>();
 
 export function placeOf(text: string, { script, line, column }: Inspected): Place {
-  if (script === null) return { url: "", line, column };
+  if (script === null) return { url: "", line, column, offset: -1 };
   const starts = startsOf(script);
   const row = line - script.startLine;
   const inside = (starts[row] ?? 0) + column - (row === 0 ? script.startColumn : 0);
   const at = script.source.lastIndexOf(text, inside);
-  if (at < 0 || at + text.length < inside) return { url: script.url, line, column };
+  if (at < 0 || at + text.length < inside) return { url: script.url, line, column, offset: -1 };
   let low = row;
   while (low > 0 && (starts[low] ?? 0) > at) low--;
   return {
     url: script.url,
     line: low + script.startLine,
+    offset: at,
     column: at - (starts[low] ?? 0) + (low === 0 ? script.startColumn : 0),
   };
 }

@@ -31,6 +31,7 @@ function failure(fn: (...args: Any[]) => Any): Error {
 
 const top = 7;
 let counter = 10;
+let handler: () => string = () => "first";
 class Animal {
   static kinds = ["cat"];
   #name: string;
@@ -85,9 +86,61 @@ test("a variable that the function assigns is its own there", () => {
   expect([bump(), bump(), counter]).toEqual([11, 12, 10]);
 });
 
-test("a variable that one function assigns and another reads is refused", () => {
+test("a variable of the module that one function assigns and others use stays one", () => {
+  const shown = () => ({ counter });
+  const set = (n: number) => {
+    ({ counter } = { counter: n });
+  };
+  const bump = () => [counter++, counter, shown().counter];
+  const all = trip((n: number) => {
+    set(n);
+    return bump();
+  });
+  expect([all(5), all(7), counter]).toEqual([[5, 6, 6], [7, 8, 8], 10]);
+});
+
+test("a variable that is called through the cell which functions share keeps its `this`", () => {
+  const swap = () => {
+    handler = function (this: unknown) {
+      return this === undefined ? "second" : "wrong";
+    };
+  };
+  expect(
+    trip(() => {
+      const before = handler();
+      swap();
+      return [before, handler()];
+    })(),
+  ).toEqual(["first", "second"]);
+});
+
+test("variables of one name that are known to be different ones stay apart", () => {
+  const from = (start: number) => {
+    let n = start;
+    return () => n++;
+  };
+  const [low, high] = [from(1), from(100)];
+  const both = trip(() => [low(), high()]);
+  expect([both(), both()]).toEqual([
+    [1, 100],
+    [2, 101],
+  ]);
+  const shadow = () => {
+    const counter = 1;
+    return () => counter;
+  };
+  const inner = shadow();
   const add = () => counter++;
-  expect(failure(() => add() + counter).message).toMatch(/counter.*assigns/);
+  expect(trip(() => add() + inner())()).toBe(11);
+});
+
+test("where functions may or may not share a variable that one assigns, the capture is refused", () => {
+  const pair = () => {
+    let hidden = 0;
+    return { add: () => hidden++, get: () => hidden };
+  };
+  const { add, get } = pair();
+  expect(failure(() => add() + get()).message).toMatch(/variable hidden used by `add`.*assigns/);
 });
 
 test("node modules and packages travel as references", async () => {
