@@ -14,20 +14,20 @@ interface Setting {
   readonly options: SessionOptions;
 }
 /** Far below the default of 32 MiB, so that map side combines flush many times; equal everywhere, because it is part of the plan. */
-const FLUSH_BYTES = "256k";
+const FLUSH_BYTES = "128k";
 /** Every master, little memory and much. The first is what the others are compared with. */
 const settings: readonly Setting[] = [
   { master: "local[1]", options: {} },
-  { master: "local[1]", options: { "memory.taskBytes": "1m" } },
-  { master: "local[4]", options: { "memory.taskBytes": "1m" } },
+  { master: "local[1]", options: { "memory.taskBytes": "512k" } },
+  { master: "local[4]", options: { "memory.taskBytes": "512k" } },
   { master: "local", options: {} },
-  { master: "local-cluster[2,1,1g]", options: { "memory.taskBytes": "1m" } },
+  { master: "local-cluster[2,1,1g]", options: { "memory.taskBytes": "512k" } },
   { master: "local-cluster[1,2,1g]", options: { "shuffle.localReads": false, "shuffle.compress": false } },
 ];
 
-const WORDS = 40_000;
+const WORDS = 20_000;
 const text = join(engine.directory, "words.txt");
-/** Numbers whose sum depends on the order of adding; a vocabulary larger than 1 MiB. */
+/** Numbers whose sum depends on the order of adding; a vocabulary larger than the smallest budget. */
 function writeText(): void {
   let state = 7;
   const next = () => {
