@@ -3,6 +3,7 @@
 // assigns: V8 folds them into the code as it does with constants. Names on a circle are variables that are set afterwards,
 // the function's own name is one beside it.
 
+import { pathToFileURL } from "node:url";
 import * as vm from "node:vm";
 import type { FunctionNode } from "./format.js";
 
@@ -41,7 +42,9 @@ export function compile(node: FunctionNode, { early, late, own }: CapturedNames)
   const padded = node.column <= PAD_LIMIT;
   const code = padded ? `${head}\n${" ".repeat(node.column)}${node.source}${tail}` : `${head}${node.source}${tail}`;
   const script = new vm.Script(code, {
-    filename: node.url === "" ? "millrace:function" : node.url,
+    // A URL also where the driver runs a path: mapStack tells by it that the frame is not a mapped one.
+    filename:
+      node.url === "" ? "millrace:function" : node.url.startsWith("/") ? pathToFileURL(node.url).href : node.url,
     lineOffset: padded ? node.line - 1 : node.line,
     columnOffset: padded ? 0 : node.column - head.length,
   });

@@ -48,10 +48,14 @@ export function callSite(method: string, skipAbove: AnyFunction): CallSite {
 
 const FRAME = /((?:file:\/\/|\/|[A-Za-z]:\\)[^\n()]*?):(\d+):(\d+)(?=\)?$)/gm;
 
-/** The stack with every frame that has a map shown by its source. */
+/**
+ * The stack with every frame that has a map shown by its source; mapping it again changes nothing. Code that runs under its
+ * source's own name (tsx, `millrace run`) has file: URLs in its frames, and the path once it has been mapped, by Node or here.
+ */
 export function mapStack(stack: string): string {
   return stack.replace(FRAME, (whole, file: string, line: string, column: string) => {
-    if (!hasMap(file)) return whole;
+    const map = mapOf(file);
+    if (map === null || (!file.startsWith("file:") && isSourceOf(map, file))) return whole;
     const mapped = mapPosition(file, Number(line), Number(column));
     return `${mapped.file}:${mapped.line}:${mapped.column}`;
   });
@@ -79,8 +83,9 @@ function mapPosition(file: string, line: number, column: number): Position {
   return { file: toPath(file), line, column };
 }
 
-function hasMap(file: string): boolean {
-  return mapOf(file) !== null;
+function isSourceOf(map: TraceMap, file: string): boolean {
+  const url = keyOf(file);
+  return map.resolvedSources.some((source) => keyOf(source) === url);
 }
 
 function mapOf(file: string): TraceMap | null {
