@@ -1,31 +1,19 @@
 // The master's shell: holds the connections of drivers and workers, turns their messages into events of the machine and the
 // machine's commands into messages, files and pulls. No policy stands here.
 
-import { randomBytes } from "node:crypto";
 import { EventEmitter } from "node:events";
-import { systemClock } from "../core/clock.js";
-import { isMillraceError, MillraceError, toWireError, type WireError } from "../core/errors.js";
-import { type BlobHash, type JobId, type SessionId, sessionId, type TaskKey, type WorkerId } from "../core/ids.js";
+import { MillraceError, toWireError, type WireError } from "../core/errors.js";
+import type { BlobHash, JobId, SessionId, TaskKey, WorkerId } from "../core/ids.js";
 import { SteadyClock } from "../core/steady-clock.js";
 import { version } from "../core/version.js";
 import type { BlockRequest } from "../protocol/blocks.js";
-import type { DriverToMaster, JobSummary, MasterToDriver } from "../protocol/driver.js";
-import type { TaskResult } from "../protocol/tasks.js";
 import type { WorkerRegistration, WorkerToMaster } from "../protocol/worker.js";
-import {
-  type Connection,
-  decodeDriverMessage,
-  decodeWorkerMessage,
-  encodeMasterToDriver,
-  encodeMasterToWorker,
-} from "../rpc/index.js";
+import { type Connection, decodeWorkerMessage, encodeMasterToWorker } from "../rpc/index.js";
 import { BlobStore } from "./blob-store.js";
 import { MasterMachine } from "./core.js";
+import { DriverDesk } from "./driver-desk.js";
 import { type MasterCommand, type MasterEvent, TICK_MS } from "./events.js";
-import { type MasterOptions, sessionPolicyOf } from "./options.js";
-import { type ResultPart, ResultRelay } from "./results/result-relay.js";
-import { SessionHost } from "./session-host.js";
-import { SessionLog } from "./session-log.js";
+import type { MasterOptions } from "./options.js";
 import { describeMaster, type MasterSnapshot } from "./snapshot.js";
 import { ValueBlobs } from "./value-blobs.js";
 
@@ -46,41 +34,46 @@ export interface MasterShellOptions {
   readonly log: (message: string) => void;
 }
 
-interface DriverRecord {
-  readonly connection: Connection;
-  readonly host: SessionHost;
-  readonly log: SessionLog;
-  readonly relays: Map<JobId, ResultRelay>;
-  readonly openedMs: number;
-  heardMs: number;
-}
-
 interface WorkerLink {
   readonly connection: Connection;
   readonly registration: WorkerRegistration;
 }
 
-/** How often a driver's service thread says that it is there. */
-const DRIVER_HEARTBEAT_MS = 2_000;
+/** How long a value that is a block may take to come. */
+const VALUE_TIMEOUT_MS = 60_000;
 
 export class MasterShell {
   readonly blobs = new BlobStore();
   readonly #options: MasterShellOptions;
   readonly #machine: MasterMachine;
   readonly #clock = new SteadyClock(TICK_MS, () => performance.now());
-  readonly #drivers = new Map<SessionId, DriverRecord>();
+  readonly #desk: DriverDesk;
   readonly #workers = new Map<WorkerId, WorkerLink>();
   readonly #timer: NodeJS.Timeout;
   readonly #values = new ValueBlobs(this.blobs);
   readonly #startedMs = Date.now();
-  #sessions = 0;
-
+  /** Commands that wait until those before them are performed. */
+  readonly #commands: MasterCommand[] = [];
+  #performing = false;
   #url: string;
 
   constructor(options: MasterShellOptions) {
     this.#url = options.url;
     this.#options = options;
     this.#machine = new MasterMachine(options.machine);
+    this.#desk = new DriverDesk({
+      machine: this.#machine,
+      defaults: options.machine,
+      blobs: this.blobs,
+      eventLogDir: options.eventLogDir,
+      timeoutMs: options.driverTimeoutMs,
+      now: () => this.#clock.now(),
+      url: () => this.#url,
+      workers: () => [...this.#workers.values()].map(({ registration }) => registration),
+      handle: (event) => this.#handle(event),
+      openResult: (worker, key, signal) => this.#openResult(worker, key, signal),
+      warn: options.log,
+    });
     this.#timer = setInterval(() => this.#tick(), TICK_MS);
   }
 
@@ -102,7 +95,7 @@ export class MasterShell {
   }
 
   snapshot(): MasterSnapshot {
-    const sessions = [...this.#drivers.values()].map(({ host, openedMs }) => ({
+    const sessions = [...this.#desk.all].map(({ host, openedMs }) => ({
       id: host.id,
       appName: host.settings.appName,
       openedMs,
@@ -119,23 +112,7 @@ export class MasterShell {
   }
 
   acceptDriver(connection: Connection): void {
-    let record: DriverRecord | null = null;
-    connection.onMessage((bytes) => {
-      try {
-        const message = decodeDriverMessage(bytes);
-        if (record === null) record = this.#openSession(connection, message);
-        else this.#fromDriver(record, message);
-      } catch (error) {
-        this.#refuseDriver(connection, error);
-      }
-    });
-    connection.onClose((error) => {
-      if (record !== null)
-        void this.#closeSession(
-          record,
-          toWireError(error ?? new MillraceError("JOB_CANCELLED", "the driver closed its session")),
-        );
-    });
+    this.#desk.accept(connection);
   }
 
   acceptWorker(connection: Connection): void {
@@ -171,160 +148,11 @@ export class MasterShell {
   async close(): Promise<void> {
     clearInterval(this.#timer);
     const error: WireError = { code: "MASTER_LOST", message: "the master is shutting down", fields: {} };
-    await Promise.all([...this.#drivers.values()].map((record) => this.#closeSession(record, error)));
+    await this.#desk.closeAll(error);
     for (const { connection } of this.#workers.values()) {
       connection.send(encodeMasterToWorker({ kind: "shutdown", reason: "the master is shutting down" }));
       connection.close();
     }
-  }
-
-  // Drivers
-
-  #openSession(connection: Connection, message: DriverToMaster): DriverRecord {
-    if (message.kind !== "open")
-      throw new MillraceError("PROTOCOL_ERROR", `a driver's first message is ${message.kind}, expected open`);
-    const { settings } = message;
-    if (settings.version !== version) {
-      throw new MillraceError(
-        "VERSION_MISMATCH",
-        `the driver runs millrace ${settings.version}, the master ${version}`,
-        { fields: { driver: settings.version, master: version } },
-      );
-    }
-    const id = sessionId(`s${++this.#sessions}-${Date.now().toString(36)}-${randomBytes(3).toString("hex")}`);
-    const host = new SessionHost(id, settings, {
-      handle: (event) => this.#handle(event),
-      putBlob: (hash, bytes) => this.blobs.put(id, hash, bytes),
-      warn: (message) => this.#options.log(message),
-      refused: (job, error) => this.#jobEnded(id, job, error, emptySummary),
-      prepared: (_job, submit, graph) => log.jobStarted(submit, graph),
-    });
-    const log = this.#openLog(id, settings.options["eventLog.enabled"] !== false, settings.options["eventLog.dir"]);
-    log.started(id, this.#url, settings);
-    for (const { registration } of this.#workers.values()) log.workerAdded(registration);
-    const record: DriverRecord = {
-      connection,
-      host,
-      log,
-      relays: new Map(),
-      openedMs: Date.now(),
-      heardMs: this.#clock.now(),
-    };
-    this.#drivers.set(id, record);
-    this.#handle({
-      kind: "sessionOpened",
-      session: id,
-      policy: sessionPolicyOf(settings.options, this.#options.machine),
-    });
-    this.#toDriver(record, {
-      kind: "opened",
-      session: id,
-      slots: this.#machine.slots,
-      heartbeatMs: DRIVER_HEARTBEAT_MS,
-    });
-    return record;
-  }
-
-  #openLog(session: SessionId, enabled: boolean, directory: unknown): SessionLog {
-    const chosen = typeof directory === "string" ? directory : this.#options.eventLogDir;
-    if (!enabled || this.#options.eventLogDir === null || chosen === null) return new SessionLog(null);
-    return new SessionLog({
-      directory: chosen,
-      session,
-      clock: systemClock,
-      onError: (error, path) =>
-        this.#options.log(`the event log ${path} cannot be written: ${(error as Error).message}`),
-    });
-  }
-
-  #refuseDriver(connection: Connection, error: unknown): void {
-    const wire = toWireError(error, "PROTOCOL_ERROR");
-    connection.send(encodeMasterToDriver({ kind: "refused", error: wire }));
-    connection.close();
-  }
-
-  #fromDriver(record: DriverRecord, message: DriverToMaster): void {
-    const { host } = record;
-    record.heardMs = this.#clock.now();
-    switch (message.kind) {
-      case "open":
-        throw new MillraceError("PROTOCOL_ERROR", "the session is open already");
-      case "blob":
-        return this.blobs.append(host.id, message.hash, message.bytes, message.last);
-      case "submit":
-        return host.submit(message);
-      case "countPartitions":
-        host.countPartitions(message.nodes, message.node).then(
-          (count) => this.#toDriver(record, { kind: "partitions", request: message.request, count, error: null }),
-          (error) =>
-            this.#toDriver(record, {
-              kind: "partitions",
-              request: message.request,
-              count: null,
-              error: toWireError(error),
-            }),
-        );
-        return;
-      case "cancel":
-        return host.cancel(message.job, message.reason);
-      case "acknowledge":
-        record.relays.get(message.job)?.acknowledge(message.bytes);
-        return;
-      case "persist":
-        return host.persist(message.node, message.level);
-      case "releaseNodes":
-        return host.releaseNodes(message.nodes);
-      case "releaseBlob":
-        if (message.scope === "everywhere") this.blobs.remove(host.id, message.hash);
-        return this.#handle({ kind: "blobsReleased", hashes: [message.hash] });
-      case "heartbeat":
-        return;
-      case "close":
-        void this.#closeSession(record, { code: "JOB_CANCELLED", message: "the session was stopped", fields: {} }).then(
-          () => record.connection.close(),
-        );
-    }
-  }
-
-  async #closeSession(record: DriverRecord, error: WireError): Promise<void> {
-    const { id } = record.host;
-    if (!this.#drivers.delete(id)) return;
-    for (const relay of record.relays.values()) relay.close();
-    this.#closing.set(id, record);
-    this.#handle({ kind: "sessionClosed", session: id, error });
-    await record.host.close();
-    this.#closing.delete(id);
-    const hashes = this.blobs.release(id);
-    if (hashes.length > 0) this.#handle({ kind: "blobsReleased", hashes });
-    record.log.ended(error.code === "JOB_CANCELLED" ? null : error);
-    this.#toDriver(record, { kind: "closed", error: error.code === "JOB_CANCELLED" ? null : error });
-  }
-
-  /** Sessions whose end is under way: their last commands still find them. */
-  readonly #closing = new Map<SessionId, DriverRecord>();
-
-  #toDriver(record: DriverRecord, message: MasterToDriver): void {
-    record.connection.send(encodeMasterToDriver(message));
-  }
-
-  #jobEnded(session: SessionId, job: JobId, error: WireError | null, summary: JobSummary): void {
-    const record = this.#drivers.get(session) ?? this.#closing.get(session);
-    if (record === undefined) return;
-    const relay = record.relays.get(job);
-    const tell = (): void => {
-      relay?.close();
-      record.relays.delete(job);
-      record.host.forget(job);
-      record.log.jobEnded(job, error, summary.elapsedMs);
-      this.#toDriver(record, { kind: "jobEnded", job, error, summary });
-    };
-    // The end comes after the results; a failed job's results nobody wants, but its output is gone when its end is told.
-    if (error !== null) {
-      const cleaning = record.host.outputWork(job);
-      if (cleaning === null) tell();
-      else void cleaning.then(tell);
-    } else if (relay === undefined) tell();
-    else relay.whenDrained(tell);
   }
 
   // Workers
@@ -344,7 +172,7 @@ export class MasterShell {
     this.#workers.set(registration.worker, { connection, registration });
     if (earlier !== undefined && earlier.connection !== connection) earlier.connection.close();
     this.#options.log(`worker ${registration.worker} (${registration.role}, ${registration.slots} slots) registered`);
-    for (const { log } of this.#drivers.values()) log.workerAdded(registration);
+    for (const { log } of this.#desk.all) log.workerAdded(registration);
     this.#handle({ kind: "workerRegistered", registration });
   }
 
@@ -359,25 +187,27 @@ export class MasterShell {
         this.registrations.emit("worker");
         return;
       case "statuses":
-        for (const status of message.statuses) this.#drivers.get(status.key.session)?.log.status(status, worker);
-        return this.#handle({ kind: "statuses", worker, incarnation, statuses: message.statuses });
+        for (const status of message.statuses) this.#desk.find(status.key.session)?.log.status(status, worker);
+        this.#handle({ kind: "statuses", worker, incarnation, statuses: message.statuses });
+        return;
       case "uncached":
-        return this.#handle({
+        this.#handle({
           kind: "uncached",
           worker,
           incarnation,
           session: message.session,
           partitions: message.partitions,
         });
+        return;
       case "leaving":
-        return this.#handle({ kind: "workerLeaving", worker, incarnation, reason: message.reason });
+        this.#handle({ kind: "workerLeaving", worker, incarnation, reason: message.reason });
+        return;
       case "logs":
         for (const { key, stream, text } of message.lines) {
-          const record = this.#drivers.get(key.session);
-          if (record !== undefined)
-            this.#toDriver(record, { kind: "log", stage: key.stage, partition: key.partition, stream, text });
+          const { stage, partition } = key;
+          this.#desk.find(key.session)?.send({ kind: "log", stage, partition, stream, text });
         }
-        if (message.dropped > 0) for (const { log } of this.#drivers.values()) log.logsDropped(message.dropped);
+        if (message.dropped > 0) for (const { log } of this.#desk.all) log.logsDropped(message.dropped);
     }
   }
 
@@ -386,30 +216,24 @@ export class MasterShell {
   #tick(): void {
     const now = this.#clock.tick();
     this.#run(this.#machine.handle({ kind: "tick" }, now));
-    for (const record of [...this.#drivers.values()]) {
-      if (now - record.heardMs > this.#options.driverTimeoutMs) {
-        const error = new MillraceError(
-          "TIMEOUT",
-          `nothing was heard of the driver for ${this.#options.driverTimeoutMs} ms`,
-        );
-        void this.#closeSession(record, toWireError(error)).then(() => record.connection.close());
-        continue;
-      }
-      const stages = this.#machine.progress(record.host.id);
-      if (stages.length > 0)
-        this.#toDriver(record, {
-          kind: "progress",
-          stages: stages.map((stage) => ({ ...stage, startedMs: Date.now() - (now - stage.startedMs) })),
-        });
-    }
+    this.#desk.tick(now);
   }
 
   #handle(event: MasterEvent): void {
     this.#run(this.#machine.handle(event, this.#clock.now()));
   }
 
+  /** In the order of the events: what performing a command brings about comes after the commands that were there before. */
   #run(commands: readonly MasterCommand[]): void {
-    for (const command of commands) this.#perform(command);
+    for (const command of commands) this.#commands.push(command);
+    if (this.#performing) return;
+    this.#performing = true;
+    try {
+      for (let next = 0; next < this.#commands.length; next++) this.#perform(this.#commands[next] as MasterCommand);
+    } finally {
+      this.#commands.length = 0;
+      this.#performing = false;
+    }
   }
 
   #perform(command: MasterCommand): void {
@@ -417,34 +241,35 @@ export class MasterShell {
       case "send": {
         const { message } = command;
         if (message.kind === "launch")
-          for (const launch of message.launches) this.#drivers.get(launch.key.session)?.log.launched(launch);
+          for (const launch of message.launches) this.#desk.find(launch.key.session)?.log.launched(launch);
         this.#workers.get(command.worker)?.connection.send(encodeMasterToWorker(this.#values.lighten(message)));
         return;
       }
       case "dropWorker": {
         this.#options.log(`worker ${command.worker} is lost: ${command.reason}`);
-        for (const { log } of this.#drivers.values()) log.workerLost(command.worker, command.reason);
+        for (const { log } of this.#desk.all) log.workerLost(command.worker, command.reason);
         const link = this.#workers.get(command.worker);
         this.#workers.delete(command.worker);
         link?.connection.close();
         return;
       }
       case "deliver":
-        return this.#deliver(command);
+        this.#desk.find(command.session)?.deliver(command);
+        return;
       case "accumulators": {
-        const record = this.#drivers.get(command.session);
-        if (record !== undefined)
-          this.#toDriver(record, { kind: "accumulators", job: command.job, updates: command.updates });
+        const { session, job, updates } = command;
+        this.#desk.find(session)?.send({ kind: "accumulators", job, updates });
         return;
       }
       case "jobEnded":
         this.#releaseValues(command.session, command.job);
-        return this.#jobEnded(command.session, command.job, command.error, command.summary);
+        this.#desk.jobEnded(command.session, command.job, command.error, command.summary);
+        return;
       case "commitOutput":
         void this.#commit(command.session, command.job, command.files);
         return;
       case "abortOutput":
-        void (this.#drivers.get(command.session) ?? this.#closing.get(command.session))?.host.abort(command.job);
+        void this.#desk.findEnding(command.session)?.host.abort(command.job);
         return;
       case "fetchValue":
         void this.#fetchValue(command.key, command.worker);
@@ -453,8 +278,7 @@ export class MasterShell {
 
   #releaseValues(session: SessionId, job: JobId): void {
     const hashes = this.#values.release(session, job);
-    // After the commands of the event that ended the job.
-    if (hashes.length > 0) queueMicrotask(() => this.#handle({ kind: "blobsReleased", hashes }));
+    if (hashes.length > 0) this.#handle({ kind: "blobsReleased", hashes });
   }
 
   async #commit(
@@ -462,7 +286,7 @@ export class MasterShell {
     job: JobId,
     files: readonly { readonly pending: string; readonly final: string }[],
   ): Promise<void> {
-    const error = (await this.#drivers.get(session)?.host.commit(job, files)) ?? null;
+    const error = (await this.#desk.find(session)?.host.commit(job, files)) ?? null;
     this.#handle({ kind: "outputCommitted", session, job, error });
   }
 
@@ -480,27 +304,6 @@ export class MasterShell {
     }
   }
 
-  #deliver({ session, job, partition, key, worker, result }: MasterCommand & { kind: "deliver" }): void {
-    const record = this.#drivers.get(session);
-    if (record === undefined) return;
-    let relay = record.relays.get(job);
-    if (relay === undefined) {
-      relay = new ResultRelay(job, {
-        send: (message) => this.#toDriver(record, message),
-        onDelivered: (delivered) => this.#handle({ kind: "resultDelivered", session, job, partition: delivered }),
-        onLost: (lost, error) => {
-          this.#options.log(
-            `the result ${session}/${job}/${lost} is lost: ${isMillraceError(error) ? error.code : String(error)}`,
-          );
-          this.#handle({ kind: "resultLost", session, job, partition: lost });
-        },
-        onChanged: (changed) => this.#handle({ kind: "jobBroken", session, job, error: resultChanged(job, changed) }),
-      });
-      record.relays.set(job, relay);
-    }
-    relay.push(toPart(partition, result, (signal) => this.#openResult(worker, key, signal)));
-  }
-
   #openResult(worker: WorkerId, key: TaskKey, signal: AbortSignal): AsyncIterable<Uint8Array> {
     const registration = this.#workers.get(worker)?.registration;
     if (registration === undefined)
@@ -515,32 +318,4 @@ export class MasterShell {
       throw new MillraceError("PROTOCOL_ERROR", `the master has no blob ${hash}`, { fields: { hash } });
     return bytes;
   }
-}
-
-function resultChanged(job: JobId, partition: number): WireError {
-  const message = `job ${job} failed: the worker that held the result of partition ${partition} was lost after the driver had received part of it, and the partition computed anew gave other bytes. Make the functions of the job deterministic (no Math.random, Date.now or state of their own), or run it again`;
-  const { stack: _, ...error } = toWireError(new MillraceError("JOB_FAILED", message, { fields: { job, partition } }));
-  return error;
-}
-
-const VALUE_TIMEOUT_MS = 60_000;
-
-const emptySummary: JobSummary = {
-  stages: 0,
-  tasks: 0,
-  failedAttempts: 0,
-  elapsedMs: 0,
-  shuffleBytes: 0,
-  spillBytes: 0,
-  workers: [],
-};
-
-function toPart(
-  partition: number,
-  result: TaskResult,
-  open: (signal: AbortSignal) => AsyncIterable<Uint8Array>,
-): ResultPart {
-  if (result.kind === "block") return { partition, records: result.records, open };
-  const inline = result.kind === "inline" ? result.bytes : new Uint8Array(0);
-  return { partition, records: result.kind === "inline" ? result.records : 0, inline, open };
 }

@@ -84,8 +84,8 @@ export class ResultRelay {
 
   /** Calls back once everything pushed so far is sent: at once, if it is. Never after `close`. */
   whenDrained(callback: () => void): void {
-    if (this.#isDrained) return callback();
-    this.#onDrained = callback;
+    if (this.#isDrained) callback();
+    else this.#onDrained = callback;
   }
 
   /** The driver has taken `bytes` more. */
