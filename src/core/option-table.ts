@@ -107,7 +107,18 @@ export const optionTable = {
     parseBoolean,
     true,
   ),
-  "shuffle.compress": row("true or false", "Compress shuffle blocks of 4 KiB and more.", parseBoolean, true),
+  "shuffle.compress": row<boolean | null>(
+    "true, false or auto",
+    "Compress shuffle blocks of 4 KiB and more. auto, the default: only where they may travel between machines.",
+    (value, what) => (value === "auto" ? null : parseBoolean(value, what)),
+    null,
+  ),
+  "shuffle.checksum": row(
+    "true or false",
+    "Sum up the records of each map output, so that two runs of one map task can be compared.",
+    parseBoolean,
+    false,
+  ),
   "eventLog.enabled": row("true or false", "Write an event log of the session.", parseBoolean, true),
   "eventLog.dir": row("a path", "Directory of event logs.", parseText, () => join(homedir(), ".millrace", "events")),
   "log.level": row(

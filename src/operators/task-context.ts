@@ -29,6 +29,8 @@ export interface TaskContext {
   openShuffleOutput(shuffle: ShuffleId, partitions: number): ShuffleOutput;
   /** Function from key to partition (roundRobin: of the record, by turn). Range partitioners read their bounds from `value`. */
   partitionOf(partitioner: Partitioner): (key: unknown) => number;
+  /** How map outputs are encoded: zstd where it pays; the sum of their records' hashes. */
+  readonly shuffleEncoding: { readonly compress: boolean; readonly checksum: boolean };
   /** Encoded results of a value stage, one a partition. */
   value(stage: StageId): readonly Uint8Array[];
   /** The cached partition if somebody has it. */
@@ -55,6 +57,7 @@ export type FragmentResult =
       readonly kind: "mapOutput";
       readonly sizes: readonly number[];
       readonly records: number;
+      /** "0" where no checksum was asked for. */
       readonly checksum: string;
     }
   | {

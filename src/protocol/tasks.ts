@@ -65,7 +65,7 @@ export interface MapOutput {
   /** Encoded bytes per reduce partition, for statistics and locality; one byte each on the wire (log scale, as Spark does). */
   readonly sizes: readonly number[];
   readonly records: number;
-  /** Order-free sum of record hashes: two runs of a deterministic map agree. Decimal text of an unsigned 64-bit number. */
+  /** Order-free sum of record hashes: two runs of a deterministic map agree. Decimal text of an unsigned 64-bit number; "0" unless shuffle.checksum is on. */
   readonly checksum: string;
 }
 

@@ -118,6 +118,7 @@ export class LocalRun {
       spill,
       classes: this.classes,
       metrics: this.metrics,
+      shuffleEncoding: { compress: true, checksum: true },
       signal: this.abort.signal,
       checkCancelled: () => {
         if (this.abort.signal.aborted) throw new MillraceError("TASK_CANCELLED", "the task was cancelled");

@@ -33,6 +33,8 @@ export interface SinkCode {
   readonly name: string;
   /** Declarations made once per task, before the loop. */
   readonly setup: string;
+  /** Declarations made once per compiled chain: what its tasks, one after the other in this thread, leave to the next. */
+  readonly shared?: string;
   /** Statement that takes the record `x`; null: the sink needs pairs. */
   readonly record: ((x: string) => string) | null;
   /** Statement that takes a pair; null: the sink takes whole records only. */
@@ -109,7 +111,7 @@ export function chainText(operators: readonly ChainOperator[], sink: SinkCode): 
   const declared = iterators.map((it) => `, ${it} = null`).join("");
   const end = iterators.map((it) => `helpers.end(${it});`).join(" ");
   return `"use strict";
-return function millraceChain(functions, helpers) {
+${sink.shared ?? ""}return function millraceChain(functions, helpers) {
   const env = helpers.env;
 ${functions}${sink.setup}
   let ticks = 0;

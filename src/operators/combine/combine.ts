@@ -123,7 +123,7 @@ export class Combine {
       classes: context.classes,
       level,
       flushBytes: options.flushBytes,
-      flush: () => this.end(),
+      flush: () => this.#flush(),
     });
     const env: CombineEnv = { ...functions, governor: this.#governor, hashKey, keysEqual, tracked: level > 0 };
     this.#table = compileChain<CombineEnv, CombinerMembers>(
@@ -157,15 +157,19 @@ export class Combine {
     for (const pairs of this.results()) this.#emit?.(pairs);
   }
 
+  #flush(): void {
+    for (const pairs of this.results(true)) this.#emit?.(pairs);
+  }
+
   /** Frees memory and scratch files without giving anything out. */
   abort(): void {
     this.#governor.reset();
   }
 
-  /** All entries in the order of first occurrence; the table is empty afterwards. */
-  *results(): Generator<PairColumns, void, void> {
+  /** All entries in the order of first occurrence; the table is empty afterwards. `more`: it will be filled again. */
+  *results(more = false): Generator<PairColumns, void, void> {
     try {
-      const held = this.#take();
+      const held = this.#take(more);
       if (held.count > 0) yield held;
       if (this.#governor.spilled) {
         for (const { keys, values, seqs } of this.#spilledResults()) yield { keys, values, count: seqs.length };
@@ -175,8 +179,8 @@ export class Combine {
     }
   }
 
-  #take(): CombinedEntries {
-    const held = this.#table.take();
+  #take(more: boolean): CombinedEntries {
+    const held = this.#table.take(more);
     const { sites, context } = this.#options;
     if (Array.isArray(held.values)) {
       for (const value of held.values) settledValue(value, sites.at(-1) as CallSite, context.partition);
@@ -207,7 +211,7 @@ export class Combine {
         context.checkCancelled();
         below.#table.addTracked(keys, values, seqs);
       }
-      const held = below.#take();
+      const held = below.#take(false);
       for (let i = 0; i < held.count; i++) into.add(held.seqs?.[i] as number, held.keys[i], held.values[i]);
       if (below.#governor.spilled) {
         for (const { keys, values, seqs } of below.#spilledResults()) {

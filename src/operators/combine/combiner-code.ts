@@ -51,8 +51,8 @@ export interface CombinerMembers {
   add(key: unknown, value: unknown): void;
   addColumns(keys: ArrayLike<unknown>, values: ArrayLike<unknown>, from: number, to: number): void;
   addTracked(keys: ArrayLike<unknown>, values: ArrayLike<unknown>, seqs: Float64Array): void;
-  /** The entries so far; the table is empty afterwards. */
-  take(): CombinedEntries;
+  /** The entries so far; the table is empty afterwards. `more`: something will be added to it again. */
+  take(more: boolean): CombinedEntries;
 }
 
 const INIT: Record<CombineStyle, string> = {
@@ -71,7 +71,7 @@ const MERGE: Record<CombineStyle, (combiner: string) => string> = {
   count: (c) => `${c} + 1`,
 };
 
-/** Slots at the start. */
+/** Slots at the start of a chain's first task; the next begins with as many as the one before it needed. */
 const FIRST_SLOTS = 1024;
 /** Keys that come often come early, and so stand where their hash points even in a rather full table. */
 const MAX_LOAD = 13 / 16;
@@ -80,16 +80,21 @@ const MAX_LOAD = 13 / 16;
 // above five bits that say which, one unused, and the value as a double. Adding to a short key touches nothing else.
 const SLOT_WORDS = 8;
 
+// Keys that are 32-bit integers have a table beside it with slots of two words, key and the entry's number (from 1); their
+// values stand by number in `nums`. They come in any order, where words repeat: what counts is that the table stays in cache.
+const INTEGER_WORDS = 2;
+const INTEGER_LOAD = 12 / 16;
+
 /** Strings of at most so many units below 256 are packed, four to a word; the tag is their length. */
 const PACKED_CHARS = 16;
-const INTEGER = 17;
-const DOUBLE = 18;
+const DOUBLE = 17;
 /** The first word is a hash: the keys themselves are compared. */
-const HASHED = 19;
+const HASHED = 18;
 
 export function combinerSink(style: CombineStyle): SinkCode {
   return {
     name: `combine-${style}`,
+    shared: `let firstSlots = ${FIRST_SLOTS}, firstIntegers = ${FIRST_SLOTS};\n`,
     setup: tableText(style),
     record: null,
     pair: (k, v) => `add(${k}, ${v});`,
@@ -99,18 +104,29 @@ export function combinerSink(style: CombineStyle): SinkCode {
 
 function tableText(style: CombineStyle): string {
   const merge = MERGE[style];
-  const onNumbers =
+  const onNumbers = (cell: string, entry: string) =>
     style === "first"
       ? "return;"
       : style === "count"
-        ? "cells[(s >> 1) + 3] += 1; return;"
-        : `const r = ${merge("cells[(s >> 1) + 3]")};
-    if (typeof r === "number") { cells[(s >> 1) + 3] = r; return; }
-    vals = numbers(); vals[(m >>> 5) - 1] = r; return;`;
+        ? `${cell} += 1; return;`
+        : `const r = ${merge(cell)};
+      if (typeof r === "number") { ${cell} = r; return; }
+      vals = numbers(); vals[${entry}] = r; return;`;
+  const onValues = (entry: string) => (style === "first" ? "" : `vals[${entry}] = ${merge(`vals[${entry}]`)};`);
   return `  const merge = env.merge, governor = env.governor, tracked = env.tracked;
   const hashKey = env.hashKey, keysEqual = env.keysEqual, doubles = new Float64Array(1), words = new Int32Array(doubles.buffer);
-  let slots = new Int32Array(${SLOT_WORDS * FIRST_SLOTS}), cells = new Float64Array(slots.buffer), mask = ${FIRST_SLOTS - 1};
-  let keys = [], seqs = tracked ? [] : null, vals = null, n = 0, room = ${FIRST_SLOTS * MAX_LOAD};
+  let slots = null, cells = null, mask = 0, room = 0, words8 = 0;
+  let integers = null, nums = new Float64Array(16), integerMask = 0, integerRoom = 0, words2 = 0;
+  let keys = [], seqs = tracked ? [] : null, vals = null, n = 0;
+  makeSlots(firstSlots); makeIntegers(firstIntegers);
+  function makeSlots(count) {
+    slots = new Int32Array(count * ${SLOT_WORDS}); cells = new Float64Array(slots.buffer);
+    mask = count - 1; room = count * ${MAX_LOAD};
+  }
+  function makeIntegers(count) {
+    integers = new Int32Array(count * ${INTEGER_WORDS});
+    integerMask = count - 1; integerRoom = count * ${INTEGER_LOAD};
+  }
   function mix(a, b, c, d, tag) {
     let h = Math.imul(a ^ tag, 0x9e3779b1);
     h = Math.imul(h ^ (h >>> 15) ^ b, 0x85ebca6b);
@@ -157,7 +173,7 @@ function tableText(style: CombineStyle): string {
   }
   function addOther(k, v) {
     if (typeof k === "number") {
-      if ((k | 0) === k) { addPacked(k | 0, 0, 0, 0, ${INTEGER}, k, v); return; }
+      if ((k | 0) === k) { addInteger(k | 0, k, v); return; }
       doubles[0] = k === k ? k : NaN;
       addPacked(words[0], words[1], 0, 0, ${DOUBLE}, k, v);
       return;
@@ -172,9 +188,43 @@ function tableText(style: CombineStyle): string {
   }
   function found(s, m, v) {
     if (vals === null) {
-      ${onNumbers}
+      ${onNumbers("cells[(s >> 1) + 3]", "(m >>> 5) - 1")}
     }
-    ${style === "first" ? "" : `const e = (m >>> 5) - 1; vals[e] = ${merge("vals[e]")};`}
+    const e = (m >>> 5) - 1; ${onValues("e")}
+  }
+  function mixInteger(i) {
+    let h = Math.imul(i, 0x9e3779b1);
+    h = Math.imul(h ^ (h >>> 15), 0x85ebca6b);
+    return h ^ (h >>> 13);
+  }
+  function addInteger(i, k, v) {
+    const h = mixInteger(i), table = integers, wrap = (integerMask << 1) | 1;
+    let s = (h & integerMask) << 1;
+    for (let m = table[s + 1]; m !== 0; m = table[s + 1]) {
+      if (table[s] === i) {
+        if (vals === null) {
+      ${onNumbers("nums[m - 1]", "m - 1")}
+        }
+        ${onValues("m - 1")}
+        return;
+      }
+      s = (s + 2) & wrap;
+    }
+    insertInteger(s, i, h, k, v);
+  }
+  function insertInteger(s, i, h, k, v) {
+    if (governor.admit(h, k, v)) {
+      const first = ${INIT[style]};
+      integers[s] = i; integers[s + 1] = ++n;
+      keys.push(k);
+      if (tracked) seqs.push(governor.seq);
+      if (vals === null && typeof first === "number") {
+        if (n > nums.length) widen();
+        nums[n - 1] = first;
+      } else { if (vals === null) vals = numbers(); vals[n - 1] = first; }
+      if (++words2 > integerRoom) growIntegers();
+    }
+    if (governor.flushDue) governor.flush();
   }
   function insert(s, a, b, c, d, tag, h, k, v) {
     if (governor.admit(h, k, v)) {
@@ -184,23 +234,29 @@ function tableText(style: CombineStyle): string {
       if (tracked) seqs.push(governor.seq);
       if (vals === null && typeof first === "number") cells[(s >> 1) + 3] = first;
       else { if (vals === null) vals = numbers(); vals[n - 1] = first; }
-      if (n > room) grow();
+      if (++words8 > room) grow();
     }
     if (governor.flushDue) governor.flush();
   }
   function numbers(out = new Array(n).fill(0)) {
-    for (let s = 0; s < slots.length; s += 8) {
+    for (let s = words8 === 0 ? slots.length : 0; s < slots.length; s += 8) {
       const m = slots[s + 4];
       if (m !== 0) out[(m >>> 5) - 1] = cells[(s >> 1) + 3];
     }
+    for (let s = words2 === 0 ? integers.length : 0; s < integers.length; s += 2) {
+      const m = integers[s + 1];
+      if (m !== 0) out[m - 1] = nums[m - 1];
+    }
     return out;
+  }
+  function widen() {
+    const wider = new Float64Array(n + nums.length);
+    wider.set(nums);
+    nums = wider;
   }
   function grow() {
     const old = slots, oldCells = cells, length = old.length;
-    mask = (mask << 1) | 1;
-    room = (mask + 1) * ${MAX_LOAD};
-    slots = new Int32Array(length << 1);
-    cells = new Float64Array(slots.buffer);
+    makeSlots((mask + 1) << 1);
     const wrap = (mask << 3) | 7;
     for (let i = 0; i < length; i += 8) {
       const m = old[i + 4];
@@ -212,6 +268,22 @@ function tableText(style: CombineStyle): string {
       cells[(s >> 1) + 3] = oldCells[(i >> 1) + 3];
     }
   }
+  function growIntegers() {
+    const old = integers, length = old.length;
+    makeIntegers((integerMask + 1) << 1);
+    const wrap = (integerMask << 1) | 1;
+    for (let i = 0; i < length; i += 2) {
+      if (old[i + 1] === 0) continue;
+      let s = (mixInteger(old[i]) & integerMask) << 1;
+      while (integers[s + 1] !== 0) s = (s + 2) & wrap;
+      integers[s] = old[i]; integers[s + 1] = old[i + 1];
+    }
+  }
+  function slotsFor(count, load) {
+    let slots = ${FIRST_SLOTS};
+    while (count > slots * load) slots *= 2;
+    return slots;
+  }
   function addColumns(ks, vs, from, to) {
     try {
       for (let i = from; i < to; i++) add(ks[i], vs[i]);
@@ -222,10 +294,18 @@ function tableText(style: CombineStyle): string {
       for (let i = 0; i < order.length; i++) { governor.seq = order[i]; add(ks[i], vs[i]); }
     } catch (error) { helpers.fail(error, -1); }
   }
-  function take() {
-    const taken = { keys, values: vals === null ? numbers(new Float64Array(n)) : vals, seqs, count: n };
+  function take(more) {
+    const taken = { keys, values: vals !== null ? vals : words8 === 0 ? nums.subarray(0, n) : numbers(new Float64Array(n)), seqs, count: n };
+    firstSlots = slotsFor(words8, ${MAX_LOAD}); firstIntegers = slotsFor(words2, ${INTEGER_LOAD});
+    nums = new Float64Array(more ? nums.length : 16);
     keys = []; seqs = tracked ? [] : null; n = 0; vals = null;
-    slots.fill(0);
+    if (more) {
+      if (words8 > 0) slots.fill(0);
+      if (words2 > 0) integers.fill(0);
+    } else {
+      makeSlots(1); makeIntegers(1);
+    }
+    words8 = words2 = 0;
     return taken;
   }
 `;

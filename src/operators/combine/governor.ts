@@ -2,8 +2,9 @@
 //
 // Flushing depends on data alone: on the encoded size of the distinct keys seen since the last flush, whether they are held
 // or spilled. Which spilled keys are distinct is told by a bitmap of hashes; the same bitmap judges the keys that are held,
-// so that a task with much memory and one with little flush at the very same record. The bitmap appears when FLOOR_BYTES
-// are reached, and nothing is spilled before that.
+// so that a task with much memory and one with little flush at the very same record. The bitmap counts from FLOOR_BYTES on,
+// and nothing is spilled before that. Held keys alone cannot come near the flush before the sum of their sizes does, so their
+// hashes are only noted, and marked when that happens, when the notes are full or when the first record is spilled.
 
 import type { ClassRegistry } from "../../codec/class-registry.js";
 import { estimateBytes } from "../../codec/estimate.js";
@@ -17,6 +18,9 @@ const FLOOR_BYTES = 64 * 1024;
 /** 2^23 bits: at two million distinct keys the estimate is an eighth low. */
 const BITMAP_SHIFT = 9;
 const BITMAP_WORDS = 1 << (32 - BITMAP_SHIFT - 5);
+/** Hashes noted before they are marked. */
+const FIRST_NOTES = 4096;
+const MAX_NOTES = 1 << 18;
 /** What an entry costs beside its encoded bytes: slots, the key's header, the value. */
 const ENTRY_OVERHEAD = 120;
 export const BUCKETS = 16;
@@ -46,7 +50,9 @@ export class Governor {
   #encoded = 0;
   #held = 0;
   #covered = 0;
-  #hashes: number[] = [];
+  #hashes = new Int32Array(0);
+  #sizes = new Float64Array(0);
+  #noted = 0;
   #bitmap: Int32Array | null = null;
   #file: RunFile | null = null;
   #buckets: (SeqRun | null)[] = [];
@@ -63,12 +69,15 @@ export class Governor {
 
   /** True: hold the new key. False: the record was put aside. */
   admit(hash: number, key: unknown, value: unknown): boolean {
-    checkKey(key, this.#options.classes);
-    const size = estimateBytes(key) + estimateBytes(value);
-    this.#meter(hash, size);
+    if (typeof key !== "number" && typeof key !== "string") checkKey(key, this.#options.classes);
+    const keySize = typeof key === "number" ? 8 : typeof key === "string" ? 4 + key.length : estimateBytes(key);
+    const size = keySize + (typeof value === "number" ? 8 : estimateBytes(value));
+    if (this.#bitmap === null) this.#note(hash, size);
+    else this.#mark(this.#bitmap, hash, size);
     if (this.#file === null) {
       this.#held += size + ENTRY_OVERHEAD;
       if (this.#held <= this.#covered || this.#cover()) return true;
+      if (this.#bitmap === null && this.#options.flushBytes !== Infinity) this.#startBitmap();
       this.#file = new RunFile(this.#options.spill, this.#options.classes, "combine");
       this.#buckets = new Array<SeqRun | null>(BUCKETS).fill(null);
     }
@@ -92,7 +101,7 @@ export class Governor {
     this.#encoded = 0;
     this.#held = 0;
     this.#covered = 0;
-    this.#hashes = [];
+    this.#noted = 0;
     this.#bitmap = null;
     this.seq = 0;
     this.flushDue = false;
@@ -107,31 +116,54 @@ export class Governor {
     return this.#encoded < FLOOR_BYTES || this.#options.level >= MAX_LEVEL;
   }
 
-  #meter(hash: number, size: number): void {
-    const bitmap = this.#bitmap;
-    if (bitmap === null) {
-      this.#encoded += size;
-      if (this.#options.flushBytes === Infinity) return;
-      this.#hashes.push(hash);
-      if (this.#encoded >= FLOOR_BYTES) this.#startBitmap();
-    } else {
-      const bit = hash >>> BITMAP_SHIFT;
-      const mark = 1 << (bit & 31);
-      if (((bitmap[bit >>> 5] as number) & mark) !== 0) return;
-      bitmap[bit >>> 5] = (bitmap[bit >>> 5] as number) | mark;
-      this.#encoded += size;
-    }
+  /** No bitmap yet: `#encoded` is the sum of all sizes, at least what the bitmap would say. */
+  #note(hash: number, size: number): void {
+    this.#encoded += size;
+    const { flushBytes } = this.#options;
+    if (flushBytes === Infinity) return;
+    if (this.#noted === this.#hashes.length) this.#widen();
+    this.#hashes[this.#noted] = hash;
+    this.#sizes[this.#noted++] = size;
+    if (this.#encoded >= flushBytes || this.#noted === MAX_NOTES) this.#startBitmap();
+  }
+
+  #mark(bitmap: Int32Array, hash: number, size: number): void {
+    const bit = hash >>> BITMAP_SHIFT;
+    const mark = 1 << (bit & 31);
+    if (((bitmap[bit >>> 5] as number) & mark) !== 0) return;
+    bitmap[bit >>> 5] = (bitmap[bit >>> 5] as number) | mark;
+    this.#encoded += size;
     if (this.#encoded >= this.#options.flushBytes) this.flushDue = true;
   }
 
+  /** Goes over the notes as if they had been marked one by one: the first FLOOR_BYTES count whatever the bitmap says. */
   #startBitmap(): void {
     const bitmap = new Int32Array(BITMAP_WORDS);
-    for (const hash of this.#hashes) {
+    this.#bitmap = bitmap;
+    this.#encoded = 0;
+    for (let i = 0; i < this.#noted; i++) {
+      const hash = this.#hashes[i] as number;
+      const size = this.#sizes[i] as number;
+      if (this.#encoded >= FLOOR_BYTES) {
+        this.#mark(bitmap, hash, size);
+        continue;
+      }
       const bit = hash >>> BITMAP_SHIFT;
       bitmap[bit >>> 5] = (bitmap[bit >>> 5] as number) | (1 << (bit & 31));
+      this.#encoded += size;
     }
-    this.#hashes = [];
-    this.#bitmap = bitmap;
+    this.#noted = 0;
+    if (this.#encoded >= this.#options.flushBytes) this.flushDue = true;
+  }
+
+  #widen(): void {
+    const length = Math.max(FIRST_NOTES, this.#hashes.length * 2);
+    const hashes = new Int32Array(length);
+    hashes.set(this.#hashes);
+    const sizes = new Float64Array(length);
+    sizes.set(this.#sizes);
+    this.#hashes = hashes;
+    this.#sizes = sizes;
   }
 
   #bucketOf(hash: number): SeqRun {

@@ -4,7 +4,7 @@
 import { Checksum } from "../../codec/checksum.js";
 import { MAX_BATCH_BYTES, MAX_BATCH_ROWS } from "../../codec/estimate.js";
 import { encodePairsAt } from "../../codec/pairs.js";
-import { encodeRecords } from "../../codec/records.js";
+import { type EncodeOptions, encodeRecords } from "../../codec/records.js";
 import { SchemaTable } from "../../codec/schema.js";
 import { MillraceError } from "../../core/errors.js";
 import type { ShuffleOutput, TaskContext } from "../task-context.js";
@@ -12,6 +12,7 @@ import type { ShuffleOutput, TaskContext } from "../task-context.js";
 export class PartitionWriter {
   readonly schemas = new SchemaTable();
   readonly checksum = new Checksum();
+  readonly #encoding: EncodeOptions;
   readonly #counts: Uint32Array;
   #parts = new Uint32Array(1024);
   #order = new Uint32Array(1024);
@@ -24,6 +25,8 @@ export class PartitionWriter {
     readonly partitionOf: (key: unknown) => number,
   ) {
     this.#counts = new Uint32Array(partitions + 1);
+    const { compress, checksum } = context.shuffleEncoding;
+    this.#encoding = checksum ? { compress, checksum: this.checksum } : { compress };
   }
 
   /** `count` pairs of about `bytes` encoded. */
@@ -31,7 +34,7 @@ export class PartitionWriter {
     const order = this.#scatter(keys, count);
     const { classes } = this.context;
     this.#eachFrame(count, bytes, (from, to) =>
-      encodePairsAt(keys, values, order, from, to, this.schemas, classes, { compress: true, checksum: this.checksum }),
+      encodePairsAt(keys, values, order, from, to, this.schemas, classes, this.#encoding),
     );
   }
 
@@ -41,9 +44,7 @@ export class PartitionWriter {
     const { classes } = this.context;
     const sorted: unknown[] = [];
     for (let i = 0; i < count; i++) sorted.push(records[order[i] as number]);
-    this.#eachFrame(count, bytes, (from, to) =>
-      encodeRecords(sorted, from, to, this.schemas, classes, { compress: true, checksum: this.checksum }),
-    );
+    this.#eachFrame(count, bytes, (from, to) => encodeRecords(sorted, from, to, this.schemas, classes, this.#encoding));
   }
 
   /** Rows [0, count) grouped by partition; `#counts[p + 1]` is where partition p ends. */
@@ -58,7 +59,7 @@ export class PartitionWriter {
     const counts = this.#counts.fill(0);
     for (let i = 0; i < count; i++) {
       const part = partitionOf(keys[i]);
-      if (!(part >= 0 && part < partitions) || part % 1 !== 0) throw badPartition(part, partitions);
+      if (part >>> 0 !== part || part >= partitions) throw badPartition(part, partitions);
       parts[i] = part;
       counts[part + 1] = (counts[part + 1] as number) + 1;
     }

@@ -15,7 +15,10 @@ export interface SlotSettings {
   readonly taskBytes: number;
   readonly inlineResultBytes: number;
   readonly localReads: boolean;
+  /** Of shuffle frames. */
   readonly compress: boolean;
+  /** Of map outputs' records. */
+  readonly checksum: boolean;
   /** A partition larger than this is never cached in memory. */
   readonly cacheBytes: number;
   /** Directories that packages are looked up from. */
