@@ -4,7 +4,7 @@
 //       any -> stopping: leaves the master, lets attempts be cancelled, removes its directory, exits 0
 
 import { setTimeout as sleep } from "node:timers/promises";
-import { isMillraceError, type MillraceError } from "../core/errors.js";
+import { isMillraceError, MillraceError } from "../core/errors.js";
 import { reportFatal } from "../core/fatal.js";
 import { workerId } from "../core/ids.js";
 import { createLogger } from "../core/log.js";
@@ -52,7 +52,11 @@ const RETRY_MAX_MS = 5_000;
 const STOP_TIMEOUT_MS = 4_000;
 
 export async function startWorkerProcess(given: WorkerProcessOptions): Promise<WorkerProcess> {
-  const logger = createLogger({ level: given.options["log.level"], write: (line) => process.stderr.write(line), fields: { worker: given.id } });
+  const logger = createLogger({
+    level: given.options["log.level"],
+    write: (line) => process.stderr.write(line),
+    fields: { worker: given.id },
+  });
   const log = (message: string) => logger.info(message);
   const id = workerId(given.id);
   for (const path of sweepDeadOwners(given.options.localDir)) log(`removed ${path} of a dead worker`);
@@ -85,7 +89,8 @@ export async function startWorkerProcess(given: WorkerProcessOptions): Promise<W
     oneMachine: given.masterTimeoutMs === 0,
     watchedMemory: given.options["memory.watch"] ? { limitBytes: given.memoryBytes, shared: false } : null,
     moduleRoots: given.moduleRoots,
-    makeSlot: (index, settings, heapLimitMb, events) => new PiscinaSlot(index, { entry: given.slotEntry, settings, env: environmentOfSlots(), heapLimitMb }, events),
+    makeSlot: (index, settings, heapLimitMb, events) =>
+      new PiscinaSlot(index, { entry: given.slotEntry, settings, env: environmentOfSlots(), heapLimitMb }, events),
     fetchBlob: (hash) => {
       if (channel === null) throw new Error("no master is connected");
       return channel.getBlob(hash);
@@ -138,11 +143,17 @@ export async function startWorkerProcess(given: WorkerProcessOptions): Promise<W
       try {
         return await connect();
       } catch (error) {
-        if (!isMillraceError(error) || error.code !== "MASTER_UNREACHABLE" || Date.now() + pause > deadline) return end(error as MillraceError);
+        if (!isMillraceError(error) || error.code !== "MASTER_UNREACHABLE") return end(error as MillraceError);
+        if (Date.now() + pause > deadline) return end(gaveUp(given.master, given.masterTimeoutMs, error));
       }
       await sleep(pause);
     }
   };
   await Promise.all([shell.start(), given.masterTimeoutMs === 0 ? connect() : reconnect()]);
   return { stop };
+}
+
+function gaveUp(master: string, timeoutMs: number, cause: MillraceError): MillraceError {
+  const message = `no master answered at ${master} for ${timeoutMs / 1000} s (--master-timeout), so this worker ends`;
+  return new MillraceError("MASTER_UNREACHABLE", message, { fields: { master, timeoutMs }, cause });
 }
