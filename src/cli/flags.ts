@@ -37,3 +37,8 @@ export interface StatusFlags {
   readonly secretFile?: string;
   readonly json?: boolean;
 }
+
+export interface ConfigFlags {
+  readonly conf?: readonly string[];
+  readonly json?: boolean;
+}

@@ -3,7 +3,7 @@
 import { Command, Option } from "commander";
 import { isMillraceError } from "../core/errors.js";
 import { version } from "../core/version.js";
-import type { MasterFlags, RunFlags, StatusFlags, WorkerFlags } from "./flags.js";
+import type { ConfigFlags, MasterFlags, RunFlags, StatusFlags, WorkerFlags } from "./flags.js";
 import { reportError } from "./report-error.js";
 
 /** Exit code of a failure that is ours; a user's program keeps its own. */
@@ -25,7 +25,8 @@ Examples:
   millrace master --port 7077                         a master that waits for workers and drivers
   millrace worker --master millrace://127.0.0.1:7077
   millrace submit --master millrace://127.0.0.1:7077 counts.ts logs/
-  millrace status --master millrace://127.0.0.1:7077`,
+  millrace status --master millrace://127.0.0.1:7077
+  millrace config                                     every option, its value and where it comes from`,
   );
 
 const conf = () =>
@@ -131,6 +132,20 @@ program
     "\nExamples:\n  millrace status --master millrace://127.0.0.1:7077\n  millrace status --master millrace://127.0.0.1:7077 --json | jq .workers",
   )
   .action(async (options: StatusFlags) => (await import("./commands/status.js")).status(options));
+
+program
+  .command("config")
+  .description("Show every option, its value, and where the value comes from: --conf, MILLRACE_* or millrace.json.")
+  .argument("[program]", "the program whose directory may have a millrace.json (default: this directory)")
+  .addOption(conf())
+  .option("--json", "print a JSON array, with variables, forms and help")
+  .addHelpText(
+    "after",
+    "\nExamples:\n  millrace config\n  MILLRACE_MEMORY=4g millrace config counts.ts\n  millrace config --json | jq -r '.[].variable'\n\nWhat a program gives to Session.open itself beats all of these.",
+  )
+  .action(async (path: string | undefined, options: ConfigFlags) =>
+    (await import("./commands/config.js")).config(path, options),
+  );
 
 try {
   await program.parseAsync();

@@ -1,6 +1,7 @@
 // A job's failure as the user meets it: the action's rejection has the stack of the place where the action was called; its
 // cause is the user's own error with its own name, message and stack, positions mapped to the user's sources.
 
+import { fileURLToPath } from "node:url";
 import { fromWireError, MillraceError, type WireError } from "../core/errors.js";
 
 /** So that `instanceof TypeError` holds for what a task threw. */
@@ -20,7 +21,8 @@ export type StackMapper = (stack: string) => string;
 export function jobError(wire: WireError, callerStack: string, mapStack: StackMapper): MillraceError {
   const inner = wire.cause;
   // A failed job's cause is the last attempt's error; what the user looks for is the error inside that one.
-  const attempt = inner?.cause !== undefined && isUserError(inner.cause) && wire.code === "JOB_FAILED" ? inner : null;
+  const attempt =
+    wire.code === "JOB_FAILED" && inner?.code === "TASK_FAILED" && inner.cause !== undefined ? inner : null;
   const cause = attempt?.cause ?? inner;
   const message =
     inner === undefined || wire.code !== "JOB_FAILED" ? wire.message : whyFirst(wire.message, inner.message);
@@ -48,6 +50,8 @@ export function captureCaller(skipAbove: (...args: never[]) => unknown, mapStack
 
 /** The build that this file is in; a worker's may lie elsewhere, as an installed package. */
 const ownFolder = new URL(".", import.meta.url).href;
+/** What our bundles are made of: with source maps on, as under tsx, their frames name these files. */
+const ownSources = fileURLToPath(new URL("../src/", import.meta.url));
 const ownFrame = /[\\/]millrace[\\/]dist[\\/]\w+\.c?js:\d+|\(millrace-\w+-\d+\.js:\d+/;
 
 /** A task's stack goes on from the user's function into millrace, which tells the user nothing. */
@@ -62,7 +66,9 @@ const FRAME = /^\s+at /m;
 export function userFrames(stack: string, folder = ownFolder): string {
   const lines = stack
     .split("\n")
-    .filter((line) => !(FRAME.test(line) && (line.includes(folder) || ownFrame.test(line))));
+    .filter(
+      (line) => !(FRAME.test(line) && (line.includes(folder) || line.includes(ownSources) || ownFrame.test(line))),
+    );
   // Generated loops call a user's function as the property `fn` of an object, which says nothing.
   return lines
     .map((line) => line.replace(/^(\s+at )(?:Object\.fn \((.*)\)|Object\.(\S+) \[as fn\] )/, "$1$2$3 ").trimEnd())

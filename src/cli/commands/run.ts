@@ -11,13 +11,18 @@ import { ProgressBar } from "../progress-bar.js";
 export async function run(path: string, args: readonly string[], flags: RunFlags): Promise<void> {
   if (flags.master !== undefined) process.env.MILLRACE_MASTER = flags.master;
   if (flags.secretFile !== undefined) process.env[variableOfOption("secretFile")] = flags.secretFile;
-  for (const pair of flags.conf ?? []) {
+  applyConf(flags.conf ?? []);
+  if (flags.progress && process.stderr.isTTY) await showProgress();
+  await loadProgram(path, [...args]);
+}
+
+/** Each `name=value` as the variable that a Session reads. */
+export function applyConf(pairs: readonly string[]): void {
+  for (const pair of pairs) {
     const [name, value] = splitPair(pair);
     parseOption(name, value, "--conf");
     process.env[variableOfOption(name as OptionName)] = value;
   }
-  if (flags.progress && process.stderr.isTTY) await showProgress();
-  await loadProgram(path, [...args]);
 }
 
 function splitPair(pair: string): [string, string] {
