@@ -5,14 +5,15 @@
 
 import { existsSync, readFileSync, realpathSync, statSync } from "node:fs";
 import { createRequire, isBuiltin, Module } from "node:module";
-import { dirname, extname, join, resolve } from "node:path";
-import { fileURLToPath, pathToFileURL } from "node:url";
+import { dirname, extname, resolve } from "node:path";
+import { pathToFileURL } from "node:url";
 import * as vm from "node:vm";
-import type { BuildFailure, Loader, Plugin } from "esbuild";
+import type { BuildFailure } from "esbuild";
 import { mapStack, registerSourceMap } from "../closure/index.js";
 import { defaultLoader, importerAt } from "../core/default-loader.js";
 import { MillraceError } from "../core/errors.js";
 import { userFrames } from "../session/job-errors.js";
+import { bundleProgram, IMPORTED, OWN_IMPORT, type PlaceName } from "./program-bundle.js";
 
 /**
  * Runs `path` with `argv` as the program's own arguments; returns when its top level has ended. Throws PROGRAM_FAILED when it
@@ -26,48 +27,54 @@ export async function loadProgram(
 ): Promise<void> {
   const file = existing(path);
   process.argv = [process.execPath, file, ...argv];
-  const [bundle, own] = await Promise.all([bundleOf(file), import(ownModule) as Promise<object>]);
+  const [bundle, own] = await Promise.all([
+    bundleProgram(file).catch((error: unknown) => Promise.reject(loadFailure(file, error))),
+    import(ownModule) as Promise<object>,
+  ]);
   const url = pathToFileURL(file).href;
-  registerSourceMap(url, bundle.map);
+  // The bundle stands in a function whose head is a line of its own.
+  const map = bundle.map.replace('"mappings": "', '"mappings": ";');
+  registerSourceMap(url, map);
   process.on("uncaughtExceptionMonitor", showUserLines);
   const imported = new Map<string, unknown>();
-  for (const [specifier, from] of bundle.externals) {
+  for (const { specifier, place, from } of bundle.externals) {
     imported.set(
-      specifier,
+      `${place}:${specifier}`,
       await importFrom(specifier, from, own).catch((cause: unknown) => Promise.reject(loadFailure(file, cause))),
     );
   }
   const module = new Module(file);
   module.filename = file;
-  const parameters = [IMPORTED, "__millrace_require", "__millrace_import", "require", "module", "exports"];
+  const given: Record<string, unknown> = {
+    [IMPORTED]: (specifier: string, place: number) => imported.get(`${place}:${specifier}`),
+    [OWN_IMPORT]: async () => own,
+    require: requireOf(file, own),
+    module,
+    exports: module.exports,
+    ...Object.fromEntries(bundle.places.map((one) => [one.name, placeValue(one, own)])),
+  };
+  const strict = isCommonJs(file) ? "" : ' "use strict";';
+  const head = `(async function (${Object.keys(given).join(", ")}) {${strict}`;
   const script = compile(
-    `(async function (${parameters.join(", ")}) {${bundle.commonJs ? "" : ' "use strict";'}\n${bundle.code}\n})`,
+    `${head}\n${bundle.code}\n})\n${MAP_COMMENT}${Buffer.from(map).toString("base64")}`,
     file,
     url,
   );
   try {
-    await script(
-      (specifier: string) => imported.get(specifier),
-      (from: string) => requireOf(from, own),
-      (from: string, specifier: string) => importFrom(specifier, from, own),
-      requireOf(file, own),
-      module,
-      module.exports,
-    );
+    await script(...Object.values(given));
   } catch (error) {
     showUserLines(error);
     throw error;
   }
 }
 
-/** What the rewritten import statements of the bundle call; src/closure knows the name. */
-const IMPORTED = "__millrace_imported";
+/** For debuggers: a breakpoint in the user's source is set by it. */
+const MAP_COMMENT = "//# sourceMappingURL=data:application/json;base64,";
 
 function compile(code: string, file: string, url: string): (...values: unknown[]) => Promise<void> {
   try {
     const script = new vm.Script(code, {
       filename: url,
-      lineOffset: -1,
       importModuleDynamically: defaultLoader(),
     });
     return script.runInThisContext() as (...values: unknown[]) => Promise<void>;
@@ -80,24 +87,7 @@ function showUserLines(error: unknown): void {
   if (error instanceof Error && typeof error.stack === "string") error.stack = mapStack(userFrames(error.stack));
 }
 
-interface Bundle {
-  readonly code: string;
-  readonly map: string;
-  /** Specifier to a file that imports it. */
-  readonly externals: ReadonlyMap<string, string>;
-  readonly commonJs: boolean;
-}
-
-const LOADERS: Readonly<Record<string, Loader>> = {
-  ".ts": "ts",
-  ".mts": "ts",
-  ".cts": "ts",
-  ".tsx": "tsx",
-  ".jsx": "jsx",
-  ".js": "js",
-  ".mjs": "js",
-  ".cjs": "js",
-};
+const ENDINGS = /^\.(?:[cm]?[jt]s|[jt]sx)$/;
 
 function existing(path: string): string {
   const file = resolve(path);
@@ -110,7 +100,7 @@ function existing(path: string): string {
       fields: { path: file },
     });
   }
-  if (LOADERS[extname(file)] === undefined) {
+  if (!ENDINGS.test(extname(file))) {
     throw new MillraceError(
       "PROGRAM_FAILED",
       `${path} is not a program: expected a .ts, .mts, .cts, .js, .mjs or .cjs file`,
@@ -121,133 +111,21 @@ function existing(path: string): string {
 }
 
 /** A program that says so by its ending, or that uses require or module.exports and no import or export. */
-function isCommonJs(file: string, source: string): boolean {
+function isCommonJs(file: string): boolean {
   if (/\.c[jt]s$/.test(file)) return true;
   if (/\.m[jt]s$/.test(file)) return false;
+  const source = readFileSync(file, "utf8");
   return !/^\s*(?:import|export)\b/m.test(source) && /\brequire\s*\(|\bmodule\.exports\b/.test(source);
 }
 
-async function bundleOf(file: string): Promise<Bundle> {
-  const { build } = await import("esbuild");
-  const externals = new Map<string, string>();
-  try {
-    const { outputFiles } = await build({
-      entryPoints: [file],
-      bundle: true,
-      write: false,
-      outfile: `${file}.mjs`,
-      format: "esm",
-      platform: "node",
-      target: "node20",
-      sourcemap: "external",
-      sourcesContent: false,
-      keepNames: true,
-      treeShaking: false,
-      logLevel: "silent",
-      tsconfigRaw: tsconfigOf(file),
-      plugins: [userFiles(externals)],
-    });
-    const [first, second] = outputFiles;
-    const [map, code] = first?.path.endsWith(".map") === true ? [first, second] : [second, first];
-    return {
-      code: asFunctionBody(code?.text ?? ""),
-      map: map?.text ?? "",
-      externals,
-      commonJs: isCommonJs(file, readFileSync(file, "utf8")),
-    };
-  } catch (error) {
-    throw loadFailure(file, error);
-  }
-}
-
-/** Decorators and JSX as the user's tsconfig says; its paths are the user's build's business. */
-function tsconfigOf(file: string): string {
-  for (let folder = dirname(file); ; folder = dirname(folder)) {
-    const path = join(folder, "tsconfig.json");
-    if (existsSync(path)) return readFileSync(path, "utf8");
-    if (dirname(folder) === folder) return "{}";
-  }
-}
-
-/** Gives every file its own import.meta, __filename and __dirname, and leaves packages to be loaded from where they are. */
-function userFiles(externals: Map<string, string>): Plugin {
-  return {
-    name: "user-files",
-    setup(build) {
-      build.onResolve({ filter: /^[^./]|^\.[^./]|^\.\.[^/]/ }, ({ path, importer, kind, namespace }) => {
-        if (kind === "entry-point" || namespace !== "file" || path.startsWith("#")) return null;
-        if (path.startsWith("file:")) return { path: fileURLToPath(path) };
-        if (kind === "import-statement" && !resolvable(path, importer)) {
-          return { errors: [{ text: `Could not resolve "${path}" (from ${importer}): the package is not installed` }] };
-        }
-        if (kind === "import-statement" && !externals.has(path)) externals.set(path, importer);
-        return { path, external: true };
-      });
-      build.onLoad({ filter: /\.[cm]?[jt]sx?$/, namespace: "file" }, ({ path }) => {
-        const source = readFileSync(path, "utf8").replace(/^#!.*/, "");
-        const loader = LOADERS[extname(path)];
-        if (loader === undefined) return null;
-        return { contents: withOwnPlace(source, path, isCommonJs(path, source)), loader, resolveDir: dirname(path) };
-      });
-    },
-  };
-}
-
-/** On the first line, so that lines stay as they are. */
-function withOwnPlace(source: string, path: string, commonJs: boolean): string {
-  const quoted = JSON.stringify(path);
-  const names: string[] = [];
-  if (/\b__filename\b/.test(source)) names.push(`__filename = ${quoted}`);
-  if (/\b__dirname\b/.test(source)) names.push(`__dirname = ${JSON.stringify(dirname(path))}`);
-  if (!commonJs && /\brequire\b/.test(source) && !/\brequire\s*=/.test(source))
-    names.push(`require = __millrace_require(${quoted})`);
-  let text = source;
-  if (!commonJs && /\bimport\s*\.\s*meta\b/.test(source)) {
-    const url = JSON.stringify(pathToFileURL(path).href);
-    const directory = JSON.stringify(dirname(path));
-    names.push(
-      `__millrace_meta = { url: ${url}, filename: ${quoted}, dirname: ${directory}, resolve: (one) => new URL(one, ${url}).href }`,
-    );
-    text = text.replace(/\bimport\s*\.\s*meta\b/g, "__millrace_meta");
-  }
-  return names.length === 0 ? text : `const ${names.join(", ")};${text}`;
-}
-
-/** A function body has no import statements and no export list. What they become stands on the same lines. */
-function asFunctionBody(code: string): string {
-  return code
-    .replace(
-      /^import\s*(?:([\w$*{][^"'`;()]*?)\s*from\s*)?("[^"\n]+");$/gm,
-      (_all, clause: string | undefined, specifier: string) =>
-        clause === undefined ? "" : bindings(clause, `${IMPORTED}(${specifier})`),
-    )
-    .replace(/^export\s*\{[^}]*\};?$/gm, (all) => all.replace(/[^\n]/g, ""))
-    .replace(/^export default (?=require_)/gm, "");
-}
-
-/** `import a, { b as c } from` as declarations. Later changes of an exported binding of a package are not seen. */
-function bindings(clause: string, call: string): string {
-  const braces = /\{([^}]*)\}/.exec(clause)?.[1] ?? "";
-  const named = braces.replace(/\bas\b/g, ":").replace(/("[^"]*")\s*:/g, "[$1]:");
-  const others = clause
-    .replace(/\{[^}]*\}/, "")
-    .split(",")
-    .map((part) => part.trim())
-    .filter((part) => part !== "");
-  const declared = others.map((part) =>
-    part.startsWith("*") ? `${part.replace(/^\*\s*as\s+/, "")} = ${call}` : `{ default: ${part} } = ${call}`,
-  );
-  if (braces !== "") declared.push(`{${named}} = ${call}`);
-  return `const ${declared.join(", ")};`;
-}
-
-function resolvable(specifier: string, from: string): boolean {
-  if (specifier === "millrace" || isBuiltin(specifier)) return true;
-  const name = specifier.split("/", specifier.startsWith("@") ? 2 : 1).join("/");
-  for (let folder = dirname(from); ; folder = dirname(folder)) {
-    if (existsSync(join(folder, "node_modules", name))) return true;
-    if (dirname(folder) === folder) return false;
-  }
+function placeValue({ kind, file }: PlaceName, own: object): unknown {
+  if (kind === "filename") return file;
+  if (kind === "dirname") return dirname(file);
+  if (kind === "require") return requireOf(file, own);
+  const { href } = pathToFileURL(file);
+  const resolve = (one: string) =>
+    /^\.{0,2}\//.test(one) ? new URL(one, href).href : pathToFileURL(createRequire(file).resolve(one)).href;
+  return { url: href, filename: file, dirname: dirname(file), resolve };
 }
 
 function requireOf(from: string, own: object): NodeJS.Require {

@@ -12,8 +12,8 @@ import type { PackageReferences } from "./package-references.js";
 import { bareSpecifier, importOf, packageOf } from "./script-imports.js";
 
 /** esbuild's and vitest's names for what import.meta, import() and require stand for. */
-const IMPORT_NAMES = /^__vite_ssr_(?:dynamic_)?import__$/;
-const META_NAMES = /^__vite_ssr_import_meta__$|^import_meta$/;
+const IMPORT_NAMES = /^__vite_ssr_(?:dynamic_)?import__$|^__mlim$/;
+const META_NAMES = /^__vite_ssr_import_meta__$|^import_meta$|^__mlmeta\w{3}$/;
 
 export class ModuleEncoder {
   constructor(
@@ -27,7 +27,10 @@ export class ModuleEncoder {
       return this.graph.leaf(value, { kind: "require", url });
     if (typeof value === "function" && IMPORT_NAMES.test(free.name))
       return this.graph.leaf(value, { kind: "import", url });
-    if (META_NAMES.test(free.name)) return this.graph.leaf(value, { kind: "meta", url });
+    if (META_NAMES.test(free.name)) {
+      const own = (value as { readonly url?: unknown } | null)?.url;
+      return this.graph.leaf(value, { kind: "meta", url: typeof own === "string" ? own : url });
+    }
     if ((typeof value !== "object" && typeof value !== "function") || value === null || this.graph.has(value))
       return this.graph.encode(value);
     const from = script === null ? undefined : importOf(script, free.name);

@@ -2,5 +2,6 @@
 // user's own sources.
 
 export { Capturer, type CapturerOptions } from "./capture.js";
+export { parserTools } from "./parser.js";
 export { callSite, mapStack, registerSourceMap } from "./positions.js";
 export { Reviver, type ReviverOptions } from "./revive.js";

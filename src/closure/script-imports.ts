@@ -28,7 +28,7 @@ export function importOf(script: ScriptInfo, name: string): Import | undefined {
 
 const DECLARATION = /\bimport\s*([\w$*{][^"'`;()]*?)\s*from\s*["']([^"'\n]+)["']/g;
 const REQUIRE =
-  /([\w$]+|\{[^{}]*\})\s*=\s*(?:await\s+)?(?:[\w$.]+\()*(require|__require|__vite_ssr_import__|__millrace_imported)\(\s*["']([^"'\n]+)["']/g;
+  /([\w$]+|\{[^{}]*\})\s*=\s*(?:await\s+)?(?:[\w$.]+\()*(require|__require|__mlreq\w\w|__vite_ssr_import__|__millrace_imported)\(\s*["']([^"'\n]+)["']/g;
 
 function readImports(source: string): ReadonlyMap<string, Import> {
   const table = new Map<string, Import>();
@@ -45,7 +45,7 @@ function readImports(source: string): ReadonlyMap<string, Import> {
     }
   }
   for (const [, target = "", call, specifier = ""] of source.matchAll(REQUIRE)) {
-    const namespace = call !== "require" && call !== "__require";
+    const namespace = call !== "require" && call !== "__require" && call?.startsWith("__mlreq") !== true;
     if (!target.startsWith("{")) table.set(target, { specifier, imported: namespace ? "*" : "", namespace });
     else
       for (const [local, imported] of namesIn(target.slice(1, -1), ":"))

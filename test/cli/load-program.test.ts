@@ -1,6 +1,6 @@
 // Programs anywhere on disk, without package.json or node_modules, loaded as `millrace run` does.
 
-import { mkdtempSync, realpathSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
@@ -80,6 +80,44 @@ module.exports = 1;
 globalThis.out = { x: __filename, hi: m.hi, fn: () => fs.existsSync(__filename) && k };`,
   );
   expect([out.x, out.hi.own, trip(out.fn)()]).toEqual([join(folder, "old.cjs"), true, 3]);
+});
+
+test("strings that look like modules' syntax stay; every file has its own place and its own packages", async () => {
+  const inner = join(folder, "inner");
+  for (const [at, version] of [
+    [folder, 1],
+    [inner, 2],
+  ] as const) {
+    mkdirSync(join(at, "node_modules/thing"), { recursive: true });
+    writeFileSync(join(at, "node_modules/thing/package.json"), `{ "name": "thing", "version": "${version}.0.0" }`);
+    writeFileSync(join(at, "node_modules/thing/index.js"), `exports.version = ${version};`);
+  }
+  writeFileSync(
+    join(inner, "deep.ts"),
+    `import { version } from "thing";
+export { version };
+export const place = [__dirname, import.meta.url, "import.meta.url"];
+export const required = require("thing").version;
+`,
+  );
+  const out = await run(
+    "texts.ts",
+    `import { fileURLToPath } from "node:url";
+import { version } from "thing";
+import * as deep from "./inner/deep.js";
+const __filename = fileURLToPath(import.meta.url);
+const text = \`
+import x from "y";
+export { x };
+\${__filename}\`;
+const { hi } = await import("millrace");
+(globalThis as any).out = { text, hi, version, deep, meta: () => import.meta.url };
+`,
+  );
+  expect(out.text).toBe(`\nimport x from "y";\nexport { x };\n${join(folder, "texts.ts")}`);
+  expect([out.hi.own, out.version, out.deep.version, out.deep.required]).toEqual([true, 1, 2, 2]);
+  expect(out.deep.place).toEqual([inner, pathToFileURL(join(inner, "deep.ts")).href, "import.meta.url"]);
+  expect(trip(out.meta)()).toBe(pathToFileURL(join(folder, "texts.ts")).href);
 });
 
 test("a syntax error and a missing import are PROGRAM_FAILED with their place", async () => {
