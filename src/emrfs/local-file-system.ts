@@ -79,7 +79,7 @@ export class LocalFileSystem implements FileSystem {
   async makeDirectory(url: string): Promise<boolean> {
     const path = toLocalPath(url);
     try {
-      return (await mkdir(path, { recursive: true })) !== undefined;
+      return (await mkdir(path, { recursive: true }).catch((error: unknown) => plainMkdir(path, error))) !== undefined;
     } catch (error) {
       // mkdir of a path that is a file says EEXIST, which for a directory is no error.
       if (errnoOf(error) === "EEXIST") {
@@ -213,4 +213,11 @@ async function statPath(path: string, url: string): Promise<FileStatus | null> {
 
 function outputExists(path: string): MillraceError {
   return new MillraceError("OUTPUT_EXISTS", `cannot write ${path}: it exists already`, { fields: { path } });
+}
+
+/** ENOENT is what Node says of a recursive mkdir on a read-only file system; the plain one says why. */
+async function plainMkdir(path: string, error: unknown): Promise<string> {
+  if (errnoOf(error) !== "ENOENT") throw error;
+  await mkdir(path);
+  return path;
 }

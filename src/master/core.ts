@@ -1,6 +1,7 @@
 // The master as one pure machine: event in, commands out. Composes the registry of workers, the scheduler of jobs, the
 // assigner of tasks and the places of map outputs; after every event it launches what can be launched. No I/O, no clock.
 
+import type { WireError } from "../core/errors.js";
 import { formatTaskKey, type SessionId, type TaskKey, type WorkerId } from "../core/ids.js";
 import type { StageProgress } from "../protocol/driver.js";
 import type { MapOutputLocations, TaskLaunch, TaskStatus } from "../protocol/tasks.js";
@@ -155,6 +156,7 @@ export class MasterMachine {
         else this.#registry.disconnect(record, now);
         return;
       case "workerLost":
+        if (event.outOfMemory === true) this.#chargeMemory(record, event.reason, now);
         this.#lose(record, event.reason, now);
         return;
     }
@@ -222,6 +224,17 @@ export class MasterMachine {
     this.#commands.push({ kind: "dropWorker", worker: record.id, reason });
   }
 
+  /** What ran when a worker ran out of memory is what filled it, as far as anybody can tell. */
+  #chargeMemory(record: WorkerRecord, reason: string, now: number): void {
+    const ran = [...record.attempts.values()].filter((attempt) => attempt.running);
+    const { id: worker } = record;
+    const message = `worker ${worker} ran out of memory while it ran the task: ${reason}`;
+    const error: WireError = { code: "OUT_OF_MEMORY", message, fields: { worker } };
+    for (const { key } of ran) {
+      this.#status(record, { kind: "ended", key, outcome: { kind: "failed", error, metrics: null } }, now);
+    }
+  }
+
   /** What it ran is lost (charged if it was running: a task may kill its workers), and so is what it held. */
   #forget(record: WorkerRecord, reason: string, now: number): void {
     this.#giveUpAttempts(record, record.state.kind !== "leaving", reason, now);
@@ -231,8 +244,12 @@ export class MasterMachine {
   }
 
   #giveUpAttempts(record: WorkerRecord, charge: boolean, reason: string, now: number): void {
-    for (const attempt of record.attempts.values()) {
-      this.#jobs.attemptLost(attempt.key, record.id, charge && attempt.running, reason, now);
+    const attempts = [...record.attempts.values()];
+    // A task that ends its process at once takes the word that it runs along: what filled the slots counts, oldest first.
+    let unsaid = record.registration.slots - attempts.filter((attempt) => attempt.running).length;
+    for (const attempt of attempts) {
+      const ran = attempt.running || unsaid-- > 0;
+      this.#jobs.attemptLost(attempt.key, record.id, charge && ran, reason, now);
     }
   }
 

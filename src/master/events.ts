@@ -49,7 +49,12 @@ export type MasterEvent =
   /** Its stream broke: it has a while to come back. */
   | ({ readonly kind: "workerDisconnected" } & FromWorker)
   /** It is known to be gone: its process ended. */
-  | ({ readonly kind: "workerLost"; readonly reason: string } & FromWorker)
+  | ({
+      readonly kind: "workerLost";
+      readonly reason: string;
+      /** Its process was aborted for want of memory: what it ran is charged with OUT_OF_MEMORY. Default false. */
+      readonly outOfMemory?: boolean;
+    } & FromWorker)
   | { readonly kind: "resultDelivered"; readonly session: SessionId; readonly job: JobId; readonly partition: number }
   /** The shell holds the job's later results back until the partition is delivered again. */
   | { readonly kind: "resultLost"; readonly session: SessionId; readonly job: JobId; readonly partition: number }

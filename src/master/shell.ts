@@ -136,12 +136,12 @@ export class MasterShell {
   }
 
   /** The process of a worker of ours ended. */
-  workerExited(worker: WorkerId, reason: string): void {
+  workerExited(worker: WorkerId, reason: string, outOfMemory = false): void {
     const link = this.#workers.get(worker);
     const record = this.#machine.workers.find((one) => one.id === worker);
     const registration = link?.registration ?? record?.registration;
     if (registration !== undefined)
-      this.#handle({ kind: "workerLost", worker, incarnation: registration.incarnation, reason });
+      this.#handle({ kind: "workerLost", worker, incarnation: registration.incarnation, reason, outOfMemory });
   }
 
   /** Ends every session with MASTER_LOST and lets the workers go. */

@@ -33,7 +33,7 @@ export class WorkerDirectory {
   /** Makes the directory ours. Throws READ_ONLY_FILE_SYSTEM, PERMISSION_DENIED or DISK_FULL naming it. */
   claim(): void {
     try {
-      mkdirSync(this.path, { recursive: true, mode: 0o700 });
+      makeDirectory(this.path);
       const owner: Owner = { pid: process.pid, started: startOf(process.pid) ?? "" };
       writeFileSync(join(this.path, "owner.json"), JSON.stringify(owner), { mode: 0o600 });
     } catch (error) {
@@ -82,7 +82,12 @@ function readOwner(path: string): Owner | null {
   try {
     return JSON.parse(readFileSync(join(path, "owner.json"), "utf8")) as Owner;
   } catch (error) {
-    if (error instanceof SyntaxError || (error as NodeJS.ErrnoException).code === "ENOENT" || (error as NodeJS.ErrnoException).code === "EACCES") return null;
+    if (
+      error instanceof SyntaxError ||
+      (error as NodeJS.ErrnoException).code === "ENOENT" ||
+      (error as NodeJS.ErrnoException).code === "EACCES"
+    )
+      return null;
     throw directoryError(error, path);
   }
 }
@@ -109,11 +114,30 @@ function startOf(pid: number): string | null {
   }
 }
 
+function makeDirectory(path: string): void {
+  try {
+    mkdirSync(path, { recursive: true, mode: 0o700 });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
+    // What Node says of a recursive mkdir on a read-only file system. The plain one says why.
+    mkdirSync(path, { mode: 0o700 });
+  }
+}
+
 function directoryError(error: unknown, path: string): MillraceError {
   const code = (error as NodeJS.ErrnoException).code ?? "";
-  const known = { EROFS: "READ_ONLY_FILE_SYSTEM", ENOSPC: "DISK_FULL", EACCES: "PERMISSION_DENIED", EPERM: "PERMISSION_DENIED" } as const;
-  return new MillraceError(known[code as keyof typeof known] ?? "IO_ERROR", `the worker's directory ${path} cannot be used: ${(error as Error).message}; set --local-dir to a writable one`, {
-    fields: { path, system: code },
-    cause: error,
-  });
+  const known = {
+    EROFS: "READ_ONLY_FILE_SYSTEM",
+    ENOSPC: "DISK_FULL",
+    EACCES: "PERMISSION_DENIED",
+    EPERM: "PERMISSION_DENIED",
+  } as const;
+  return new MillraceError(
+    known[code as keyof typeof known] ?? "IO_ERROR",
+    `the worker's directory ${path} cannot be used: ${(error as Error).message}; set --local-dir to a writable one`,
+    {
+      fields: { path, system: code },
+      cause: error,
+    },
+  );
 }

@@ -125,3 +125,29 @@ test("a driver that fills its own heap does not cost it its slots", async () => 
   expect(held).toHaveLength(40);
   await session.stop();
 });
+
+test("a worker process that aborts for a full heap is charged with OUT_OF_MEMORY and started again", async () => {
+  const { Session } = await loadEngine();
+  const options = { localDir: scratch, "eventLog.enabled": false, "task.maxFailures": 2 };
+  const session = await Session.open({ master: "local-cluster[1,1,512m]", ...options });
+  const aborted = session.parallelize([0], 1).map((n) => {
+    // What V8 does at its limit.
+    process.kill(process.pid, "SIGABRT");
+    const until = Date.now() + 5_000;
+    while (Date.now() < until);
+    return n;
+  });
+  const error = (await aborted.collect().catch((thrown: unknown) => thrown)) as MillraceError;
+  expect(error).toMatchObject({ code: "JOB_FAILED", cause: { code: "OUT_OF_MEMORY" } });
+  expect((error.fields.attempts as { code: string }[]).map(({ code }) => code)).toEqual([
+    "OUT_OF_MEMORY",
+    "OUT_OF_MEMORY",
+  ]);
+  expect(
+    await session
+      .parallelize([1, 2], 2)
+      .map((n) => n + 1)
+      .collect(),
+  ).toEqual([2, 3]);
+  await session.stop();
+});
