@@ -110,7 +110,7 @@ class Lowering {
       name: formatCallSite(callSite),
       shuffle: null,
       values: [],
-      output: () => ({ kind: "action", action }),
+      output: () => ({ kind: "action", action, callSite }),
       limitSplits: false,
     };
     const drafts = postOrder(result, (draft) => this.#parents(draft));
@@ -198,6 +198,7 @@ class Lowering {
         aggregator,
         pairs,
         flushBytes: this.#request.flushBytes ?? DEFAULT_FLUSH_BYTES,
+        callSite: node.callSite,
       }),
       limitSplits: false,
     }));
