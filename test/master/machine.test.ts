@@ -458,6 +458,34 @@ describe("what the driver lets go of", () => {
 });
 
 describe("workers", () => {
+  test("a task that takes its workers along before it is said to run fails its job all the same", () => {
+    const master = new Master();
+    master.join("w1");
+    master.submit(emptyJob(jobId(1), nodeId(1), 1));
+    for (let n = 1; n <= 4; n++) {
+      const worker = workerId(`w${n}`);
+      expect(master.launches.shift()).toMatchObject({ worker, launch: { key: { attempt: n - 1 } } });
+      const commands = master.handle({ kind: "workerLost", worker, incarnation: 1, reason: "killed" });
+      if (n === 4) expect(ended(commands)).toMatchObject({ error: { code: "JOB_FAILED" } });
+      else master.join(`w${n + 1}`);
+    }
+  });
+
+  test("attempts that were queued behind the slots of a lost worker are not charged", () => {
+    const master = new Master();
+    master.join("a", 1, 2);
+    master.submit(emptyJob(jobId(1), nodeId(1), 40));
+    for (let done = 0; done < 6; done++) master.succeed();
+    const held = master.machine.workers[0]?.attempts.size ?? 0;
+    expect(held).toBeGreaterThan(2);
+    master.handle({ kind: "workerLost", worker: workerId("a"), incarnation: 1, reason: "killed" });
+    master.launches = [];
+    master.join("b");
+    let last: MasterCommand[] = [];
+    while (master.launches.length > 0) last = master.succeed();
+    expect(ended(last)).toMatchObject({ error: null, summary: { failedAttempts: 2 } });
+  });
+
   test("one that left is lost as soon as its stream ends", () => {
     const master = new Master("a", "b");
     master.handle({ kind: "workerLeaving", worker: workerId("a"), incarnation: 1, reason: "SIGTERM" });
