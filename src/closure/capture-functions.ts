@@ -13,9 +13,6 @@ import { type Inspected, inspectFunction, type ScriptInfo } from "./inspect.js";
 import { type Place, placeOf } from "./script-place.js";
 import { SharedBindings } from "./shared-bindings.js";
 
-const DIRECTIVE = /^.*["']use strict["']|^[^\n]{0,300}(?:\n[^\n]*){0,3}["']use strict["']/;
-/** Where a loader's function has many parameters the directive stands behind them. */
-const DIRECTIVE_LIMIT = 4_000;
 /** Scopes counted from Global: where imports stand. Deeper a name of an import may be another variable. */
 const TOP_DEPTH = 3;
 
@@ -203,7 +200,8 @@ function lookUp({ scopes }: Inspected, name: string): { readonly value: unknown;
 
 function isStrict(fn: object, analysis: Analysis, script: ScriptInfo | null): boolean {
   if (Object.hasOwn(fn, "caller")) return false;
-  return (
-    analysis.isClass || script === null || script.isModule || DIRECTIVE.test(script.source.slice(0, DIRECTIVE_LIMIT))
-  );
+  if (analysis.isClass || script === null || script.isModule) return true;
+  // A loader's function may have many parameters before the directive.
+  const head = Math.max(300, script.source.indexOf("\n"));
+  return /["']use strict["']/.test(script.source.slice(0, head));
 }

@@ -65,6 +65,8 @@ export class Reviver {
       ).root() as AnyFunction;
       this.#functions.set(ref.hash, live);
       this.#decoded.delete(ref.hash);
+      dropOldest(this.#functions);
+      dropOldest(this.#wrappers);
     }
     return live;
   }
@@ -85,4 +87,14 @@ export class Reviver {
       this.#ids.set(maker, id);
     },
   };
+}
+
+/** A long session's slot forgets what it has not made lately; what is asked for again is made again. */
+const KEPT = 2_000;
+
+function dropOldest(kept: Map<string, unknown>): void {
+  for (const oldest of kept.keys()) {
+    if (kept.size <= KEPT) return;
+    kept.delete(oldest);
+  }
 }

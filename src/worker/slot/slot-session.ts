@@ -20,7 +20,6 @@ export class SlotSession {
   readonly files = new MapOutputFiles();
   readonly handles: TaskHandles;
   readonly #reviver: Reviver;
-  readonly #live = new Map<string, (...args: never[]) => unknown>();
 
   constructor(
     readonly id: SessionId,
@@ -63,15 +62,11 @@ export class SlotSession {
    * the classes that they carry: records of these may be decoded before any of the functions is called.
    */
   async prepare(functions: readonly FunctionRef[]): Promise<void> {
-    for (const fn of functions) if (!this.#live.has(fn.hash)) await this.#reviver.prepare(fn);
+    for (const fn of functions) await this.#reviver.prepare(fn);
     for (const fn of functions) if (fn.classes !== undefined) this.revive(fn);
   }
 
   revive(fn: FunctionRef): (...args: never[]) => unknown {
-    const known = this.#live.get(fn.hash);
-    if (known !== undefined) return known;
-    const live = this.#reviver.revive(fn) as (...args: never[]) => unknown;
-    this.#live.set(fn.hash, live);
-    return live;
+    return this.#reviver.revive(fn) as (...args: never[]) => unknown;
   }
 }
