@@ -115,7 +115,7 @@ describe.each(["local", "local[2]", "local-cluster[1,2,1g]"])("on %s", (master) 
           .collect(),
       );
       expect(codes(error)).toEqual(["INVALID_KEY"]);
-      expect(error.message).toMatch(/map at jobs\.test\.ts:\d+:\d+, partition 0: a key is .* by content/);
+      expect(error.message).toMatch(/groupByKey at jobs\.test\.ts:\d+:\d+, partition 0: a key is .* by content/);
     }
   });
 
