@@ -10,12 +10,13 @@ import type { StatusFlags } from "../flags.js";
 import { remoteAddress } from "../remote-master.js";
 
 export async function status(flags: StatusFlags): Promise<void> {
+  const address = remoteAddress(flags.master);
   const channel = await dial({
     role: "admin",
     id: "status",
     secret: clusterSecret(flags.secretFile),
     version,
-    address: remoteAddress(flags.master),
+    address,
   });
   try {
     const snapshot = (await channel.ask({ ask: "status" })) as MasterSnapshot;

@@ -22,11 +22,13 @@ export async function worker(flags: WorkerFlags): Promise<void> {
     ...(process.env.MILLRACE_LOG_LEVEL === undefined ? { "log.level": "info" as const } : {}),
   };
   const { values } = resolveOptions({ given, environment: process.env });
+  const master = remoteAddress(flags.master);
+  const role = roleOf(flags.role);
   const process_ = await startWorkerProcess({
-    master: remoteAddress(flags.master),
+    master,
     secret: clusterSecret(flags.secretFile),
     id: workerName(flags.id),
-    role: roleOf(flags.role),
+    role,
     node: flags.node ?? hostname(),
     slots: flags.slots === undefined ? readMachineLimits().slots : parseWhole(flags.slots, "--slots", 1, MAX_SLOTS),
     memoryBytes: values.memory,
