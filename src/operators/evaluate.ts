@@ -337,8 +337,13 @@ export function pairOf(record: unknown, site: CallSite, partition: number): read
 /** A split's records, counted; `close` reaches it once however often it is called. */
 function countedSplit(source: BatchSource, context: TaskContext): BatchSource {
   let closed = false;
+  let bytes = 0;
   const count = (batch: readonly unknown[] | null) => {
-    context.metrics.recordsRead += batch?.length ?? 0;
+    const { metrics } = context;
+    metrics.recordsRead += batch?.length ?? 0;
+    const read = source.bytesRead ?? 0;
+    metrics.bytesRead += read - bytes;
+    bytes = read;
     return batch;
   };
   return {

@@ -12,6 +12,8 @@ import { type RemoteBlocks, RemoteFrameReader } from "./served-blocks.js";
 
 /** Of a large block, read at once. */
 const windowBytes = 1024 * 1024;
+/** Smaller blocks are read together with those of the next partitions: the next tasks' or the same one's. */
+const smallBlockBytes = 1024;
 
 export interface FrameReaderOptions {
   readonly plan: FetchPlan;
@@ -97,11 +99,16 @@ export class ShuffleFrameReader implements FrameSource {
     this.#position = file.blockStart(this.options.partition);
     this.#end = this.#position + length;
     this.#schemas = file.schemas;
-    this.#window = Buffer.allocUnsafe(Math.min(length, windowBytes));
     this.#at = 0;
+    this.#localBytes += length;
+    if (length <= smallBlockBytes) {
+      this.#window = file.readSmall(this.options.partition);
+      this.#position = this.#end;
+      return true;
+    }
+    this.#window = Buffer.allocUnsafe(Math.min(length, windowBytes));
     file.readInto(this.#window, 0, this.#window.byteLength, this.#position);
     this.#position += this.#window.byteLength;
-    this.#localBytes += length;
     return true;
   }
 

@@ -169,6 +169,24 @@ describe("a shuffle", () => {
     expect(read(written, 0)).toEqual([]);
   });
 
+  it("reads small blocks ahead of the partitions that come next, in any order of them", () => {
+    const partitions = 400;
+    const maps = [0, 1].map(
+      (map): MapData =>
+        Array.from({ length: partitions }, (_, partition) => ({
+          partition,
+          rows: rowsOf(map + partition, 3, partition % 50 === 0 ? 4000 : 30),
+        })),
+    );
+    const written = writeShuffle(partitions, maps, [worker("small-a"), worker("small-b")]);
+    const files = new MapOutputFiles();
+    const orders = [(i: number) => i, (i: number) => partitions - 1 - i, (i: number) => (i * 171) % partitions];
+    for (const order of orders) {
+      for (let i = 0; i < partitions; i++) expect(read(written, order(i), { files })).toEqual(expected(maps, order(i)));
+    }
+    files.close();
+  });
+
   it("writes the same file with and without memory", () => {
     const data = Array.from({ length: 200 }, (_, i) => ({ partition: (i * 7) % 11, rows: rowsOf(i, 30, 40) }));
     const paths = [1e9, 20_000, 1000, 1].map((memoryBytes) => {
