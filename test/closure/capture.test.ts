@@ -6,22 +6,23 @@ import * as v8 from "node:v8";
 import pLimit from "p-limit";
 import picomatch from "picomatch";
 import { expect, test } from "vitest";
+import type { Node } from "../../src/closure/format.js";
 import { Capturer, Reviver } from "../../src/closure/index.js";
+import type { ClassConstructor } from "../../src/codec/class-registry.js";
 import { isMillraceError } from "../../src/core/errors.js";
 import { factor, Point, triple } from "./helper.js";
 
-// biome-ignore lint/suspicious/noExplicitAny: functions of every shape go through
-type Any = any;
+type AnyFunction = (...args: never[]) => unknown;
 
-function trip<T extends (...args: Any[]) => Any>(fn: T, reviver = newReviver()): T {
-  return reviver.revive(newCapturer().capture(fn as Any, "map")) as Any;
+function trip<T extends AnyFunction>(fn: T, reviver = newReviver()): T {
+  return reviver.revive(newCapturer().capture(fn, "map")) as T;
 }
 const newCapturer = (bundlePackages = false) => new Capturer({ reference: () => undefined, bundlePackages });
 const newReviver = () => new Reviver({ dereference: (reference) => reference, moduleRoots: [] });
 
-function failure(fn: (...args: Any[]) => Any): Error {
+function failure(fn: AnyFunction): Error {
   try {
-    newCapturer().capture(fn as Any, "map");
+    newCapturer().capture(fn, "map");
   } catch (error) {
     if (isMillraceError(error) && error.code === "CAPTURE_FAILED") return error;
     throw error;
@@ -72,11 +73,11 @@ test("classes keep super, private fields and static parts, and are one class for
   expect(trip(() => new Dog("Rex").speak() + Animal.kinds.join())()).toBe("Rex speaks woofcat,dog");
   const capturer = newCapturer();
   const reviver = newReviver();
-  const make = reviver.revive(capturer.capture((() => new Point(2)) as Any, "map")) as Any;
-  const check = reviver.revive(capturer.capture(((p: unknown) => p instanceof Point) as Any, "map")) as Any;
+  const make = reviver.revive(capturer.capture(() => new Point(2), "map")) as () => Point;
+  const check = reviver.revive(capturer.capture((p: unknown) => p instanceof Point, "map")) as (p: unknown) => boolean;
   expect(check(make())).toBe(true);
   expect(make().double).toBe(4);
-  const id = capturer.classes.idOf(Point as Any) as string;
+  const id = capturer.classes.idOf(Point as unknown as ClassConstructor) as string;
   expect(reviver.classes.byId(id)).toBe(make().constructor);
   expect(capturer.classes.byId(id)).toBe(Point);
 });
@@ -147,34 +148,34 @@ test("node modules and packages travel as references", async () => {
   expect(trip((f: string) => basename(f))("/a/b.c")).toBe("b.c");
   expect(trip(() => fs.existsSync("/"))()).toBe(true);
   expect(trip((f: string) => picomatch("*.ts")(f))("a.ts")).toBe(true);
-  const ref = newCapturer().capture((() => pLimit(2)) as Any, "map");
+  const ref = newCapturer().capture(() => pLimit(2), "map");
   const reviver = newReviver();
   await reviver.prepare(ref);
-  expect((reviver.revive(ref) as Any)().concurrency).toBe(2);
+  expect((reviver.revive(ref) as () => { concurrency: number })().concurrency).toBe(2);
 });
 
 test("a worker without a package runs the driver's bundle of it", () => {
   const capturer = newCapturer(true);
-  const ref = capturer.capture(((f: string) => picomatch("*.ts")(f)) as Any, "map");
+  const ref = capturer.capture((f: string) => picomatch("*.ts")(f), "map");
   const away = new Reviver({
     dereference: () => undefined,
     moduleRoots: [],
     loadBundle: (hash) => capturer.bundles.get(hash) as Uint8Array,
   });
   const bytes = v8.serialize(
-    (v8.deserialize(ref.bytes) as Any[]).map((node) =>
+    (v8.deserialize(ref.bytes) as Node[]).map((node) =>
       node.kind === "module" ? { ...node, from: "/nowhere/x.js" } : node,
     ),
   );
-  expect((away.revive({ hash: "away", bytes }) as Any)("a.ts")).toBe(true);
+  expect((away.revive({ hash: "away", bytes }) as (f: string) => boolean)("a.ts")).toBe(true);
 });
 
 test("values are copied with shared references, cycles and kinds", () => {
   const shared = { n: 1 };
   const bare = Object.assign(Object.create(null), { b: 1 });
-  const loop: Any = { shared, again: shared };
+  const loop = { shared, again: shared, self: null as unknown };
   loop.self = loop;
-  const values: Any = {
+  const values = {
     loop,
     bare,
     zero: -0,
@@ -183,7 +184,7 @@ test("values are copied with shared references, cycles and kinds", () => {
     big: 12n,
     date: new Date(5),
     re: /a+/gi,
-    map: new Map<Any, Any>([["k", shared]]),
+    map: new Map([["k", shared]]),
     set: new Set([1, "2"]),
     floats: new Float64Array([1.5, -0]),
     bytes: Buffer.from("abc"),
@@ -236,7 +237,7 @@ test("async, generator, shorthand, getter and default-parameter functions travel
     },
   };
   expect(await trip(box.add)(1)).toBe(8);
-  expect(trip(Object.getOwnPropertyDescriptor(box, "seven")?.get as Any)()).toBe(7);
+  expect(trip(Object.getOwnPropertyDescriptor(box, "seven")?.get as () => number)()).toBe(7);
   expect([
     ...trip(function* (n: number) {
       yield n;
@@ -246,6 +247,7 @@ test("async, generator, shorthand, getter and default-parameter functions travel
   expect(trip(({ a = top }: { a?: number } = {}) => a)()).toBe(7);
   expect(
     trip(function (this: unknown, ..._all: number[]) {
+      // biome-ignore lint/complexity/noArguments: that it is the function's own is what is tested
       return arguments.length;
     })(1, 2, 3),
   ).toBe(3);
@@ -297,5 +299,34 @@ test("a revived function throws from its own line and column", () => {
 });
 
 test("functions made by eval travel", () => {
-  expect(trip(new Function("a", "return a + 1") as Any)(1)).toBe(2);
+  expect(trip(new Function("a", "return a + 1") as (a: number) => number)(1)).toBe(2);
+});
+
+test("functions that refer to each other through objects and classes are made once", () => {
+  const registry: { make: (n: number) => unknown; again: () => unknown } = {
+    make: (n) => (n === 0 ? registry : registry.make(n - 1)),
+    again: () => registry.make,
+  };
+  class Tree {
+    static readonly empty = new Tree([]);
+    constructor(readonly children: readonly Tree[]) {}
+    size(): number {
+      return sizeOf(this);
+    }
+  }
+  const sizeOf = (tree: Tree): number => tree.children.reduce((sum, child) => sum + child.size(), 1);
+  expect(trip(() => registry.make(3) === registry && registry.again() === registry.make)()).toBe(true);
+  expect(trip(() => new Tree([Tree.empty, Tree.empty]).size())()).toBe(3);
+});
+
+test("a function says which classes reviving it makes known, also those of what it refers to", () => {
+  const inner = { hash: "h", bytes: new Uint8Array(1), async: false, name: "", classes: ["Inner@1"] };
+  const handle = {};
+  const capturer = new Capturer({
+    reference: (value) => (value === handle ? { kind: "broadcast", id: 1, classes: [inner] } : undefined),
+    bundlePackages: false,
+  });
+  const { classes } = capturer.capture(() => [new Point(1), handle], "map");
+  expect(classes).toEqual([capturer.classes.idOf(Point as unknown as ClassConstructor), "Inner@1"]);
+  expect(capturer.capture((n: number) => n + top, "map").classes).toBeUndefined();
 });
