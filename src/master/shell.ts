@@ -203,11 +203,12 @@ export class MasterShell {
         this.#handle({ kind: "workerLeaving", worker, incarnation, reason: message.reason });
         return;
       case "logs":
-        for (const { key, stream, text } of message.lines) {
+        for (const { key, ...line } of message.lines) {
           const { stage, partition } = key;
-          this.#desk.find(key.session)?.send({ kind: "log", stage, partition, stream, text });
+          const driver = this.#desk.find(key.session);
+          driver?.send({ kind: "log", stage, partition, ...line });
+          if (line.dropped !== undefined) driver?.log.logsDropped(line.dropped);
         }
-        if (message.dropped > 0) for (const { log } of this.#desk.all) log.logsDropped(message.dropped);
     }
   }
 

@@ -41,7 +41,7 @@ export type MasterToDriver =
   | { readonly kind: "result"; readonly job: JobId; readonly partition: number; readonly bytes: Uint8Array; readonly last: boolean; readonly records: number }
   | { readonly kind: "accumulators"; readonly job: JobId; readonly updates: readonly AccumulatorUpdate[] }
   | { readonly kind: "jobEnded"; readonly job: JobId; readonly error: WireError | null; readonly summary: JobSummary }
-  | { readonly kind: "log"; readonly stage: StageId; readonly partition: number; readonly stream: "stdout" | "stderr"; readonly text: string }
+  | { readonly kind: "log"; readonly stage: StageId; readonly partition: number; readonly stream: "stdout" | "stderr"; readonly text: string; readonly dropped?: number }
   | { readonly kind: "progress"; readonly stages: readonly StageProgress[] }
   | { readonly kind: "closed"; readonly error: WireError | null };
 

@@ -24,13 +24,15 @@ export interface TaskLogLine {
   readonly key: TaskKey;
   readonly stream: "stdout" | "stderr";
   readonly text: string;
+  /** Lines that the slot left out because they came too fast; then `text` is "". Default 0. */
+  readonly dropped?: number;
 }
 
 export type WorkerToMaster =
   | { readonly kind: "register"; readonly registration: WorkerRegistration }
   | { readonly kind: "heartbeat"; readonly rssBytes: number; readonly cacheBytes: number; readonly running: readonly TaskKey[] }
   | { readonly kind: "statuses"; readonly statuses: readonly TaskStatus[] }
-  | { readonly kind: "logs"; readonly lines: readonly TaskLogLine[]; readonly dropped: number }
+  | { readonly kind: "logs"; readonly lines: readonly TaskLogLine[] }
   | { readonly kind: "uncached"; readonly session: SessionId; readonly partitions: readonly { readonly node: NodeId; readonly partition: number }[] }
   /** Leaves on purpose (SIGTERM): its attempts are rescheduled and nothing is charged. */
   | { readonly kind: "leaving"; readonly reason: string };

@@ -1,6 +1,7 @@
 // A job's failure as the user meets it: the action's rejection has the stack of the place where the action was called; its
 // cause is the user's own error with its own name, message and stack, positions mapped to the user's sources.
 
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { fromWireError, MillraceError, type WireError } from "../core/errors.js";
 
@@ -51,7 +52,7 @@ export function captureCaller(skipAbove: (...args: never[]) => unknown, mapStack
 /** The build that this file is in; a worker's may lie elsewhere, as an installed package. */
 const ownFolder = new URL(".", import.meta.url).href;
 /** What our bundles are made of: with source maps on, as under tsx, their frames name these files. */
-const ownSources = fileURLToPath(new URL("../src/", import.meta.url));
+const ownSources = join(fileURLToPath(ownFolder), "../src/");
 const ownFrame = /[\\/]millrace[\\/]dist[\\/]\w+\.c?js:\d+|\(millrace-\w+-\d+\.js:\d+/;
 
 /** A task's stack goes on from the user's function into millrace, which tells the user nothing. */

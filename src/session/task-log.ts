@@ -24,6 +24,10 @@ export class TaskLogPrinter {
       this.#second = second;
       this.#printed = 0;
     }
+    if (log.dropped !== undefined) {
+      this.#dropped += log.dropped;
+      return;
+    }
     if (this.#printed >= LINES_PER_SECOND) {
       this.#dropped++;
       return;

@@ -71,7 +71,6 @@ export class WorkerShell {
   #statuses: TaskStatus[] = [];
   #flushing = false;
   #logs: TaskLogLine[] = [];
-  #logsDropped = 0;
   #logTimer: NodeJS.Timeout | null = null;
 
   constructor(options: WorkerShellOptions) {
@@ -283,10 +282,7 @@ export class WorkerShell {
   #fromSlot(slot: SlotThread, message: SlotMessage): void {
     switch (message.kind) {
       case "log":
-        this.#logs.push({ key: message.key, stream: message.stream, text: message.text });
-        return this.#flushLogsSoon();
-      case "logsDropped":
-        this.#logsDropped += message.count;
+        this.#logs.push(message.line);
         return this.#flushLogsSoon();
       default:
         return this.#requests.handle(slot, message);
@@ -300,9 +296,8 @@ export class WorkerShell {
   #flushLogs(): void {
     if (this.#logTimer !== null) clearTimeout(this.#logTimer);
     this.#logTimer = null;
-    if (this.#logs.length > 0 || this.#logsDropped > 0) this.#send({ kind: "logs", lines: this.#logs, dropped: this.#logsDropped });
+    if (this.#logs.length > 0) this.#send({ kind: "logs", lines: this.#logs });
     this.#logs = [];
-    this.#logsDropped = 0;
   }
 
   /** Statuses of one turn of the loop go in one message; lines that a task wrote go before its end. */

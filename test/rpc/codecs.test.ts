@@ -130,7 +130,7 @@ const workerToMaster = fc.oneof(
   }),
   record({ kind: kind("heartbeat"), rssBytes: size, cacheBytes: size, running: list(key) }),
   record({ kind: kind("statuses"), statuses: list(status) }),
-  record({ kind: kind("logs"), lines: list(record({ key, stream, text })), dropped: size }),
+  record({ kind: kind("logs"), lines: list(record({ key, stream, text })) }),
   record({ kind: kind("uncached"), session: name, partitions: list(record({ node: count, partition: count })) }),
   record({ kind: kind("leaving"), reason: text }),
 );

@@ -142,8 +142,8 @@ function toProtoMasterMessage(message: MasterToDriver): pb.MasterToDriver.$Prope
       return { jobEnded: { job, ...errorField(error), summary: pack(summary) } };
     }
     case "log": {
-      const { stage, partition, stream, text } = message;
-      return { log: { stage, partition, stderr: stream === "stderr", text } };
+      const { stage, partition, stream, text, dropped = 0 } = message;
+      return { log: { stage, partition, stderr: stream === "stderr", text, dropped } };
     }
     case "progress":
       return { progress: { stages: pack(message.stages) } };
@@ -178,8 +178,9 @@ function fromProtoMasterMessage(message: pb.MasterToDriver): MasterToDriver {
       return { kind: "jobEnded", job: job as JobId, error: errorOrNull(error, "JobEnded.error"), summary: unpacked };
     }
     case "log": {
-      const { stage, partition, stderr, text } = required(message.log, "log");
-      return { kind: "log", stage: stage as StageId, partition, stream: stderr ? "stderr" : "stdout", text };
+      const { stage, partition, stderr, text, dropped } = required(message.log, "log");
+      const stream = stderr ? "stderr" : "stdout";
+      return { kind: "log", stage: stage as StageId, partition, stream, text, ...(dropped === 0 ? {} : { dropped }) };
     }
     case "progress":
       return { kind: "progress", stages: unpackField<StageProgress[]>(message.progress?.stages, "Progress.stages") };

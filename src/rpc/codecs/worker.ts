@@ -45,8 +45,13 @@ function toProtoWorkerMessage(message: WorkerToMaster): pb.WorkerToMaster.$Prope
     case "statuses":
       return { statuses: { statuses: message.statuses.map(toProtoStatus) } };
     case "logs": {
-      const lines = message.lines.map(({ key, stream, text }) => ({ key, stderr: stream === "stderr", text }));
-      return { logs: { lines, dropped: message.dropped } };
+      const lines = message.lines.map(({ key, stream, text, dropped = 0 }) => ({
+        key,
+        stderr: stream === "stderr",
+        text,
+        dropped,
+      }));
+      return { logs: { lines } };
     }
     case "uncached": {
       const partitions = mutable(message.partitions);
@@ -65,11 +70,11 @@ function fromProtoWorkerMessage(message: pb.WorkerToMaster): WorkerToMaster {
     return { kind: "heartbeat", rssBytes: heartbeat.rssBytes, cacheBytes: heartbeat.cacheBytes, running };
   }
   if (logs != null) {
-    const lines = logs.lines.map(({ key, stderr, text }) => {
+    const lines = logs.lines.map(({ key, stderr, text, dropped }) => {
       const stream: "stderr" | "stdout" = stderr ? "stderr" : "stdout";
-      return { key: fromProtoKey(key, "TaskLogLine.key"), stream, text };
+      return { key: fromProtoKey(key, "TaskLogLine.key"), stream, text, ...(dropped === 0 ? {} : { dropped }) };
     });
-    return { kind: "logs", lines, dropped: logs.dropped };
+    return { kind: "logs", lines };
   }
   if (register != null) return { kind: "register", registration: fromProtoRegistration(register) };
   if (uncached != null) {

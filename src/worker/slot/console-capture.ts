@@ -50,9 +50,15 @@ export class ConsoleCapture {
       if (this.#partial[stream] !== "") this.#line(stream, this.#partial[stream]);
       this.#partial[stream] = "";
     }
-    if (this.#dropped > 0) this.#post({ kind: "logsDropped", count: this.#dropped });
-    this.#dropped = 0;
+    this.#tellDropped();
     this.#key = null;
+  }
+
+  #tellDropped(): void {
+    if (this.#dropped > 0 && this.#key !== null) {
+      this.#post({ kind: "log", line: { key: this.#key, stream: "stderr", text: "", dropped: this.#dropped } });
+    }
+    this.#dropped = 0;
   }
 
   #write(stream: "stdout" | "stderr", text: string): void {
@@ -65,6 +71,7 @@ export class ConsoleCapture {
     if (this.#key === null) return;
     const now = Date.now();
     if (now - this.#windowStart >= 1000) {
+      this.#tellDropped();
       this.#windowStart = now;
       this.#inWindow = 0;
     }
@@ -72,6 +79,7 @@ export class ConsoleCapture {
       this.#dropped++;
       return;
     }
-    this.#post({ kind: "log", key: this.#key, stream, text: text.length > MAX_LINE ? `${text.slice(0, MAX_LINE)}...` : text });
+    const shown = text.length > MAX_LINE ? `${text.slice(0, MAX_LINE)}...` : text;
+    this.#post({ kind: "log", line: { key: this.#key, stream, text: shown } });
   }
 }

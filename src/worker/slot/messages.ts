@@ -3,10 +3,11 @@
 
 import type { MessagePort } from "node:worker_threads";
 import type { WireError } from "../../core/errors.js";
-import type { NodeId, SessionId, TaskKey } from "../../core/ids.js";
+import type { NodeId, SessionId } from "../../core/ids.js";
 import type { StorageLevel } from "../../plan/lineage.js";
 import type { FetchRequest } from "../../shuffle/fetch-plan.js";
 import type { AccumulatorUpdate, MapOutputLocations, TaskLaunch, TaskMetrics, TaskResult, WorkerAddress } from "../../protocol/tasks.js";
+import type { TaskLogLine } from "../../protocol/worker.js";
 
 export interface SlotSettings {
   readonly slot: number;
@@ -73,8 +74,7 @@ export type SlotMessage =
   /** The slot took a reply of a stream: one more may be sent. */
   | { readonly kind: "more"; readonly id: number }
   | { readonly kind: "end"; readonly id: number }
-  | { readonly kind: "log"; readonly key: TaskKey; readonly stream: "stdout" | "stderr"; readonly text: string }
-  | { readonly kind: "logsDropped"; readonly count: number };
+  | { readonly kind: "log"; readonly line: TaskLogLine };
 
 export type SlotRequest =
   /** A blob (broadcast value, bundle) by hash: one reply. */
