@@ -168,7 +168,9 @@ function specifiers(file: string, source: string): string[] {
       const isUrl = node.callee.type === "Identifier" && node.callee.name === "URL";
       const [target, base] = node.arguments;
       if (!isUrl || base?.type !== "MemberExpression") return;
-      if (!builtEntries.has((target as { value?: string } | undefined)?.value ?? "")) add(target);
+      const name = (target as { value?: string } | undefined)?.value ?? "";
+      // A folder is not imported.
+      if (!builtEntries.has(name) && !name.endsWith("/")) add(target);
     },
   }).visit(parsed.program);
   return found;
