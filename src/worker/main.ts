@@ -3,9 +3,11 @@
 
 import { createInterface } from "node:readline";
 import { reportFatal } from "../core/fatal.js";
+import { workerId } from "../core/ids.js";
 import { fromPortableOptions } from "../core/options.js";
 import { Secret } from "../rpc/access/secret.js";
-import { startWorkerProcess } from "./worker-process.js";
+import { WorkerDirectory } from "./worker-directory.js";
+import { startWorkerProcess, type WorkerProcess } from "./worker-process.js";
 
 interface StdinConfig {
   readonly master: string;
@@ -22,7 +24,17 @@ interface StdinConfig {
 
 async function start(line: string): Promise<void> {
   const config = JSON.parse(line) as StdinConfig;
-  const worker = await startWorkerProcess({
+  let worker: WorkerProcess | null = null;
+  const leave = (reason: string): void => {
+    if (worker !== null) return void worker.stop(reason);
+    // Still starting: nothing is held here yet, and nobody waits for it.
+    WorkerDirectory.of(config.localDir, workerId(config.workerId)).remove();
+    process.exit(0);
+  };
+  // The launcher is gone, or wants us gone.
+  process.stdin.on("end", () => leave("its launcher closed the pipe"));
+  for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"] as const) process.on(signal, () => leave(signal));
+  worker = await startWorkerProcess({
     master: config.master,
     secret: new Secret(config.secret),
     id: config.workerId,
@@ -40,9 +52,6 @@ async function start(line: string): Promise<void> {
     masterTimeoutMs: 0,
     removeDirectory: true,
   });
-  // The launcher is gone, or wants us gone.
-  process.stdin.on("end", () => void worker.stop("its launcher closed the pipe"));
-  for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"] as const) process.on(signal, () => void worker.stop(signal));
 }
 
 const lines = createInterface({ input: process.stdin });
