@@ -24,7 +24,7 @@ const CAUSED_BY_PROGRAM: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
 export function operatorFailure(error: unknown, site: CallSite, partition: number): unknown {
   const operator = formatCallSite(site);
   if (isMillraceError(error)) {
-    if (!CAUSED_BY_PROGRAM.has(error.code) || error.fields["operator"] !== undefined) return error;
+    if (!CAUSED_BY_PROGRAM.has(error.code) || error.fields.operator !== undefined) return error;
     const named = new MillraceError(error.code, `${operator}, partition ${partition}: ${error.message}`, {
       fields: { ...error.fields, operator, partition },
       ...(error.cause === undefined ? {} : { cause: error.cause }),

@@ -2,8 +2,8 @@
 
 import type { WireError } from "../core/errors.js";
 import type { BlobHash, JobId, NodeId, SessionId, StageId } from "../core/ids.js";
-import type { ActionSpec, LineageNode, StorageLevel } from "../plan/lineage.js";
 import type { CallSite } from "../plan/function.js";
+import type { ActionSpec, LineageNode, StorageLevel } from "../plan/lineage.js";
 import type { AccumulatorUpdate } from "./tasks.js";
 
 /** Options of a session that master and workers need, compiled (core/options). */
@@ -19,9 +19,22 @@ export type DriverToMaster =
   | { readonly kind: "open"; readonly settings: SessionSettings }
   /** One blob in pieces of at most 256 KiB, in order; `last` ends it and the hash is checked. */
   | { readonly kind: "blob"; readonly hash: BlobHash; readonly bytes: Uint8Array; readonly last: boolean }
-  | { readonly kind: "submit"; readonly job: JobId; readonly nodes: readonly LineageNode[]; readonly root: NodeId; readonly action: ActionSpec; readonly callSite: CallSite; readonly accumulators: readonly number[] }
+  | {
+      readonly kind: "submit";
+      readonly job: JobId;
+      readonly nodes: readonly LineageNode[];
+      readonly root: NodeId;
+      readonly action: ActionSpec;
+      readonly callSite: CallSite;
+      readonly accumulators: readonly number[];
+    }
   /** Answers how many partitions the node will have. */
-  | { readonly kind: "countPartitions"; readonly request: number; readonly nodes: readonly LineageNode[]; readonly node: NodeId }
+  | {
+      readonly kind: "countPartitions";
+      readonly request: number;
+      readonly nodes: readonly LineageNode[];
+      readonly node: NodeId;
+    }
   | { readonly kind: "cancel"; readonly job: JobId; readonly reason: string }
   /** Result bytes that the user has taken: opens the job's window again. */
   | { readonly kind: "acknowledge"; readonly job: JobId; readonly bytes: number }
@@ -36,12 +49,31 @@ export type DriverToMaster =
 export type MasterToDriver =
   | { readonly kind: "opened"; readonly session: SessionId; readonly slots: number; readonly heartbeatMs: number }
   | { readonly kind: "refused"; readonly error: WireError }
-  | { readonly kind: "partitions"; readonly request: number; readonly count: number | null; readonly error: WireError | null }
+  | {
+      readonly kind: "partitions";
+      readonly request: number;
+      readonly count: number | null;
+      readonly error: WireError | null;
+    }
   /** Part of one partition's result, partitions in order, undecoded. */
-  | { readonly kind: "result"; readonly job: JobId; readonly partition: number; readonly bytes: Uint8Array; readonly last: boolean; readonly records: number }
+  | {
+      readonly kind: "result";
+      readonly job: JobId;
+      readonly partition: number;
+      readonly bytes: Uint8Array;
+      readonly last: boolean;
+      readonly records: number;
+    }
   | { readonly kind: "accumulators"; readonly job: JobId; readonly updates: readonly AccumulatorUpdate[] }
   | { readonly kind: "jobEnded"; readonly job: JobId; readonly error: WireError | null; readonly summary: JobSummary }
-  | { readonly kind: "log"; readonly stage: StageId; readonly partition: number; readonly stream: "stdout" | "stderr"; readonly text: string; readonly dropped?: number }
+  | {
+      readonly kind: "log";
+      readonly stage: StageId;
+      readonly partition: number;
+      readonly stream: "stdout" | "stderr";
+      readonly text: string;
+      readonly dropped?: number;
+    }
   | { readonly kind: "progress"; readonly stages: readonly StageProgress[] }
   | { readonly kind: "closed"; readonly error: WireError | null };
 
@@ -53,7 +85,12 @@ export interface JobSummary {
   readonly shuffleBytes: number;
   readonly spillBytes: number;
   /** Tasks that ran on each worker, by worker id and role: "what ran where". */
-  readonly workers: readonly { readonly worker: string; readonly role: string; readonly tasks: number; readonly runMs: number }[];
+  readonly workers: readonly {
+    readonly worker: string;
+    readonly role: string;
+    readonly tasks: number;
+    readonly runMs: number;
+  }[];
 }
 
 export interface StageProgress {

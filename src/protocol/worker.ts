@@ -30,10 +30,19 @@ export interface TaskLogLine {
 
 export type WorkerToMaster =
   | { readonly kind: "register"; readonly registration: WorkerRegistration }
-  | { readonly kind: "heartbeat"; readonly rssBytes: number; readonly cacheBytes: number; readonly running: readonly TaskKey[] }
+  | {
+      readonly kind: "heartbeat";
+      readonly rssBytes: number;
+      readonly cacheBytes: number;
+      readonly running: readonly TaskKey[];
+    }
   | { readonly kind: "statuses"; readonly statuses: readonly TaskStatus[] }
   | { readonly kind: "logs"; readonly lines: readonly TaskLogLine[] }
-  | { readonly kind: "uncached"; readonly session: SessionId; readonly partitions: readonly { readonly node: NodeId; readonly partition: number }[] }
+  | {
+      readonly kind: "uncached";
+      readonly session: SessionId;
+      readonly partitions: readonly { readonly node: NodeId; readonly partition: number }[];
+    }
   /** Leaves on purpose (SIGTERM): its attempts are rescheduled and nothing is charged. */
   | { readonly kind: "leaving"; readonly reason: string };
 

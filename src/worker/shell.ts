@@ -12,14 +12,19 @@ import type { TaskStatus, WorkerAddress } from "../protocol/tasks.js";
 import type { MasterToWorker, TaskLogLine, WorkerRegistration, WorkerToMaster } from "../protocol/worker.js";
 import { type Connection, decodeMasterToWorker, encodeWorkerMessage } from "../rpc/index.js";
 import { resultPath, shuffleDirectory } from "../shuffle/paths.js";
-import { AttemptRunner, defaultAttemptRunnerOptions, type RunnerCommand, type RunnerEvent } from "./attempt-runner/index.js";
+import {
+  AttemptRunner,
+  defaultAttemptRunnerOptions,
+  type RunnerCommand,
+  type RunnerEvent,
+} from "./attempt-runner/index.js";
 import { BlockService } from "./block-service.js";
 import { CacheStore } from "./cache-store.js";
 import { planMemory } from "./memory-plan.js";
 import type { SlotMessage, SlotSettings } from "./slot/messages.js";
+import type { SlotEvents, SlotThread } from "./slots/slot.js";
 import { SlotPool, type WatchedMemory } from "./slots/slot-pool.js";
 import { SlotRequests } from "./slots/slot-requests.js";
-import type { SlotEvents, SlotThread } from "./slots/slot.js";
 import type { WorkerDirectory } from "./worker-directory.js";
 
 export interface WorkerShellOptions {
@@ -32,7 +37,12 @@ export interface WorkerShellOptions {
   readonly watchedMemory: WatchedMemory | null;
   readonly moduleRoots: readonly string[];
   /** Makes slot `index`; `heapLimitMb` is V8's limit for its thread. */
-  readonly makeSlot: (index: number, settings: Omit<SlotSettings, "slot">, heapLimitMb: number, events: SlotEvents) => SlotThread;
+  readonly makeSlot: (
+    index: number,
+    settings: Omit<SlotSettings, "slot">,
+    heapLimitMb: number,
+    events: SlotEvents,
+  ) => SlotThread;
   /** Bytes of a blob of the master. */
   readonly fetchBlob: (hash: BlobHash) => Promise<Uint8Array>;
   /** Bytes that another worker serves. */
@@ -81,13 +91,16 @@ export class WorkerShell {
     this.cache = new CacheStore({
       limitBytes: plan.cacheBytes,
       pathOf: (session, node, partition) => directory.cachePath(session, node, partition),
-      onEvicted: (session, node, partition) => this.#send({ kind: "uncached", session, partitions: [{ node, partition }] }),
+      onEvicted: (session, node, partition) =>
+        this.#send({ kind: "uncached", session, partitions: [{ node, partition }] }),
     });
     this.blocks = new BlockService(directory.path, this.cache);
     this.#requests = new SlotRequests({
       blob: (request) => this.#blob(blobHash(request.hash)),
-      blocks: ({ request, partition }, signal) => options.fetchBlock(request.worker.blocks, { kind: "shuffle", ...request, partition }, signal),
-      cached: ({ session, node, partition, worker }, signal) => this.#fetchCached(worker, { kind: "cached", session, node, partition }, signal),
+      blocks: ({ request, partition }, signal) =>
+        options.fetchBlock(request.worker.blocks, { kind: "shuffle", ...request, partition }, signal),
+      cached: ({ session, node, partition, worker }, signal) =>
+        this.#fetchCached(worker, { kind: "cached", session, node, partition }, signal),
     });
     const settings: Omit<SlotSettings, "slot"> = {
       address: registration.address,
@@ -101,9 +114,15 @@ export class WorkerShell {
       requestTimeoutMs: REQUEST_TIMEOUT_MS,
     };
     const events: SlotEvents = { onMessage: (slot, message) => this.#fromSlot(slot, message) };
-    const threads = Array.from({ length: registration.slots }, (_, index) => options.makeSlot(index, settings, plan.heapLimitMb, events));
+    const threads = Array.from({ length: registration.slots }, (_, index) =>
+      options.makeSlot(index, settings, plan.heapLimitMb, events),
+    );
     this.#pool = new SlotPool(threads, { cache: this.cache, memory: options.watchedMemory });
-    this.#runner = new AttemptRunner({ ...defaultAttemptRunnerOptions, slots: registration.slots, taskTimeoutMs: values["task.timeout"] });
+    this.#runner = new AttemptRunner({
+      ...defaultAttemptRunnerOptions,
+      slots: registration.slots,
+      taskTimeoutMs: values["task.timeout"],
+    });
     this.#ticker = setInterval(() => this.#handle({ kind: "tick" }, this.#clock.tick()), TICK_MS);
   }
 
@@ -152,7 +171,9 @@ export class WorkerShell {
         if (this.#leavingFor !== null) this.#send({ kind: "leaving", reason: this.#leavingFor });
         return;
       case "refused":
-        return this.#options.onRefused(new MillraceError(message.error.code, message.error.message, { fields: message.error.fields }));
+        return this.#options.onRefused(
+          new MillraceError(message.error.code, message.error.message, { fields: message.error.fields }),
+        );
       case "mapOutputs":
         for (const address of message.locations.workers) this.#addresses.set(address.worker, address);
         return this.#handle({ kind: "mapOutputs", locations: message.locations });
@@ -208,7 +229,9 @@ export class WorkerShell {
       case "dropSession":
         return this.#dropSession(command.session);
       case "slotWrittenOff":
-        return this.#options.log(`slot ${command.slot} does not end; the worker will restart when its other slots are done`);
+        return this.#options.log(
+          `slot ${command.slot} does not end; the worker will restart when its other slots are done`,
+        );
       case "drained":
         this.#flushStatuses();
         return this.#options.onDrained();
@@ -318,7 +341,12 @@ export class WorkerShell {
   }
 
   #beat(): void {
-    this.#send({ kind: "heartbeat", rssBytes: process.memoryUsage.rss(), cacheBytes: this.cache.usedBytes, running: this.#runner.held });
+    this.#send({
+      kind: "heartbeat",
+      rssBytes: process.memoryUsage.rss(),
+      cacheBytes: this.cache.usedBytes,
+      running: this.#runner.held,
+    });
   }
 
   #send(message: WorkerToMaster): void {

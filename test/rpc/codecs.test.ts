@@ -103,7 +103,13 @@ const outcome = fc.oneof(
     cached: list(record({ node: count, partition: count, sizeBytes: size })),
   }),
   record({ kind: kind("failed"), error, metrics: fc.option(metrics) }),
-  record({ kind: kind("fetchFailed"), shuffle: count, map: fc.integer({ min: -1, max: 2 ** 31 - 1 }), worker: name, error }),
+  record({
+    kind: kind("fetchFailed"),
+    shuffle: count,
+    map: fc.integer({ min: -1, max: 2 ** 31 - 1 }),
+    worker: name,
+    error,
+  }),
   record({ kind: kind("cancelled") }),
 );
 const status = fc.oneof(

@@ -121,6 +121,7 @@ describe("records", () => {
     // Any array literal becomes a tuple, because pairs are looked for first.
     expectTypeOf(words.map((word) => [word.length])).toEqualTypeOf<RDD<[number]>>();
     expectTypeOf(words.map((word) => word.split(" "))).toEqualTypeOf<RDD<string[]>>();
+    // biome-ignore lint/suspicious/noExplicitAny: that JSON.parse gives any is what is tested
     expectTypeOf(words.map((word) => JSON.parse(word))).toEqualTypeOf<RDD<any>>();
     expectTypeOf(words.map<number[]>((word) => [1, word.length])).toEqualTypeOf<RDD<number[]>>();
     expectTypeOf(words.map((word) => ({ word, n: 1 }))).toEqualTypeOf<RDD<{ word: string; n: number }>>();

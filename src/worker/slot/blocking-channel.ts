@@ -73,9 +73,13 @@ export class BlockingChannel {
       checkCancelled();
       const left = deadline - Date.now();
       if (left <= 0) {
-        throw new MillraceError("TIMEOUT", `the worker's main thread did not answer a request for ${request.kind} within ${this.#timeoutMs} ms`, {
-          fields: { request: request.kind, timeoutMs: this.#timeoutMs },
-        });
+        throw new MillraceError(
+          "TIMEOUT",
+          `the worker's main thread did not answer a request for ${request.kind} within ${this.#timeoutMs} ms`,
+          {
+            fields: { request: request.kind, timeoutMs: this.#timeoutMs },
+          },
+        );
       }
       this.#control.waitForWake(seen, Math.min(left, POLL_MS));
     }

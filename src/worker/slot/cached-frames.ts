@@ -1,7 +1,7 @@
 // Cached partitions as a source of frames: from this process's shared memory, or as a stream from another worker.
 
-import type { FrameSource } from "../../codec/frame-flow.js";
 import { FRAME_HEADER_BYTES, frameLength } from "../../codec/frame.js";
+import type { FrameSource } from "../../codec/frame-flow.js";
 import { SchemaTable } from "../../codec/schema.js";
 import { MillraceError } from "../../core/errors.js";
 
@@ -66,7 +66,8 @@ export class StreamFrameSource implements FrameSource {
   }
 
   #require(bytes: number): void {
-    if (!this.#fill(bytes)) throw new MillraceError("BLOCK_CORRUPT", "a cached partition of another worker was cut short");
+    if (!this.#fill(bytes))
+      throw new MillraceError("BLOCK_CORRUPT", "a cached partition of another worker was cut short");
   }
 
   /** Whether so many bytes are there; false only at the clean end. */

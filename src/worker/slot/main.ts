@@ -1,7 +1,7 @@
 // Entry of a slot thread: piscina calls the default export with each SlotCall.
 
-import type { SlotCall, SlotOutcome } from "./messages.js";
 import { SlotHost } from "./host.js";
+import type { SlotCall, SlotOutcome } from "./messages.js";
 
 const host = new SlotHost(true);
 

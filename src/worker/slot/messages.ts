@@ -5,9 +5,16 @@ import type { MessagePort } from "node:worker_threads";
 import type { WireError } from "../../core/errors.js";
 import type { NodeId, SessionId } from "../../core/ids.js";
 import type { StorageLevel } from "../../plan/lineage.js";
-import type { FetchRequest } from "../../shuffle/fetch-plan.js";
-import type { AccumulatorUpdate, MapOutputLocations, TaskLaunch, TaskMetrics, TaskResult, WorkerAddress } from "../../protocol/tasks.js";
+import type {
+  AccumulatorUpdate,
+  MapOutputLocations,
+  TaskLaunch,
+  TaskMetrics,
+  TaskResult,
+  WorkerAddress,
+} from "../../protocol/tasks.js";
 import type { TaskLogLine } from "../../protocol/worker.js";
+import type { FetchRequest } from "../../shuffle/fetch-plan.js";
 
 export interface SlotSettings {
   readonly slot: number;
@@ -29,7 +36,12 @@ export interface SlotSettings {
 }
 
 export type SlotCall =
-  | { readonly kind: "init"; readonly settings: SlotSettings; readonly control: SharedArrayBuffer; readonly port: MessagePort }
+  | {
+      readonly kind: "init";
+      readonly settings: SlotSettings;
+      readonly control: SharedArrayBuffer;
+      readonly port: MessagePort;
+    }
   | SlotRun;
 
 export interface SlotRun {
@@ -62,7 +74,13 @@ export interface CacheOffer {
 }
 
 export type SlotOutcome =
-  | { readonly kind: "succeeded"; readonly result: TaskResult; readonly accumulators: readonly AccumulatorUpdate[]; readonly metrics: TaskMetrics; readonly offers: readonly CacheOffer[] }
+  | {
+      readonly kind: "succeeded";
+      readonly result: TaskResult;
+      readonly accumulators: readonly AccumulatorUpdate[];
+      readonly metrics: TaskMetrics;
+      readonly offers: readonly CacheOffer[];
+    }
   | { readonly kind: "failed"; readonly error: WireError; readonly metrics: TaskMetrics }
   /** `error.fields` has shuffle, map and worker. */
   | { readonly kind: "fetchFailed"; readonly error: WireError }
@@ -82,7 +100,13 @@ export type SlotRequest =
   /** Reduce partition `partition` of the map outputs that the request lists: a stream of served blocks (shuffle/served-blocks.ts). */
   | { readonly kind: "blocks"; readonly request: FetchRequest; readonly partition: number }
   /** A cached partition of another worker: its schema table, then pieces of its frames. */
-  | { readonly kind: "cached"; readonly session: SessionId; readonly node: NodeId; readonly partition: number; readonly worker: string };
+  | {
+      readonly kind: "cached";
+      readonly session: SessionId;
+      readonly node: NodeId;
+      readonly partition: number;
+      readonly worker: string;
+    };
 
 export interface SlotReply {
   readonly id: number;

@@ -16,20 +16,34 @@ import type { SlotOutcome, SlotRun } from "./messages.js";
 import type { SlotSession } from "./slot-session.js";
 
 /** `prepare`: functions to load first; null when an earlier attempt of the fragment did. */
-export async function runAttempt(fragment: Fragment, prepare: readonly FunctionRef[] | null, call: SlotRun, session: SlotSession, environment: AttemptEnvironment): Promise<SlotOutcome> {
+export async function runAttempt(
+  fragment: Fragment,
+  prepare: readonly FunctionRef[] | null,
+  call: SlotRun,
+  session: SlotSession,
+  environment: AttemptEnvironment,
+): Promise<SlotOutcome> {
   const started = performance.now();
   const context = new AttemptContext(call, session, environment);
-  const metrics = (): TaskMetrics => ({ ...context.metrics, runMs: performance.now() - started, spillBytes: context.spill.writtenBytes, peakMemoryBytes: environment.control.peakBytes });
+  const metrics = (): TaskMetrics => ({
+    ...context.metrics,
+    runMs: performance.now() - started,
+    spillBytes: context.spill.writtenBytes,
+    peakMemoryBytes: environment.control.peakBytes,
+  });
   session.handles.begin();
   try {
     if (prepare !== null) await session.prepare(prepare);
     const result = storeResult(await runFragment(fragment, context), call, environment);
-    const accumulators = session.handles.end().map(({ accumulator, value }) => ({ accumulator, value: encodeValue(value, session.classes) }));
+    const accumulators = session.handles
+      .end()
+      .map(({ accumulator, value }) => ({ accumulator, value: encodeValue(value, session.classes) }));
     return { kind: "succeeded", result, accumulators, metrics: metrics(), offers: context.offers };
   } catch (error) {
     if (inChain(error, "TASK_CANCELLED") !== null) return { kind: "cancelled" };
     const lost = inChain(error, "FETCH_FAILED") ?? inChain(error, "BLOCK_CORRUPT");
-    if (lost !== null && typeof lost.fields.shuffle === "number") return { kind: "fetchFailed", error: toWireError(lost) };
+    if (lost !== null && typeof lost.fields.shuffle === "number")
+      return { kind: "fetchFailed", error: toWireError(lost) };
     return { kind: "failed", error: toWireError(error, "TASK_FAILED"), metrics: metrics() };
   } finally {
     context.close();
@@ -48,7 +62,8 @@ function storeResult(result: FragmentResult, call: SlotRun, { settings }: Attemp
     return { kind: "mapOutput", output: { sizes, records, checksum } };
   }
   if (result.kind === "file") return result;
-  if (result.bytes.byteLength <= settings.inlineResultBytes) return { kind: "inline", bytes: result.bytes.slice(), records: result.records };
+  if (result.bytes.byteLength <= settings.inlineResultBytes)
+    return { kind: "inline", bytes: result.bytes.slice(), records: result.records };
   const path = resultPath(settings.address.directory, call.launch.key);
   try {
     mkdirSync(dirname(path), { recursive: true });
@@ -56,7 +71,11 @@ function storeResult(result: FragmentResult, call: SlotRun, { settings }: Attemp
     renameSync(`${path}.tmp`, path);
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code;
-    throw new MillraceError(code === "ENOSPC" ? "DISK_FULL" : "IO_ERROR", `the result of ${result.bytes.byteLength} bytes could not be written to ${path}: ${(error as Error).message}`, { cause: error });
+    throw new MillraceError(
+      code === "ENOSPC" ? "DISK_FULL" : "IO_ERROR",
+      `the result of ${result.bytes.byteLength} bytes could not be written to ${path}: ${(error as Error).message}`,
+      { cause: error },
+    );
   }
   return { kind: "block", sizeBytes: result.bytes.byteLength, records: result.records };
 }
