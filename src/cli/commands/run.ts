@@ -3,6 +3,7 @@
 
 import { MillraceError } from "../../core/errors.js";
 import { type OptionName, parseOption, variableOfOption } from "../../core/options.js";
+import { startSpareThread } from "../../session/service-thread/spare-thread.js";
 import { onSessionOpened } from "../../session/session-hooks.js";
 import type { RunFlags } from "../flags.js";
 import { loadProgram } from "../load-program.js";
@@ -13,6 +14,7 @@ export async function run(path: string, args: readonly string[], flags: RunFlags
   if (flags.secretFile !== undefined) process.env[variableOfOption("secretFile")] = flags.secretFile;
   applyConf(flags.conf ?? []);
   if (flags.progress && process.stderr.isTTY) await showProgress();
+  startSpareThread(new URL("./service.js", import.meta.url));
   await loadProgram(path, [...args]);
 }
 

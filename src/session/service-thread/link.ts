@@ -3,12 +3,13 @@
 // because the session does not know the wire.
 
 import { rmSync } from "node:fs";
-import { Worker } from "node:worker_threads";
+import type { Worker } from "node:worker_threads";
 import { fromWireError, MillraceError } from "../../core/errors.js";
 import { MessageBatcher, splitBatch } from "../../core/message-batch.js";
 import type { DriverToMaster, MasterToDriver } from "../../protocol/driver.js";
 import type { MasterLink } from "../master-link.js";
 import type { FromService, ServiceData, ToService } from "./messages.js";
+import { serviceThread } from "./spare-thread.js";
 
 export interface LinkCodec {
   encode(message: DriverToMaster): Uint8Array;
@@ -33,7 +34,9 @@ export class ServiceLink implements MasterLink {
   /** Questions without an answer yet: what keeps the process alive. */
   readonly #pending = new Set<string>();
   #ended: { promise: Promise<void>; resolve: () => void };
-  readonly #outgoing = new MessageBatcher((batch) => this.#thread.postMessage({ kind: "driver", batch } satisfies ToService, [batch.buffer]));
+  readonly #outgoing = new MessageBatcher((batch) =>
+    this.#thread.postMessage({ kind: "driver", batch } satisfies ToService, [batch.buffer]),
+  );
   #over = false;
 
   constructor(entry: URL, data: ServiceData, codec: LinkCodec, slot: CallingThreadSlot | null) {
@@ -41,7 +44,7 @@ export class ServiceLink implements MasterLink {
     this.#slot = slot;
     let resolve = () => {};
     this.#ended = { promise: new Promise<void>((done) => (resolve = done)), resolve: () => resolve() };
-    this.#thread = new Worker(entry, { workerData: data, execArgv: [], stdout: false, stderr: false });
+    this.#thread = serviceThread(entry, data);
     this.#thread.on("message", (message: FromService) => this.#receive(message));
     this.#thread.on("error", (error) =>
       this.#end(

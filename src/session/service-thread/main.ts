@@ -5,9 +5,9 @@
 import { randomBytes } from "node:crypto";
 import { parentPort, workerData } from "node:worker_threads";
 import { toWireError } from "../../core/errors.js";
-import { MessageBatcher, splitBatch } from "../../core/message-batch.js";
 import { createLogger } from "../../core/log.js";
 import { parseMasterUrl } from "../../core/master-url.js";
+import { MessageBatcher, splitBatch } from "../../core/message-batch.js";
 import { fromPortableOptions } from "../../core/options.js";
 import { connectionPair } from "../../rpc/in-process.js";
 import type { Backend, BackendRequest } from "./backend.js";
@@ -15,13 +15,12 @@ import type { ServiceData, ToService } from "./messages.js";
 import { openEmbedded } from "./open-embedded.js";
 
 const port = parentPort as NonNullable<typeof parentPort>;
-const data = workerData as ServiceData;
 const calls = new Map<number, { resolve(value: unknown): void; reject(error: Error): void }>();
 let nextCall = 1;
 
 const post: BackendRequest["post"] = (message, transfer) => port.postMessage(message, transfer ?? []);
 
-async function start(): Promise<void> {
+async function start(data: ServiceData): Promise<void> {
   const values = fromPortableOptions(data.options);
   const logger = createLogger({ level: values["log.level"], write: (line) => process.stderr.write(line) });
   const early: Uint8Array[] = [];
@@ -46,7 +45,7 @@ async function start(): Promise<void> {
       calls.delete(message.id);
       if (message.error === null) call?.resolve(message.outcome);
       else call?.reject(new Error(message.error));
-    } else {
+    } else if (message.kind === "shutdown") {
       void stop();
     }
   });
@@ -103,4 +102,13 @@ async function open(request: BackendRequest): Promise<Backend> {
   }
 }
 
-void start();
+if (workerData === null) port.once("message", startLate);
+else void start(workerData as ServiceData);
+
+/** A thread that was started ahead: its environment is what the program has by now. */
+function startLate(message: ToService): void {
+  if (message.kind !== "start") return;
+  for (const name of Object.keys(process.env)) if (message.env[name] === undefined) delete process.env[name];
+  Object.assign(process.env, message.env);
+  void start(message.data);
+}

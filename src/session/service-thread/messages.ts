@@ -17,6 +17,12 @@ export interface ServiceData {
 }
 
 export type ToService =
+  /** To a thread that was started without data, before everything else. */
+  | {
+      readonly kind: "start";
+      readonly data: ServiceData;
+      readonly env: Readonly<Record<string, string | undefined>>;
+    }
   | { readonly kind: "driver"; readonly batch: Uint8Array }
   /** The outcome of a `slotCall`: tasks on the calling thread (`local`). */
   | { readonly kind: "slotOutcome"; readonly id: number; readonly outcome: unknown; readonly error: string | null }
