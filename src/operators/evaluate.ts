@@ -46,6 +46,9 @@ export class Evaluator {
       operators.unshift(liveOperator(node, this.context));
       node = this.#node(narrowInput(node, 0));
     }
+    if (operators[0]?.op === "joinPairs" && node.kind === "cogroup" && node.storage === "NONE") {
+      return { source: this.#openJoin(node, partition), operators: operators.slice(1) };
+    }
     return { source: this.#openBase(node, partition), operators };
   }
 
@@ -158,6 +161,11 @@ export class Evaluator {
     return this.#lazily(() => this.#group(node, node.inputs, node.inputs.length, partition));
   }
 
+  /** A cogroup of two and the pairing of its groups in one. */
+  #openJoin(node: FragmentNode, partition: number): BatchSource {
+    return this.#lazily(() => this.#group(node, node.inputs, 2, partition, true));
+  }
+
   #combine(
     node: FragmentNode,
     input: FragmentInput,
@@ -194,6 +202,7 @@ export class Evaluator {
     inputs: readonly FragmentInput[],
     parents: number,
     partition: number,
+    joined = false,
   ): MaybePromise<BatchSource> {
     const { context } = this;
     const table = new GroupTable({ context, parents });
@@ -205,7 +214,9 @@ export class Evaluator {
         () => feed(at + 1),
       );
     };
-    return this.#collected({ abort: () => table.release() }, () => chainMaybe(feed(0), () => table.results()));
+    return this.#collected({ abort: () => table.release() }, () =>
+      chainMaybe(feed(0), () => (joined ? table.joined() : table.results())),
+    );
   }
 
   #openExchange(node: FragmentNode, partition: number): BatchSource {

@@ -66,6 +66,8 @@ interface Program {
   readonly mapSide: boolean;
   readonly flushBytes: number;
   readonly reduce: (run: LocalRun) => Partial<FragmentNode> & { readonly kind: FragmentNode["kind"] };
+  /** The groups of a cogroup are paired. */
+  readonly join?: boolean;
 }
 
 const MAPS = 3;
@@ -89,9 +91,15 @@ async function execute(program: Program, memoryBytes: number): Promise<Answer> {
     inputs.push(shuffleInput(shuffle, MAPS, program.mapSide));
   }
   const { kind, ...rest } = program.reduce(run);
-  const reduce = new FragmentBuilder(REDUCES)
-    .add(kind, kind, { inputs, ...(aggregator === null ? {} : { aggregator }), ...rest })
-    .to({ kind: "action", action: { kind: "collect", limit: null } });
+  const reduced = new FragmentBuilder(REDUCES).add(kind, kind, {
+    inputs,
+    ...(aggregator === null ? {} : { aggregator }),
+    ...rest,
+  });
+  const reduce = (program.join === true ? reduced.narrow({ op: "joinPairs" }) : reduced).to({
+    kind: "action",
+    action: { kind: "collect", limit: null },
+  });
   const results = await run.run(reduce, REDUCES);
   run.assertNothingLeft();
   return {
@@ -227,6 +235,35 @@ describe("results do not depend on memory", () => {
         const keys = new Set([...lefts.keys(), ...rights.keys()]);
         const expected = [...keys].map((key) => [key, [lefts.get(key) ?? [], rights.get(key) ?? []]]);
         expect(isDeepStrictEqual(sortedByKey(answer.records), sortedByKey(expected as Pair[]))).toBe(true);
+      }),
+      { numRuns: 4, examples: [[{ ...LARGE, count: 15_000 }, LARGE]] },
+    );
+    expect(spilled).toBeGreaterThan(0);
+  });
+
+  test("join makes the pairs of a cogroup's groups, in their order", async () => {
+    let spilled = 0;
+    const some = fc.record({
+      seed: fc.integer(),
+      count: fc.integer({ min: 0, max: 4000 }),
+      distinct: fc.integer({ min: 300, max: 4000 }),
+    });
+    await fc.assert(
+      fc.asyncProperty(some, some, async (one, two) => {
+        const program: Program = {
+          inputs: [pairsOf(one.seed, one.count, one.distinct, 3), pairsOf(two.seed, two.count, two.distinct, 3)],
+          aggregator: () => null,
+          mapSide: false,
+          flushBytes: 1 << 25,
+          reduce: () => ({ kind: "cogroup" }),
+        };
+        const answer = await sameWithAnyMemory({ ...program, join: true });
+        spilled += answer.spilled;
+        const { records } = await execute(program, BUDGETS.at(-1) as number);
+        const expected = (records as unknown as readonly [unknown, readonly [unknown[], unknown[]]][]).flatMap(
+          ([key, [left, right]]) => left.flatMap((l) => right.map((r) => [key, [l, r]])),
+        );
+        expect(isDeepStrictEqual(answer.records, expected)).toBe(true);
       }),
       { numRuns: 4, examples: [[{ ...LARGE, count: 15_000 }, LARGE]] },
     );

@@ -69,6 +69,19 @@ export class GroupTable {
     }
   }
 
+  /**
+   * Instead of the groups of a cogroup of two: [left, right] of every pair of rows with the same key, in the order in which
+   * pairing the groups would make them, but without making the groups.
+   */
+  *joined(): Generator<PairColumns, void, void> {
+    try {
+      if (this.#file === null) yield* this.#pairs();
+      else yield* pairsOfGroups(this.#spilledResults());
+    } finally {
+      this.release();
+    }
+  }
+
   /** Gives memory and scratch files back. Idempotent. */
   release(): void {
     this.#reservation.release();
@@ -179,8 +192,8 @@ export class GroupTable {
     this.#covered = FLOOR_BYTES;
   }
 
-  /** Every key held, with its values in an array of exactly their number: rows are sorted by key, stably, by counting. */
-  *#groups(): Generator<PairColumns, void, void> {
+  /** Rows sorted by key, stably, by counting; ends[e] is where the rows of key e end. */
+  #sortedRows(): { readonly order: Uint32Array; readonly ends: Uint32Array } {
     const rows = this.#values.length;
     const ends = new Uint32Array(this.#keys.length);
     const entries = this.#entries;
@@ -197,6 +210,37 @@ export class GroupTable {
       order[ends[e] as number] = row;
       ends[e] = (ends[e] as number) + 1;
     }
+    return { order, ends };
+  }
+
+  *#pairs(): Generator<PairColumns, void, void> {
+    const { order, ends } = this.#sortedRows();
+    const all = this.#values;
+    const bound = this.#starts[1] ?? Infinity;
+    let keys: unknown[] = [];
+    let values: unknown[] = [];
+    for (let e = 0, at = 0; e < ends.length; e++) {
+      const end = ends[e] as number;
+      let middle = at;
+      while (middle < end && (order[middle] as number) < bound) middle++;
+      for (; at < middle; at++) {
+        const left = all[order[at] as number];
+        for (let r = middle; r < end; r++) {
+          keys.push(this.#keys[e]);
+          if (values.push([left, all[order[r] as number]]) < BATCH_RECORDS) continue;
+          yield { keys, values, count: BATCH_RECORDS };
+          keys = [];
+          values = [];
+        }
+      }
+      at = end;
+    }
+    if (keys.length > 0) yield { keys, values, count: keys.length };
+  }
+
+  /** Every key held, with its values in an array of exactly their number. */
+  *#groups(): Generator<PairColumns, void, void> {
+    const { order, ends } = this.#sortedRows();
     let at = 0;
     for (let from = 0; from < ends.length; from += BATCH_RECORDS) {
       const to = Math.min(ends.length, from + BATCH_RECORDS);
@@ -288,6 +332,28 @@ export class GroupTable {
     }
     return bucket;
   }
+}
+
+function* pairsOfGroups(
+  groups: Iterable<{ readonly keys: ArrayLike<unknown>; readonly values: ArrayLike<unknown> }>,
+): Generator<PairColumns, void, void> {
+  let keys: unknown[] = [];
+  let values: unknown[] = [];
+  for (const chunk of groups) {
+    for (let i = 0; i < chunk.keys.length; i++) {
+      const [left, right] = chunk.values[i] as readonly [readonly unknown[], readonly unknown[]];
+      for (const one of left) {
+        for (const other of right) {
+          keys.push(chunk.keys[i]);
+          if (values.push([one, other]) < BATCH_RECORDS) continue;
+          yield { keys, values, count: BATCH_RECORDS };
+          keys = [];
+          values = [];
+        }
+      }
+    }
+  }
+  if (keys.length > 0) yield { keys, values, count: keys.length };
 }
 
 /** Signed, as an Int32Array gives it back. */
