@@ -24,7 +24,12 @@ if (how === "exit") process.exit(3);
 if (how === "exitCode") process.exitCode = 4;
 if (how === "uncaught") setTimeout(() => { throw new Error("later"); }, 20);
 if (how === "exitWithJob") {
-  setTimeout(() => process.exit(5), 300);
+  // As soon as a task has printed.
+  const { write } = process.stderr;
+  process.stderr.write = ((...line) => {
+    setImmediate(() => process.exit(5));
+    return write.apply(process.stderr, line);
+  });
 }
 if (how === "spin" || how === "exitWithJob") await spin();
 if (how === "block") {
