@@ -4,7 +4,7 @@
 //       any -> stopping: leaves the master, lets attempts be cancelled, removes its directory, exits 0
 
 import { setTimeout as sleep } from "node:timers/promises";
-import { isMillraceError, MillraceError } from "../core/errors.js";
+import { type ErrorCode, isMillraceError, MillraceError } from "../core/errors.js";
 import { reportFatal } from "../core/fatal.js";
 import { workerId } from "../core/ids.js";
 import { createLogger } from "../core/log.js";
@@ -48,6 +48,8 @@ export interface WorkerProcess {
 
 const RETRY_FIRST_MS = 100;
 const RETRY_MAX_MS = 5_000;
+/** A master that is down, or going down while it is asked; others (another secret, another version) stay as they are. */
+const mayComeBack: ReadonlySet<ErrorCode> = new Set<ErrorCode>(["MASTER_UNREACHABLE", "MASTER_LOST", "TIMEOUT"]);
 /** Leaving takes no longer than this. */
 const STOP_TIMEOUT_MS = 4_000;
 
@@ -143,7 +145,7 @@ export async function startWorkerProcess(given: WorkerProcessOptions): Promise<W
       try {
         return await connect();
       } catch (error) {
-        if (!isMillraceError(error) || error.code !== "MASTER_UNREACHABLE") return end(error as MillraceError);
+        if (!isMillraceError(error) || !mayComeBack.has(error.code)) return end(error as MillraceError);
         if (Date.now() + pause > deadline) return end(gaveUp(given.master, given.masterTimeoutMs, error));
       }
       await sleep(pause);

@@ -53,7 +53,7 @@ async function statusUntil(what: string, is: (snapshot: Snapshot) => boolean): P
 async function startWorker(index: number): Promise<Running> {
   const home = join(scratch, `worker-${index}`);
   mkdirSync(home, { recursive: true });
-  const flags = ["--slots", "1", "--memory", "512m", "--master-timeout", "2s", "--role", index === 2 ? "task" : "core"];
+  const flags = ["--slots", "1", "--memory", "512m", "--master-timeout", "4s", "--role", index === 2 ? "task" : "core"];
   const worker = startCli(["worker", "--master", url, ...flags, ...secretFile("secret")], env, home);
   await worker.saw(/connected to/);
   return worker;
@@ -182,10 +182,10 @@ test("a driver that is killed takes its session and its files with it; the worke
     (one) => one.sessions.length === 0 && one.workers.every(({ running }) => running === 0),
   );
   const left = () =>
-    readdirSync(localDir, { recursive: true, encoding: "utf8" }).filter((name) =>
-      statSync(join(localDir, name)).isFile(),
+    readdirSync(localDir, { recursive: true, withFileTypes: true }).flatMap((entry) =>
+      entry.isFile() ? [entry.name] : [],
     );
-  await until("only the owners' files are left", () => left().every((name) => name.endsWith("owner.json")));
+  await until("only the owners' files are left", () => left().every((name) => name === "owner.json"));
   expect((await submit("count").ended).code).toBe(0);
   expect(workers.every(({ pid }) => isAlive(pid))).toBe(true);
 });
@@ -200,7 +200,7 @@ test("a master that is killed: its drivers are told at once, its workers look fo
   for (const worker of workers) {
     const { code, stderr } = await worker.ended;
     expect(code).toBe(1);
-    expect(stderr).toMatch(/MASTER_UNREACHABLE: no master answered at \S+ for 2 s \(--master-timeout\)/);
+    expect(stderr).toMatch(/MASTER_UNREACHABLE: no master answered at \S+ for 4 s \(--master-timeout\)/);
   }
   expect(workerDirectories(localDir)).toEqual([]);
 });
