@@ -64,10 +64,12 @@ async function* cachedPieces(block: CachedBlock | undefined): AsyncGenerator<Uin
 }
 
 function requireSafe(session: unknown): void {
-  if (typeof session !== "string" || !SAFE_ID.test(session)) throw new MillraceError("PROTOCOL_ERROR", "a block was asked for without a session");
+  if (typeof session !== "string" || !SAFE_ID.test(session))
+    throw new MillraceError("PROTOCOL_ERROR", "a block was asked for without a session");
 }
 
 function requireIndex(value: unknown): number {
-  if (typeof value !== "number" || !Number.isSafeInteger(value) || value < 0) throw new MillraceError("PROTOCOL_ERROR", `a block was asked for with the number ${String(value)}`);
+  if (typeof value !== "number" || !Number.isSafeInteger(value) || value < 0)
+    throw new MillraceError("PROTOCOL_ERROR", `a block was asked for with the number ${String(value)}`);
   return value;
 }

@@ -29,7 +29,11 @@ export class CallingThreadSlot implements SlotThread {
     try {
       return (await this.#call(call, null)) as SlotOutcome;
     } catch (error) {
-      throw new MillraceError("SLOT_DIED", `the task on the calling thread ended abnormally: ${(error as Error).message}`, { fields: { slot: 0 }, cause: error });
+      throw new MillraceError(
+        "SLOT_DIED",
+        `the task on the calling thread ended abnormally: ${(error as Error).message}`,
+        { fields: { slot: 0 }, cause: error },
+      );
     }
   }
 
@@ -53,7 +57,11 @@ export class CallingThreadSlot implements SlotThread {
     port1.on("message", (message: SlotMessage) => this.#events.onMessage(this, message));
     port1.unref();
     this.#port = port1;
-    const init: Omit<SlotCall & { kind: "init" }, "port"> = { kind: "init", settings: { ...this.#settings, slot: 0 }, control: this.control.memory };
+    const init: Omit<SlotCall & { kind: "init" }, "port"> = {
+      kind: "init",
+      settings: { ...this.#settings, slot: 0 },
+      control: this.control.memory,
+    };
     await this.#call(init, port2);
   }
 }

@@ -60,7 +60,8 @@ export class SlotRequests {
         slot.reply({ id, bytes: await this.#sources.blob(request, signal), last: true, error: null });
         return;
       }
-      const pieces = request.kind === "blocks" ? this.#sources.blocks(request, signal) : this.#sources.cached(request, signal);
+      const pieces =
+        request.kind === "blocks" ? this.#sources.blocks(request, signal) : this.#sources.cached(request, signal);
       for await (const bytes of pieces) {
         while (stream.credit === 0 && !signal.aborted) {
           await new Promise<void>((resolve) => {
@@ -80,10 +81,15 @@ export class SlotRequests {
 }
 
 function asFetchError(error: unknown, request: SlotRequest): unknown {
-  if (request.kind !== "blocks" || !(error instanceof Error) || (error as MillraceError).code === "BLOCK_CORRUPT") return error;
+  if (request.kind !== "blocks" || !(error instanceof Error) || (error as MillraceError).code === "BLOCK_CORRUPT")
+    return error;
   const { shuffle, worker, outputs } = request.request;
-  return new MillraceError("FETCH_FAILED", `shuffle ${shuffle}, reduce partition ${request.partition}: worker ${worker.worker} did not deliver its blocks: ${error.message}`, {
-    fields: { shuffle, partition: request.partition, worker: worker.worker, map: outputs[0]?.map ?? -1 },
-    cause: error,
-  });
+  return new MillraceError(
+    "FETCH_FAILED",
+    `shuffle ${shuffle}, reduce partition ${request.partition}: worker ${worker.worker} did not deliver its blocks: ${error.message}`,
+    {
+      fields: { shuffle, partition: request.partition, worker: worker.worker, map: outputs[0]?.map ?? -1 },
+      cause: error,
+    },
+  );
 }
