@@ -4,6 +4,7 @@ import { MillraceError } from "../core/errors.js";
 import { type BlobHash, workerId } from "../core/ids.js";
 import { machineId } from "../core/machine-id.js";
 import type { OptionValues } from "../core/options.js";
+import type { HeapLimits } from "./memory-plan.js";
 import { WorkerShell } from "./shell.js";
 import type { SlotSettings } from "./slot/messages.js";
 import { CallingThreadSlot, type CallUserThread } from "./slots/calling-thread-slot.js";
@@ -38,11 +39,11 @@ export function createEmbeddedWorker(given: EmbeddedWorkerOptions): EmbeddedWork
   const makeSlot = (
     index: number,
     settings: Omit<SlotSettings, "slot">,
-    heapLimitMb: number,
+    heap: HeapLimits,
     events: SlotEvents,
   ): SlotThread =>
     callingThread === null
-      ? new PiscinaSlot(index, { entry: given.slotEntry, settings, env: environmentOfSlots(), heapLimitMb }, events)
+      ? new PiscinaSlot(index, { entry: given.slotEntry, settings, env: environmentOfSlots(), heap }, events)
       : new CallingThreadSlot(callingThread, settings, events);
   const shell = new WorkerShell({
     registration: {

@@ -13,12 +13,19 @@ const TASKS_FRACTION = 0.3;
 /** Never plan with less: a task that reserves less than this spills all the time. */
 const MIN_TASK_BYTES = 4 * 1024 * 1024;
 
+/** V8's limits for the thread of a slot. */
+export interface HeapLimits {
+  /** Out of reach, because reaching it aborts the process. */
+  readonly heapLimitMb: number;
+  /** Young generation: records live for a batch, and a larger one copies fewer of them. */
+  readonly youngGenerationMb: number;
+}
+
 export interface MemoryPlan {
   readonly cacheBytes: number;
   /** For each slot's task. */
   readonly taskBytes: number;
-  /** V8's heap limit of a slot's thread: out of reach, because reaching it aborts the process. */
-  readonly heapLimitMb: number;
+  readonly heap: HeapLimits;
 }
 
 export function planMemory(memoryBytes: number, slots: number, taskBytes: number | null): MemoryPlan {
@@ -26,6 +33,9 @@ export function planMemory(memoryBytes: number, slots: number, taskBytes: number
   return {
     cacheBytes: Math.floor(usable * CACHE_FRACTION),
     taskBytes: taskBytes ?? Math.max(MIN_TASK_BYTES, Math.floor((usable * TASKS_FRACTION) / slots)),
-    heapLimitMb: Math.max(4096, Math.ceil((4 * memoryBytes) / 1048576)),
+    heap: {
+      heapLimitMb: Math.max(4096, Math.ceil((4 * memoryBytes) / 1048576)),
+      youngGenerationMb: Math.min(64, Math.max(16, Math.floor(memoryBytes / slots / 16 / 1048576))),
+    },
   };
 }

@@ -20,7 +20,7 @@ import {
 } from "./attempt-runner/index.js";
 import { BlockService } from "./block-service.js";
 import { CacheStore } from "./cache-store.js";
-import { planMemory } from "./memory-plan.js";
+import { type HeapLimits, planMemory } from "./memory-plan.js";
 import type { SlotMessage, SlotSettings } from "./slot/messages.js";
 import type { SlotEvents, SlotThread } from "./slots/slot.js";
 import { SlotPool, type WatchedMemory } from "./slots/slot-pool.js";
@@ -36,11 +36,11 @@ export interface WorkerShellOptions {
   /** What the memory watch holds the slots to; null: no watch. */
   readonly watchedMemory: WatchedMemory | null;
   readonly moduleRoots: readonly string[];
-  /** Makes slot `index`; `heapLimitMb` is V8's limit for its thread. */
+  /** Makes slot `index`; `heap` is for its thread. */
   readonly makeSlot: (
     index: number,
     settings: Omit<SlotSettings, "slot">,
-    heapLimitMb: number,
+    heap: HeapLimits,
     events: SlotEvents,
   ) => SlotThread;
   /** Bytes of a blob of the master. */
@@ -115,7 +115,7 @@ export class WorkerShell {
     };
     const events: SlotEvents = { onMessage: (slot, message) => this.#fromSlot(slot, message) };
     const threads = Array.from({ length: registration.slots }, (_, index) =>
-      options.makeSlot(index, settings, plan.heapLimitMb, events),
+      options.makeSlot(index, settings, plan.heap, events),
     );
     this.#pool = new SlotPool(threads, { cache: this.cache, memory: options.watchedMemory });
     this.#runner = new AttemptRunner({

@@ -91,8 +91,8 @@ export async function startWorkerProcess(given: WorkerProcessOptions): Promise<W
     oneMachine: given.masterTimeoutMs === 0,
     watchedMemory: given.options["memory.watch"] ? { limitBytes: given.memoryBytes, shared: false } : null,
     moduleRoots: given.moduleRoots,
-    makeSlot: (index, settings, heapLimitMb, events) =>
-      new PiscinaSlot(index, { entry: given.slotEntry, settings, env: environmentOfSlots(), heapLimitMb }, events),
+    makeSlot: (index, settings, heap, events) =>
+      new PiscinaSlot(index, { entry: given.slotEntry, settings, env: environmentOfSlots(), heap }, events),
     fetchBlob: (hash) => {
       if (channel === null) throw new Error("no master is connected");
       return channel.getBlob(hash);

@@ -5,6 +5,7 @@
 import { MessageChannel, type MessagePort } from "node:worker_threads";
 import { Piscina } from "piscina";
 import { MillraceError } from "../../core/errors.js";
+import type { HeapLimits } from "../memory-plan.js";
 import { ControlRow } from "../slot/control-row.js";
 import type { SlotCall, SlotMessage, SlotOutcome, SlotReply, SlotRun, SlotSettings } from "../slot/messages.js";
 
@@ -29,8 +30,7 @@ export interface SlotThreadOptions {
   readonly entry: string;
   readonly settings: Omit<SlotSettings, "slot">;
   readonly env: NodeJS.ProcessEnv;
-  /** V8's own heap limit, set far above the budget: reaching it would abort the whole process. */
-  readonly heapLimitMb: number;
+  readonly heap: HeapLimits;
 }
 
 export class PiscinaSlot implements SlotThread {
@@ -84,7 +84,10 @@ export class PiscinaSlot implements SlotThread {
       recordTiming: false,
       execArgv: [],
       env: this.options.env,
-      resourceLimits: { maxOldGenerationSizeMb: this.options.heapLimitMb },
+      resourceLimits: {
+        maxOldGenerationSizeMb: this.options.heap.heapLimitMb,
+        maxYoungGenerationSizeMb: this.options.heap.youngGenerationMb,
+      },
     });
     // piscina reports a thread's uncaught error both here and by rejecting the run in it; the run's rejection is what counts.
     pool.on("error", () => undefined);
