@@ -19,9 +19,11 @@ const { time, size, machine, reports } = JSON.parse(readFileSync(source, "utf8")
 const wrong = reports.filter(({ disagreements }) => disagreements.length > 0).map(({ workload }) => workload);
 if (wrong.length > 0) throw new Error(`answers differ in ${wrong.join(", ")}: no figures from this run`);
 
-const engines = [...new Set(reports.flatMap(({ measurements }) => measurements.map(({ engine }) => engine)))];
+// Local clusters of different sizes share a column: each row has one.
+const column = (engine) => engine.replace(/^local-cluster\[.*/, "local-cluster");
+const engines = [...new Set(reports.flatMap(({ measurements }) => measurements.map(({ engine }) => column(engine))))];
 const rows = reports.map(({ title, measurements }) => {
-  const cells = engines.map((name) => cell(measurements.find(({ engine }) => engine === name)));
+  const cells = engines.map((name) => cell(measurements.find(({ engine }) => column(engine) === name)));
   return `| ${title} | ${cells.join(" | ")} |`;
 });
 const memory = (machine.memoryBytes / 2 ** 30).toFixed(0);
