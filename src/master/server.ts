@@ -8,7 +8,7 @@ export function serveMaster(shell: MasterShell, options: Omit<ServeOptions, "ser
   return serve({
     ...options,
     services: {
-      workers: (connection) => shell.acceptWorker(connection),
+      workers: (connection, peer) => shell.acceptWorker(connection, peer.id),
       drivers: (connection) => shell.acceptDriver(connection),
       blobs: (hash) => shell.readBlob(hash),
       admin: (question) => {

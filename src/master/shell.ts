@@ -115,11 +115,16 @@ export class MasterShell {
     this.#desk.accept(connection);
   }
 
-  acceptWorker(connection: Connection): void {
+  /** `peer`: the name that the other end has proved; null for a worker of this process. It registers as nobody else. */
+  acceptWorker(connection: Connection, peer: string | null): void {
     let registration: WorkerRegistration | null = null;
     connection.onMessage((bytes) => {
       const message = decodeWorkerMessage(bytes);
       if (message.kind === "register") {
+        if (peer !== null && message.registration.worker !== peer) {
+          this.#refuse(connection, peer, message.registration.worker);
+          return;
+        }
         registration = message.registration;
         this.#register(connection, registration);
       } else if (registration !== null) {
@@ -133,6 +138,14 @@ export class MasterShell {
       this.#options.log(`worker ${worker} disconnected${error === null ? "" : `: ${error.message}`}`);
       this.#handle({ kind: "workerDisconnected", worker, incarnation });
     });
+  }
+
+  #refuse(connection: Connection, peer: string, name: string): void {
+    const error = new MillraceError("PERMISSION_REFUSED", `worker ${peer} may not register as ${name}`, {
+      fields: { peer, name },
+    });
+    connection.send(encodeMasterToWorker({ kind: "refused", error: toWireError(error) }));
+    connection.close();
   }
 
   /** The process of a worker of ours ended. */

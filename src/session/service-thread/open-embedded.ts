@@ -39,7 +39,7 @@ export async function openEmbedded(
   });
   request.post({ kind: "ready", directories: [worker.directory.path], pids: [] });
   const [workerEnd, masterEnd] = pair();
-  shell.acceptWorker(masterEnd);
+  shell.acceptWorker(masterEnd, null);
   worker.shell.attach(workerEnd, () => undefined);
   // Threads start while the driver goes on; a first task waits for its own only.
   if (master.kind === "slots") void worker.shell.start();
