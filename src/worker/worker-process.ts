@@ -12,7 +12,8 @@ import { machineId } from "../core/machine-id.js";
 import type { OptionValues } from "../core/options.js";
 import { version } from "../core/version.js";
 import type { Secret } from "../rpc/access/secret.js";
-import { BlockChannels } from "../rpc/block-channels.js";
+import { streamBlocks } from "../rpc/block-stream.js";
+import { BlockClient } from "../rpc/grpc/block-client.js";
 import { dial, type RpcChannel } from "../rpc/grpc/channel.js";
 import { serve } from "../rpc/grpc/server.js";
 import { environmentOfSlots } from "./embedded.js";
@@ -65,7 +66,7 @@ export async function startWorkerProcess(given: WorkerProcessOptions): Promise<W
   const directory = WorkerDirectory.of(given.options.localDir, id);
   directory.claim();
   const identity = { role: "worker" as const, id: given.id, secret: given.secret, version };
-  const blocks = new BlockChannels(identity);
+  const blocks = new BlockClient(identity);
   let channel: RpcChannel | null = null;
   let drained = () => {};
   const server = await serve({
@@ -97,7 +98,7 @@ export async function startWorkerProcess(given: WorkerProcessOptions): Promise<W
       if (channel === null) throw new Error("no master is connected");
       return channel.getBlob(hash);
     },
-    fetchBlock: (address, request, signal) => blocks.fetch(address, request, signal),
+    fetchBlock: (address, request, signal) => streamBlocks(blocks, address, request, signal),
     onDrained: () => drained(),
     onRefused: (error) => end(error),
     log,

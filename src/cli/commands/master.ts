@@ -8,7 +8,8 @@ import { masterOptionsOf } from "../../master/options.js";
 import { serveMaster } from "../../master/server.js";
 import { MasterShell } from "../../master/shell.js";
 import { masterSecret } from "../../rpc/access/cluster-secret.js";
-import { BlockChannels } from "../../rpc/block-channels.js";
+import { streamBlocks } from "../../rpc/block-stream.js";
+import { BlockClient } from "../../rpc/grpc/block-client.js";
 import type { MasterFlags } from "../flags.js";
 import { parseWhole } from "../numbers.js";
 
@@ -18,7 +19,7 @@ const DRIVER_TIMEOUT_MS = 60_000;
 export async function master(flags: MasterFlags): Promise<void> {
   const { values } = resolveOptions({ environment: process.env });
   const secret = masterSecret(flags.secretFile);
-  const channels = new BlockChannels({
+  const channels = new BlockClient({
     role: "master",
     id: `master-${randomBytes(4).toString("hex")}`,
     secret,
@@ -33,7 +34,7 @@ export async function master(flags: MasterFlags): Promise<void> {
     machine: masterOptionsOf(values),
     url: `millrace://${flags.advertise ?? flags.host}:${port}`,
     eventLogDir: values["eventLog.enabled"] ? (flags.eventLogDir ?? values["eventLog.dir"]) : null,
-    openBlock: (worker, request, signal) => channels.fetch(worker.address.blocks, request, signal),
+    openBlock: (worker, request, signal) => streamBlocks(channels, worker.address.blocks, request, signal),
     driverTimeoutMs: DRIVER_TIMEOUT_MS,
     log: (message) => logger.info(message),
   });

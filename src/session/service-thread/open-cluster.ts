@@ -11,8 +11,9 @@ import { masterOptionsOf } from "../../master/options.js";
 import { serveMaster } from "../../master/server.js";
 import { MasterShell } from "../../master/shell.js";
 import { Secret } from "../../rpc/access/secret.js";
-import { BlockChannels } from "../../rpc/block-channels.js";
+import { streamBlocks } from "../../rpc/block-stream.js";
 import type { Connection } from "../../rpc/connection.js";
+import { BlockClient } from "../../rpc/grpc/block-client.js";
 import { sweepDeadOwners, WorkerDirectory } from "../../worker/worker-directory.js";
 import type { Backend, BackendRequest } from "./backend.js";
 import { WorkerProcesses } from "./worker-processes.js";
@@ -30,12 +31,12 @@ export async function openCluster(
   const { values, data, name, log } = request;
   sweepDeadOwners(values.localDir);
   const secret = Secret.generate();
-  const channels = new BlockChannels({ role: "master", id: `master-${name}`, secret, version });
+  const channels = new BlockClient({ role: "master", id: `master-${name}`, secret, version });
   const shell = new MasterShell({
     machine: masterOptionsOf(values),
     url: data.master,
     eventLogDir: values["eventLog.enabled"] ? values["eventLog.dir"] : null,
-    openBlock: (worker, block, signal) => channels.fetch(worker.address.blocks, block, signal),
+    openBlock: (worker, block, signal) => streamBlocks(channels, worker.address.blocks, block, signal),
     driverTimeoutMs: Number.POSITIVE_INFINITY,
     log,
   });

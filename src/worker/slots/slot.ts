@@ -2,7 +2,7 @@
 // thread gives the thread's life cycle and the task channel; a pool for each slot makes slots addressable (locality) and lets
 // one die without the others. A slot that died starts a new thread at its next run.
 
-import { MessageChannel, type MessagePort } from "node:worker_threads";
+import { MessageChannel, type MessagePort, receiveMessageOnPort } from "node:worker_threads";
 import { Piscina } from "piscina";
 import { MillraceError } from "../../core/errors.js";
 import type { HeapLimits } from "../memory-plan.js";
@@ -49,10 +49,22 @@ export class PiscinaSlot implements SlotThread {
     const pool = this.#pool as Piscina | null;
     if (pool === null) throw slotDied(this.index, new Error("the slot was ended while it started"));
     try {
-      return (await pool.run(call)) as SlotOutcome;
+      const outcome = (await pool.run(call)) as SlotOutcome;
+      this.#takeWaiting();
+      return outcome;
     } catch (error) {
+      this.#takeWaiting();
       if (this.#pool === pool) await this.terminate();
       throw slotDied(this.index, error as Error);
+    }
+  }
+
+  /** What the task said on its own port before it ended comes before its end, though the two ports are read apart. */
+  #takeWaiting(): void {
+    const port = this.#port;
+    if (port === null) return;
+    for (let next = receiveMessageOnPort(port); next !== undefined; next = receiveMessageOnPort(port)) {
+      this.events.onMessage(this, next.message as SlotMessage);
     }
   }
 
