@@ -88,6 +88,19 @@ export interface TaskMetrics {
   readonly peakMemoryBytes: number;
 }
 
+/** Of an attempt that did nothing. */
+export const noMetrics: TaskMetrics = {
+  runMs: 0,
+  recordsRead: 0,
+  bytesRead: 0,
+  recordsWritten: 0,
+  bytesWritten: 0,
+  shuffleReadBytes: 0,
+  shuffleWriteBytes: 0,
+  spillBytes: 0,
+  peakMemoryBytes: 0,
+};
+
 export type TaskResult =
   /** Up to 64 KiB, in the status itself. */
   | { readonly kind: "inline"; readonly bytes: Uint8Array; readonly records: number }

@@ -5,25 +5,13 @@ import { createInterface } from "node:readline";
 import { reportFatal } from "../core/fatal.js";
 import { workerId } from "../core/ids.js";
 import { fromPortableOptions } from "../core/options.js";
+import type { WorkerLaunch } from "../protocol/launch.js";
 import { Secret } from "../rpc/access/secret.js";
 import { WorkerDirectory } from "./worker-directory.js";
 import { startWorkerProcess, type WorkerProcess } from "./worker-process.js";
 
-interface StdinConfig {
-  readonly master: string;
-  readonly secret: string;
-  readonly workerId: string;
-  readonly role: "core" | "task";
-  readonly node: string;
-  readonly slots: number;
-  readonly memoryBytes: number;
-  readonly localDir: string;
-  readonly moduleRoot: string;
-  readonly options: Readonly<Record<string, string | number | boolean>>;
-}
-
 async function start(line: string): Promise<void> {
-  const config = JSON.parse(line) as StdinConfig;
+  const config = JSON.parse(line) as WorkerLaunch;
   let worker: WorkerProcess | null = null;
   const leave = (reason: string): void => {
     if (worker !== null) return void worker.stop(reason);

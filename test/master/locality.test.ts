@@ -8,7 +8,8 @@ import { MasterMachine } from "../../src/master/core.js";
 import type { MasterCommand, MasterEvent } from "../../src/master/events.js";
 import { defaultMasterOptions, masterOptionsOf, sessionPolicyOf } from "../../src/master/options.js";
 import type { TaskLaunch } from "../../src/protocol/tasks.js";
-import { emptyJob, inline, lower, noMetrics, rangeSource, registration } from "./support.js";
+import { noMetrics } from "../../src/protocol/tasks.js";
+import { emptyJob, inline, lower, rangeSource, registration } from "./support.js";
 
 const session = sessionId("s");
 const WAIT_MS = 1000;

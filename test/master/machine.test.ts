@@ -11,13 +11,13 @@ import type { LineageNode } from "../../src/plan/lineage.js";
 import { ShuffleTable } from "../../src/plan/shuffle-table.js";
 import type { StageGraph } from "../../src/plan/stages.js";
 import type { TaskLaunch, TaskOutcome, TaskResult } from "../../src/protocol/tasks.js";
+import { noMetrics } from "../../src/protocol/tasks.js";
 import {
   emptyJob,
   inline,
   type JobParts,
   lower,
   mapOutput,
-  noMetrics,
   rangeSource,
   registration,
   site,

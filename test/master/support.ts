@@ -7,7 +7,7 @@ import type { ActionSpec, LineageNode, StorageLevel } from "../../src/plan/linea
 import { lowerJob } from "../../src/plan/lower.js";
 import { ShuffleTable } from "../../src/plan/shuffle-table.js";
 import type { Split, StageGraph } from "../../src/plan/stages.js";
-import type { TaskMetrics, TaskResult, TaskStatus } from "../../src/protocol/tasks.js";
+import { noMetrics, type TaskResult, type TaskStatus } from "../../src/protocol/tasks.js";
 import type { WorkerRegistration } from "../../src/protocol/worker.js";
 
 export type JobCommandOf<K extends MasterCommand["kind"]> = MasterCommand & { readonly kind: K };
@@ -19,18 +19,6 @@ export function registration(name: string, incarnation = 1, slots = 1, node = na
   const address = { worker, machine: node, blocks: `${name}:1`, directory: `/tmp/${name}` };
   return { worker, incarnation, version: "0", role: "core", node, slots, memoryBytes: 1, pid: 1, address };
 }
-
-export const noMetrics: TaskMetrics = {
-  runMs: 0,
-  recordsRead: 0,
-  bytesRead: 0,
-  recordsWritten: 0,
-  bytesWritten: 0,
-  shuffleReadBytes: 0,
-  shuffleWriteBytes: 0,
-  spillBytes: 0,
-  peakMemoryBytes: 0,
-};
 
 export const inline = (records = 0): TaskResult => ({ kind: "inline", bytes: new Uint8Array(0), records });
 export const mapOutput: TaskResult = { kind: "mapOutput", output: { sizes: [1], records: 1, checksum: "0" } };

@@ -4,13 +4,14 @@
 import type { BlobHash, NodeId, ShuffleId, WorkerId } from "../../src/core/ids.js";
 import { pack, unpack } from "../../src/core/packed.js";
 import type { Fragment, FragmentInput, FragmentNode, Partitioner } from "../../src/plan/stages.js";
-import type {
-  MapOutputLocation,
-  MapOutputLocations,
-  TaskLaunch,
-  TaskMetrics,
-  TaskOutcome,
-  TaskResult,
+import {
+  type MapOutputLocation,
+  type MapOutputLocations,
+  noMetrics,
+  type TaskLaunch,
+  type TaskMetrics,
+  type TaskOutcome,
+  type TaskResult,
 } from "../../src/protocol/tasks.js";
 import { applyOperator, boundsOf, cogroup, type Pair, place, sortPairs, sourceRecords, sumByKey } from "./records.js";
 
@@ -52,7 +53,7 @@ export function runFragment(
   const attempt = new Attempt(launch, unpack<Fragment>(bytes), locations, data);
   try {
     const result = attempt.result();
-    const metrics: TaskMetrics = { ...zeroMetrics, runMs };
+    const metrics: TaskMetrics = { ...noMetrics, runMs };
     const update = { accumulator: 1, value: Uint8Array.of(launch.key.stage % 256, launch.key.partition % 256) };
     return { kind: "succeeded", result, accumulators: [update], metrics, cached: attempt.cachedNow };
   } catch (error) {
@@ -65,18 +66,6 @@ export function runFragment(
     return { kind: "fetchFailed", shuffle: error.shuffle, map: error.map, worker: error.worker, error: wire };
   }
 }
-
-const zeroMetrics: TaskMetrics = {
-  runMs: 0,
-  recordsRead: 0,
-  bytesRead: 0,
-  recordsWritten: 0,
-  bytesWritten: 0,
-  shuffleReadBytes: 0,
-  shuffleWriteBytes: 0,
-  spillBytes: 0,
-  peakMemoryBytes: 0,
-};
 
 class Attempt {
   readonly cachedNow: { readonly node: NodeId; readonly partition: number; readonly sizeBytes: number }[] = [];

@@ -6,22 +6,10 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 import { MillraceError } from "../../core/errors.js";
+import type { WorkerLaunch } from "../../protocol/launch.js";
 
 /** How long a child may take to leave by itself before it is killed. */
 const STOP_TIMEOUT_MS = 5_000;
-
-export interface WorkerProcessConfig {
-  readonly master: string;
-  readonly secret: string;
-  readonly workerId: string;
-  readonly role: "core" | "task";
-  readonly node: string;
-  readonly slots: number;
-  readonly memoryBytes: number;
-  readonly localDir: string;
-  readonly moduleRoot: string;
-  readonly options: Readonly<Record<string, string | number | boolean>>;
-}
 
 export class WorkerProcesses {
   readonly #children: ChildProcess[] = [];
@@ -37,7 +25,7 @@ export class WorkerProcesses {
     return this.#children.flatMap((child) => (child.pid === undefined ? [] : [child.pid]));
   }
 
-  start(config: WorkerProcessConfig): void {
+  start(config: WorkerLaunch): void {
     const { MILLRACE_SECRET: _secret, ...env } = process.env;
     const child = spawn(process.execPath, [fileURLToPath(this.entry), "--config-on-stdin"], {
       stdio: ["pipe", "ignore", "inherit"],

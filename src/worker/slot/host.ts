@@ -7,6 +7,7 @@ import { formatTaskKey } from "../../core/ids.js";
 import { unpack } from "../../core/packed.js";
 import { functionsIn } from "../../plan/function.js";
 import type { Fragment } from "../../plan/stages.js";
+import { noMetrics } from "../../protocol/tasks.js";
 import { ownThreadNumber } from "../touched-pages.js";
 import { BlockingChannel } from "./blocking-channel.js";
 import { ConsoleCapture } from "./console-capture.js";
@@ -82,7 +83,7 @@ export class SlotHost {
       known.prepared = outcome.kind === "succeeded" || known.prepared;
       return outcome;
     } catch (error) {
-      return { kind: "failed", error: toWireError(error), metrics: emptyMetrics };
+      return { kind: "failed", error: toWireError(error), metrics: noMetrics };
     } finally {
       ready.console?.end();
       // What an idle slot still holds is the slots', not the driver's (memory-watch.ts).
@@ -91,15 +92,3 @@ export class SlotHost {
     }
   }
 }
-
-const emptyMetrics = {
-  runMs: 0,
-  recordsRead: 0,
-  bytesRead: 0,
-  recordsWritten: 0,
-  bytesWritten: 0,
-  shuffleReadBytes: 0,
-  shuffleWriteBytes: 0,
-  spillBytes: 0,
-  peakMemoryBytes: 0,
-};
