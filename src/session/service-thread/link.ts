@@ -19,6 +19,9 @@ export interface LinkCodec {
 /** Runs tasks on the calling thread (`local`). */
 export type CallingThreadSlot = (call: unknown) => Promise<unknown>;
 
+/** A worker process that is just leaving may still write while its directory is removed. */
+const LEFTOVERS = { recursive: true, force: true, maxRetries: 5, retryDelay: 100 };
+
 /** How long `close` waits for the service thread to release everything. */
 const CLOSE_TIMEOUT_MS = 15_000;
 
@@ -145,7 +148,7 @@ export class ServiceLink implements MasterLink {
 
   /** What a program that ended without stop() leaves: directories of this process; children go by their closed pipe. */
   #removeLeftovers(): void {
-    for (const directory of this.#leftovers.directories) rmSync(directory, { recursive: true, force: true });
+    for (const directory of this.#leftovers.directories) rmSync(directory, LEFTOVERS);
     this.#leftovers = { directories: [], pids: [] };
   }
 

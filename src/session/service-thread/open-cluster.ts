@@ -84,6 +84,8 @@ export async function openCluster(
     });
   };
   const close = async (): Promise<void> => {
+    // Workers leave as soon as the master says so: that is no death to be made good.
+    processes.expectExits();
     await shell.close();
     await processes.stop();
     channels.close();

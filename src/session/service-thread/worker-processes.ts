@@ -50,9 +50,14 @@ export class WorkerProcesses {
     (child.stdin as unknown as { unref(): void }).unref();
   }
 
+  /** From now on a child that ends is not reported. */
+  expectExits(): void {
+    this.#stopping = true;
+  }
+
   /** Closes every child's pipe, waits, and kills what has not left in time. */
   async stop(): Promise<void> {
-    this.#stopping = true;
+    this.expectExits();
     await Promise.all(
       [...this.#children].map(async (child) => {
         const exited = once(child, "exit");
