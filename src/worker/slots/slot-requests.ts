@@ -1,6 +1,6 @@
 // Answers what slots ask of their process's main thread: blobs, blocks and cached partitions of other workers. Each answer is
-// a stream of pieces with at most REPLY_WINDOW of them not yet taken by the slot, and all slots together hold at most the
-// fetch limiter's bytes, so that a reducer with a thousand inputs does not fill the process.
+// a stream of pieces with at most REPLY_WINDOW of them not yet taken by the slot. A reducer has one stream for each other
+// worker; what they hold together is bounded by that alone.
 
 import { MillraceError, toWireError } from "../../core/errors.js";
 import { REPLY_WINDOW } from "../slot/blocking-channel.js";
