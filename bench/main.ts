@@ -9,6 +9,7 @@ import { cpus, totalmem } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { Command } from "commander";
+import { formatAgainst, measureAgainst, type PairedRow } from "./against.js";
 import { type ChildRequest, runChild } from "./engines/child.js";
 import { type Peer, peersOf } from "./engines/peers.js";
 import { measure } from "./measure.js";
@@ -24,6 +25,7 @@ interface Flags {
   readonly masters: string;
   readonly repeat: string;
   readonly plain: boolean;
+  readonly against?: string;
   readonly json?: string;
 }
 
@@ -39,8 +41,9 @@ function command(): Command {
     .option("--size <size>", `${Object.keys(SIZES).join(", ")} or a factor of full`, "small")
     .option("--peers <names>", "comma-separated: spark (run bench/peers/setup.sh first), python, gnusort", "")
     .option("--masters <urls>", "separated by ;", DEFAULT_MASTERS.join(";"))
-    .option("--repeat <n>", "warm runs, of which the best counts", "1")
+    .option("--repeat <n>", "warm runs, of which the best counts; with --against: pairs", "1")
     .option("--no-plain", "without the plain loop")
+    .option("--against <checkout>", "another built checkout of millrace: pairs of runs, and their ratios")
     .option("--json <file>", "where the figures go (default: bench/results/<time>.json)")
     .action(main);
 }
@@ -61,10 +64,17 @@ async function main(names: readonly string[], flags: Flags): Promise<void> {
   for (const name of ["SIGINT", "SIGTERM"] as const)
     process.once(name, () => stop.abort(new Error(`ended by ${name}`)));
   const peers = choosePeers(root, flags.peers);
-  const setting = { root, self, size, repeat, masters, peers, plain: flags.plain, scratch, signal: stop.signal };
+  const data = join(root, "bench/data");
+  const setting = { root, self, data, size, repeat, masters, peers, plain: flags.plain, scratch, signal: stop.signal };
   const reports: WorkloadReport[] = [];
   const failures: string[] = [];
+  let paired: PairedRow[] = [];
   try {
+    if (flags.against !== undefined) {
+      paired = await measureAgainst(flags.against, names.length > 0 ? names : workloadNames, setting, failures);
+      console.log(formatAgainst(paired));
+      return;
+    }
     for (const name of names.length > 0 ? names : workloadNames) {
       if (stop.signal.aborted) break;
       const report = await measure(name, setting, failures);
@@ -73,14 +83,15 @@ async function main(names: readonly string[], flags: Flags): Promise<void> {
     }
   } finally {
     rmSync(scratch, { recursive: true, force: true });
+    for (const failure of failures) console.error(`bench: ${failure}`);
+    const differing = [...reports.flatMap((one) => one.disagreements), ...paired.flatMap((one) => one.differences)];
+    if (failures.length > 0 || differing.length > 0) process.exitCode = 1;
   }
   writeJson(
     flags.json ?? join(root, "bench/results", `${new Date().toISOString().replaceAll(":", "-")}.json`),
     size,
     reports,
   );
-  for (const failure of failures) console.error(`bench: ${failure}`);
-  if (failures.length > 0 || reports.some(({ disagreements }) => disagreements.length > 0)) process.exitCode = 1;
 }
 
 function choosePeers(root: string, names: string): Peer[] {

@@ -17,6 +17,8 @@ export interface Setting {
   readonly root: string;
   /** The bundle that also is the child's program. */
   readonly self: string;
+  /** Where input files are kept. */
+  readonly data: string;
   readonly size: number;
   readonly repeat: number;
   readonly masters: readonly string[];
@@ -34,9 +36,9 @@ const PLAIN_HEAP_MB = 12_000;
 
 /** One workload on every engine in turn. What fails is added to `failures`, and the others go on. */
 export async function measure(name: string, setting: Setting, failures: string[]): Promise<WorkloadReport> {
-  const { root, size, repeat, scratch, peers, signal } = setting;
+  const { root, data, size, repeat, scratch, peers, signal } = setting;
   const workload = workloads[name];
-  const input = workload?.input ? inputFile(join(root, "bench/data"), workload.input, size) : { path: "", bytes: 0 };
+  const input = workload?.input ? inputFile(data, workload.input, size) : { path: "", bytes: 0 };
   const measurements: Measurement[] = [];
   const attempt = async (engine: string, work: (request: ChildRequest) => Promise<Measurement | null>) => {
     if (signal.aborted) return;
@@ -90,7 +92,8 @@ async function measureChild(request: ChildRequest, { self, signal }: Setting): P
     idleWorkerBytes === undefined
       ? timings(warmValue ?? value)
       : `idle worker ${(idleWorkerBytes / 1e6).toFixed(0)} MB`;
-  return { engine: request.engine, first, warm, peakBytes, shuffleBytes, value, notes };
+  const idle = idleWorkerBytes === undefined ? {} : { idleWorkerBytes };
+  return { engine: request.engine, first, warm, peakBytes, shuffleBytes, value, notes, ...idle };
 }
 
 async function measurePeer(

@@ -12,6 +12,8 @@ export interface Measurement {
   readonly shuffleBytes: number | null;
   readonly value: Value;
   readonly notes: string;
+  /** rss only. */
+  readonly idleWorkerBytes?: number;
 }
 
 export interface WorkloadReport {

@@ -6,6 +6,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "nod
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { formatAgainst, median } from "../../bench/against.js";
 import { inputFile } from "../../bench/data.js";
 import { seededRandom, zipf } from "../../bench/random.js";
 import { compareValues } from "../../bench/report.js";
@@ -76,5 +77,25 @@ describe("plain loops", () => {
     const { path } = inputFile(scratch, workload.input!, 0.0005);
     const value = await workload.plain!({ size: 0.0005, input: path, out: join(scratch, "out") })();
     expect(Object.values(value).every((field) => field !== 0 && !Number.isNaN(field))).toBe(true);
+  });
+});
+
+describe("against another build", () => {
+  test("the median of an even count lies between the two in the middle", () => {
+    expect(median([3])).toBe(3);
+    expect(median([9, 1, 2])).toBe(2);
+    expect(median([4, 1, 3, 100])).toBe(3.5);
+  });
+
+  test("the table shows the median of the pairs' ratios, not the ratio of medians", () => {
+    const pairs = [
+      [1, 2],
+      [4, 4],
+      [9, 3],
+    ] as const;
+    const table = formatAgainst([{ workload: "sort", master: "local[2]", pairs, differences: [] }]);
+    expect(table).toContain("1.000");
+    expect(table).toContain("0.500");
+    expect(table).toContain("3.000");
   });
 });
