@@ -1,44 +1,28 @@
-// The RDD: an immutable, lazy, partitioned collection. Here are its types and documentation; what a method does is a
-// function in operations/. Nothing but an action starts a job.
+// The RDD: an immutable, lazy, partitioned collection. Here are its transformations, their types and documentation; what a
+// method does is a function in operations/. Nothing but an action (rdd-actions.ts) starts a job.
 
-import { formatCallSite } from "../plan/function.js";
-import type { StorageLevel } from "../plan/lineage.js";
-import { invalidArgument, requireText } from "../session/arguments.js";
-import type { DriverSession } from "../session/driver-session.js";
-import type { AnyFunction } from "../session/function-capture.js";
 import type { NodeHandle } from "../session/lineage-store.js";
-import { driverOnly } from "../session/travelling.js";
-import { type Dataset, datasetNode, datasetSession, Operand } from "./operand.js";
+import { type Dataset, datasetSession } from "./operand.js";
 import { cogroup, join } from "./operations/cogroup.js";
-import { collect, first, isEmpty, take, toLocalIterator } from "./operations/collect.js";
 import { aggregateByKey, combineByKey, groupByKey, reduceByKey } from "./operations/combine.js";
-import { count, countByKey } from "./operations/count.js";
 import { distinct } from "./operations/distinct.js";
 import { coalesce, partitionBy, repartition, sortByKey } from "./operations/exchange.js";
 import { filter } from "./operations/filter.js";
 import { flatMap } from "./operations/flat-map.js";
-import { aggregate, reduce } from "./operations/fold.js";
-import { foreach, foreachPartition } from "./operations/foreach.js";
 import { keyBy } from "./operations/key-by.js";
 import { keys, values } from "./operations/keys.js";
 import { map } from "./operations/map.js";
 import { mapPartitions, mapPartitionsWithIndex } from "./operations/map-partitions.js";
 import { flatMapValues, mapValues } from "./operations/map-values.js";
-import type { ActionOptions } from "./operations/run-action.js";
-import { saveAsTextFile, type TextFileOptions } from "./operations/save-as-text-file.js";
 import { sortBy } from "./operations/sort-by.js";
-import { top } from "./operations/top.js";
 import { union } from "./operations/union.js";
 import type { Partitioning } from "./partitioner.js";
+import { type Pair, RddActions } from "./rdd-actions.js";
 
-/** A record of a pair operation. */
-export type Pair<K, V> = readonly [K, V];
+export type { Pair } from "./rdd-actions.js";
 /** What mapPartitions gets, and may give, or an async iterable or a promise of it. */
 export type PartitionResultOf<U> = Iterable<U> | AsyncIterable<U> | Promise<Iterable<U> | AsyncIterable<U>>;
 export type MaybePromiseOf<U> = U | Promise<U>;
-
-const inspectByNode: unique symbol = Symbol.for("nodejs.util.inspect.custom");
-const storageLevels: readonly StorageLevel[] = ["NONE", "MEMORY_ONLY", "MEMORY_AND_DISK", "DISK_ONLY"];
 
 /**
  * A partitioned collection of records of type T, described by how it is computed. Transformations give a new RDD at once and
@@ -52,17 +36,7 @@ const storageLevels: readonly StorageLevel[] = ["NONE", "MEMORY_ONLY", "MEMORY_A
  * for a function that uses an RDD or a Session, SESSION_STOPPED; all thrown at the call. Actions reject with JOB_FAILED (its
  * cause is the error that the user's function threw), JOB_CANCELLED, SESSION_STOPPED or MASTER_LOST.
  */
-export class RDD<T> implements Dataset {
-  readonly [datasetSession]: DriverSession;
-  readonly [datasetNode]: NodeHandle;
-  readonly [driverOnly] = "RDD";
-
-  /** Made by a Session's sources and by transformations, not by users. */
-  constructor(session: DriverSession, node: NodeHandle) {
-    this[datasetSession] = session;
-    this[datasetNode] = node;
-  }
-
+export class RDD<T> extends RddActions<T> {
   // Transformations of single records
 
   /**
@@ -76,7 +50,7 @@ export class RDD<T> implements Dataset {
   map<K, V>(fn: (record: T, signal: AbortSignal) => MaybePromiseOf<readonly [K, V]>): RDD<readonly [K, V]>;
   map<U>(fn: (record: T, signal: AbortSignal) => U): RDD<Awaited<U>>;
   map(fn: unknown): RDD<unknown> {
-    return this.#make(map(this.#at("map"), fn));
+    return this.#make(map(this.at("map"), fn));
   }
 
   /**
@@ -88,14 +62,14 @@ export class RDD<T> implements Dataset {
   ): RDD<readonly [K, V]>;
   flatMap<U>(fn: (record: T, signal: AbortSignal) => MaybePromiseOf<Iterable<U>>): RDD<U>;
   flatMap(fn: unknown): RDD<unknown> {
-    return this.#make(flatMap(this.#at("flatMap"), fn));
+    return this.#make(flatMap(this.at("flatMap"), fn));
   }
 
   /** The records for which `predicate` is true; a type guard narrows T. Keeps the partitioning. May be async. */
   filter<U extends T>(predicate: (record: T, signal: AbortSignal) => record is U): RDD<U>;
   filter(predicate: (record: T, signal: AbortSignal) => unknown): RDD<T>;
   filter(predicate: unknown): RDD<unknown> {
-    return this.#make(filter(this.#at("filter"), predicate));
+    return this.#make(filter(this.at("filter"), predicate));
   }
 
   /**
@@ -113,7 +87,7 @@ export class RDD<T> implements Dataset {
     preservesPartitioning?: boolean,
   ): RDD<U>;
   mapPartitions(fn: unknown, preservesPartitioning = false): RDD<unknown> {
-    return this.#make(mapPartitions(this.#at("mapPartitions"), fn, preservesPartitioning));
+    return this.#make(mapPartitions(this.at("mapPartitions"), fn, preservesPartitioning));
   }
 
   /** As mapPartitions; `fn` gets the partition's number (from 0) first. */
@@ -126,12 +100,12 @@ export class RDD<T> implements Dataset {
     preservesPartitioning?: boolean,
   ): RDD<U>;
   mapPartitionsWithIndex(fn: unknown, preservesPartitioning = false): RDD<unknown> {
-    return this.#make(mapPartitionsWithIndex(this.#at("mapPartitionsWithIndex"), fn, preservesPartitioning));
+    return this.#make(mapPartitionsWithIndex(this.at("mapPartitionsWithIndex"), fn, preservesPartitioning));
   }
 
   /** [fn(record), record] for each record. May be async. */
   keyBy<K>(fn: (record: T, signal: AbortSignal) => K): RDD<readonly [Awaited<K>, T]> {
-    return this.#make(keyBy(this.#at("keyBy"), fn));
+    return this.#make(keyBy(this.at("keyBy"), fn));
   }
 
   /**
@@ -139,7 +113,7 @@ export class RDD<T> implements Dataset {
    * exchange. Different types give their union type.
    */
   union<U = T>(...others: readonly RDD<U>[]): RDD<T | U> {
-    return this.#make(union(this.#at("union"), others));
+    return this.#make(union(this.at("union"), others));
   }
 
   /**
@@ -149,14 +123,14 @@ export class RDD<T> implements Dataset {
    * @param partitions default: as many as this RDD has
    */
   distinct(partitions?: number): RDD<T> {
-    return this.#make(distinct(this.#at("distinct"), partitions));
+    return this.#make(distinct(this.at("distinct"), partitions));
   }
 
   // Transformations of pairs
 
   /** `fn` of each value, keys and partitioning kept. May be async. */
   mapValues<K, V, U>(this: RDD<Pair<K, V>>, fn: (value: V, signal: AbortSignal) => U): RDD<readonly [K, Awaited<U>]> {
-    return this.#make(mapValues(this.#at("mapValues"), fn));
+    return this.#make(mapValues(this.at("mapValues"), fn));
   }
 
   /** Any number of values for each value, each with its key. Keeps the partitioning. May be async. */
@@ -164,17 +138,17 @@ export class RDD<T> implements Dataset {
     this: RDD<Pair<K, V>>,
     fn: (value: V, signal: AbortSignal) => MaybePromiseOf<Iterable<U>>,
   ): RDD<readonly [K, U]> {
-    return this.#make(flatMapValues(this.#at("flatMapValues"), fn));
+    return this.#make(flatMapValues(this.at("flatMapValues"), fn));
   }
 
   /** The key of each pair. */
   keys<K, V>(this: RDD<Pair<K, V>>): RDD<K> {
-    return this.#make(keys(this.#at("keys")));
+    return this.#make(keys(this.at("keys")));
   }
 
   /** The value of each pair. */
   values<K, V>(this: RDD<Pair<K, V>>): RDD<V> {
-    return this.#make(values(this.#at("values")));
+    return this.#make(values(this.at("values")));
   }
 
   /**
@@ -192,7 +166,7 @@ export class RDD<T> implements Dataset {
     fn: (left: V, right: V) => V,
     partitions?: Partitioning<K>,
   ): RDD<readonly [K, V]> {
-    return this.#make(reduceByKey(this.#at("reduceByKey"), fn, partitions));
+    return this.#make(reduceByKey(this.at("reduceByKey"), fn, partitions));
   }
 
   /** As aggregateByKey with one function for both: Spark's foldByKey. `zero` is copied for each key. */
@@ -202,7 +176,7 @@ export class RDD<T> implements Dataset {
     fn: (left: V, right: V) => V,
     partitions?: Partitioning<K>,
   ): RDD<readonly [K, V]> {
-    return this.#make(aggregateByKey(this.#at("foldByKey"), zero, fn, fn, partitions));
+    return this.#make(aggregateByKey(this.at("foldByKey"), zero, fn, fn, partitions));
   }
 
   /**
@@ -216,7 +190,7 @@ export class RDD<T> implements Dataset {
     comb: (left: U, right: U) => U,
     partitions?: Partitioning<K>,
   ): RDD<readonly [K, U]> {
-    return this.#make(aggregateByKey(this.#at("aggregateByKey"), zero, seq, comb, partitions));
+    return this.#make(aggregateByKey(this.at("aggregateByKey"), zero, seq, comb, partitions));
   }
 
   /**
@@ -234,7 +208,7 @@ export class RDD<T> implements Dataset {
     mapSideCombine = true,
   ): RDD<readonly [K, C]> {
     return this.#make(
-      combineByKey(this.#at("combineByKey"), create, mergeValue, mergeCombiners, partitions, mapSideCombine),
+      combineByKey(this.at("combineByKey"), create, mergeValue, mergeCombiners, partitions, mapSideCombine),
     );
   }
 
@@ -243,7 +217,7 @@ export class RDD<T> implements Dataset {
    * function that gets it runs; where it leaves the task it becomes an array. reduceByKey and aggregateByKey move less data.
    */
   groupByKey<K, V>(this: RDD<Pair<K, V>>, partitions?: Partitioning<K>): RDD<readonly [K, Iterable<V>]> {
-    return this.#make(groupByKey(this.#at("groupByKey"), partitions));
+    return this.#make(groupByKey(this.at("groupByKey"), partitions));
   }
 
   /** One pair for each key of either RDD, with the values of each. An RDD that is partitioned so already is not moved. */
@@ -263,7 +237,7 @@ export class RDD<T> implements Dataset {
     partitions?: Partitioning<K>,
   ): RDD<readonly [K, readonly [Iterable<V>, Iterable<W1>, Iterable<W2>, Iterable<W3>]]>;
   cogroup(others: Dataset | readonly Dataset[], partitions?: Partitioning<never>): RDD<never> {
-    const at = this.#at("cogroup");
+    const at = this.at("cogroup");
     return this.#make(
       cogroup(at, Array.isArray(others) ? (others as readonly Dataset[]) : [others as Dataset], partitions),
     );
@@ -275,7 +249,7 @@ export class RDD<T> implements Dataset {
     other: RDD<Pair<K, W>>,
     partitions?: Partitioning<K>,
   ): RDD<readonly [K, readonly [V, W]]> {
-    return this.#make(join(this.#at("join"), other, partitions));
+    return this.#make(join(this.at("join"), other, partitions));
   }
 
   // Order and partitions
@@ -286,190 +260,28 @@ export class RDD<T> implements Dataset {
    * starts no job by itself: the ranges are sampled by the action's own job.
    */
   sortByKey<K, V>(this: RDD<Pair<K, V>>, ascending = true, partitions?: number): RDD<readonly [K, V]> {
-    return this.#make(sortByKey(this.#at("sortByKey"), ascending, partitions));
+    return this.#make(sortByKey(this.at("sortByKey"), ascending, partitions));
   }
 
   /** Records in the order of fn(record), which is synchronous; else as sortByKey. */
   sortBy(fn: (record: T) => unknown, ascending = true, partitions?: number): RDD<T> {
-    return this.#make(sortBy(this.#at("sortBy"), fn, ascending, partitions));
+    return this.#make(sortBy(this.at("sortBy"), fn, ascending, partitions));
   }
 
   /** Moves each pair to the partition that its key's hash, or `by(key, partitions)`, says. Later operations on keys with the same partitioning need no shuffle. */
   partitionBy<K, V>(this: RDD<Pair<K, V>>, partitions: Partitioning<K>): RDD<readonly [K, V]> {
-    return this.#make(partitionBy(this.#at("partitionBy"), partitions));
+    return this.#make(partitionBy(this.at("partitionBy"), partitions));
   }
 
   /** Deals the records out evenly over `partitions` partitions, by a shuffle. */
   repartition(partitions: number): RDD<T> {
-    return this.#make(repartition(this.#at("repartition"), partitions));
+    return this.#make(repartition(this.at("repartition"), partitions));
   }
 
   /** Joins neighbouring partitions until at most `partitions` are left; nothing moves. `shuffle` true is repartition. */
   coalesce(partitions: number, shuffle = false): RDD<T> {
-    const at = this.#at("coalesce");
+    const at = this.at("coalesce");
     return this.#make(shuffle ? repartition(at, partitions) : coalesce(at, partitions));
-  }
-
-  // Caching and names
-
-  /**
-   * Keeps the computed partitions on the workers when an action first computes them. Gives this same RDD. The level may be
-   * changed at any time (in Spark it may not).
-   *
-   * @param level default "MEMORY_ONLY": what finds no room is computed again; "MEMORY_AND_DISK" puts it on disk
-   */
-  persist(level: Exclude<StorageLevel, "NONE"> = "MEMORY_ONLY"): this {
-    if (!storageLevels.includes(level) || (level as StorageLevel) === "NONE") {
-      throw invalidArgument("persist", "level", '"MEMORY_ONLY", "MEMORY_AND_DISK" or "DISK_ONLY"', level);
-    }
-    this.#at("persist");
-    this[datasetSession].persist(this[datasetNode], level);
-    return this;
-  }
-
-  /** persist("MEMORY_ONLY"). */
-  cache(): this {
-    return this.persist();
-  }
-
-  /** Drops the cached partitions. Gives this same RDD. */
-  unpersist(): this {
-    this[datasetSession].persist(this[datasetNode], "NONE");
-    return this;
-  }
-
-  get storageLevel(): StorageLevel {
-    return this[datasetNode].storage;
-  }
-
-  /** A name for messages. Gives this same RDD. */
-  setName(name: string): this {
-    this[datasetNode].name = requireText("setName", "name", name);
-    return this;
-  }
-
-  get name(): string | null {
-    return this[datasetNode].name;
-  }
-
-  /** The number of partitions that actions will have, resolved by the master: it looks at files but starts no job. */
-  numPartitions(): Promise<number> {
-    return this[datasetSession].countPartitions(this[datasetNode]);
-  }
-
-  // Actions
-
-  /** All records, partition after partition. RESULT_TOO_LARGE above driver.maxResultSize (see toLocalIterator). */
-  collect(options?: ActionOptions): Promise<T[]> {
-    return collect(this.#at("collect"), options) as Promise<T[]>;
-  }
-
-  /** The first n records: looks at one partition, then at four times as many each round until it has them. One job. */
-  take(n: number, options?: ActionOptions): Promise<T[]> {
-    return take(this.#at("take"), n, options) as Promise<T[]>;
-  }
-
-  /** The first record. EMPTY_COLLECTION when there is none. */
-  first(options?: ActionOptions): Promise<T> {
-    return first(this.#at("first"), options) as Promise<T>;
-  }
-
-  /** True when there is no record. */
-  isEmpty(options?: ActionOptions): Promise<boolean> {
-    return isEmpty(this.#at("isEmpty"), options);
-  }
-
-  /**
-   * The n greatest records, greatest first, by `by(record)` or by the record itself in the order of keys. Of equal ones
-   * the earlier stays.
-   *
-   * ```ts
-   * await counts.top(10, ([, n]) => n);
-   * ```
-   */
-  top(n: number, by?: (record: T) => unknown, options?: ActionOptions): Promise<T[]> {
-    return top(this.#at("top"), n, by, "greatest", options) as Promise<T[]>;
-  }
-
-  /** The n least records, least first; else as `top`. */
-  takeOrdered(n: number, by?: (record: T) => unknown, options?: ActionOptions): Promise<T[]> {
-    return top(this.#at("takeOrdered"), n, by, "least", options) as Promise<T[]>;
-  }
-
-  /** How many records there are. */
-  count(options?: ActionOptions): Promise<number> {
-    return count(this.#at("count"), options);
-  }
-
-  /** How many pairs each key has, keys equal by content, as a Map in the driver. */
-  countByKey<K, V>(this: RDD<Pair<K, V>>, options?: ActionOptions): Promise<Map<K, number>> {
-    return countByKey(this.#at("countByKey"), options) as Promise<Map<K, number>>;
-  }
-
-  /** The records folded two by two, in order, with an associative, synchronous function. EMPTY_COLLECTION on no record. */
-  reduce(fn: (left: T, right: T) => T, options?: ActionOptions): Promise<T> {
-    return reduce(this.#at("reduce"), fn, options) as Promise<T>;
-  }
-
-  /** As reduce, starting from a copy of `zero` in every partition and once more in the driver, as in Spark. */
-  fold(zero: T, fn: (left: T, right: T) => T, options?: ActionOptions): Promise<T> {
-    return aggregate(this.#at("fold"), zero, fn, fn, options) as Promise<T>;
-  }
-
-  /** Each partition's records added to a copy of `zero` with `seq`; the totals put together in the driver, in partition order, with `comb`. */
-  aggregate<U>(
-    zero: U,
-    seq: (total: U, record: T) => U,
-    comb: (left: U, right: U) => U,
-    options?: ActionOptions,
-  ): Promise<U> {
-    return aggregate(this.#at("aggregate"), zero, seq, comb, options) as Promise<U>;
-  }
-
-  /** Calls `fn` with each record, in tasks, for its effects. May be async. */
-  foreach(fn: (record: T, signal: AbortSignal) => unknown, options?: ActionOptions): Promise<void> {
-    return foreach(this.#at("foreach"), fn, options);
-  }
-
-  /** Calls `fn` once a partition with its records. May be async. */
-  foreachPartition(fn: (records: Iterable<T>, signal: AbortSignal) => unknown, options?: ActionOptions): Promise<void> {
-    return foreachPartition(this.#at("foreachPartition"), fn, options);
-  }
-
-  /**
-   * All records in order, in bounded memory: at most one batch of records and 4 MiB of bytes are here at a time. The job starts with
-   * the first record that is asked for; leaving the loop cancels it. Unlike Spark's it is one job for all partitions.
-   *
-   * ```ts
-   * for await (const record of rdd.toLocalIterator()) console.log(record);
-   * ```
-   */
-  toLocalIterator(options?: ActionOptions): AsyncGenerator<T, void, void> {
-    return toLocalIterator(this.#at("toLocalIterator"), options) as AsyncGenerator<T, void, void>;
-  }
-
-  /**
-   * One file a partition (part-00000, ...) under `path`, then _SUCCESS; one line a record: String(record), a pair as key, tab,
-   * value. OUTPUT_EXISTS when the path is there already. A relative path is taken from the working directory.
-   */
-  saveAsTextFile(path: string, options?: TextFileOptions): Promise<void> {
-    return saveAsTextFile(this.#at("saveAsTextFile"), path, options);
-  }
-
-  /** `RDD 3, map at counts.ts:9:4`, with its name if it has one. */
-  toString(): string {
-    const { node, name } = this[datasetNode];
-    return `RDD ${node.id}${name === null ? "" : ` "${name}"`}, ${formatCallSite(node.callSite)}`;
-  }
-
-  [inspectByNode](): string {
-    return this.toString();
-  }
-
-  /** This RDD at a call of the public method `method`, which is on the stack. */
-  #at(method: keyof RDD<T> & string): Operand {
-    const entry = RDD.prototype[method as "collect"] as AnyFunction;
-    return new Operand(this[datasetSession], this[datasetNode], method, entry);
   }
 
   // The methods' own types say what the records are; a node does not know.

@@ -1,0 +1,113 @@
+// The actions of an RDD: each submits one job and gives a promise of what its partitions' answers come to. What a method does
+// is a function in operations/.
+
+import { collect, first, isEmpty, take, toLocalIterator } from "./operations/collect.js";
+import { count, countByKey } from "./operations/count.js";
+import { aggregate, reduce } from "./operations/fold.js";
+import { foreach, foreachPartition } from "./operations/foreach.js";
+import type { ActionOptions } from "./operations/run-action.js";
+import { saveAsTextFile, type TextFileOptions } from "./operations/save-as-text-file.js";
+import { top } from "./operations/top.js";
+import { RddBase } from "./rdd-base.js";
+
+/** A record of a pair operation. */
+export type Pair<K, V> = readonly [K, V];
+
+export class RddActions<T> extends RddBase {
+  /** All records, partition after partition. RESULT_TOO_LARGE above driver.maxResultSize (see toLocalIterator). */
+  collect(options?: ActionOptions): Promise<T[]> {
+    return collect(this.at("collect"), options) as Promise<T[]>;
+  }
+
+  /** The first n records: looks at one partition, then at four times as many each round until it has them. One job. */
+  take(n: number, options?: ActionOptions): Promise<T[]> {
+    return take(this.at("take"), n, options) as Promise<T[]>;
+  }
+
+  /** The first record. EMPTY_COLLECTION when there is none. */
+  first(options?: ActionOptions): Promise<T> {
+    return first(this.at("first"), options) as Promise<T>;
+  }
+
+  /** True when there is no record. */
+  isEmpty(options?: ActionOptions): Promise<boolean> {
+    return isEmpty(this.at("isEmpty"), options);
+  }
+
+  /**
+   * The n greatest records, greatest first, by `by(record)` or by the record itself in the order of keys. Of equal ones
+   * the earlier stays.
+   *
+   * ```ts
+   * await counts.top(10, ([, n]) => n);
+   * ```
+   */
+  top(n: number, by?: (record: T) => unknown, options?: ActionOptions): Promise<T[]> {
+    return top(this.at("top"), n, by, "greatest", options) as Promise<T[]>;
+  }
+
+  /** The n least records, least first; else as `top`. */
+  takeOrdered(n: number, by?: (record: T) => unknown, options?: ActionOptions): Promise<T[]> {
+    return top(this.at("takeOrdered"), n, by, "least", options) as Promise<T[]>;
+  }
+
+  /** How many records there are. */
+  count(options?: ActionOptions): Promise<number> {
+    return count(this.at("count"), options);
+  }
+
+  /** How many pairs each key has, keys equal by content, as a Map in the driver. */
+  countByKey<K, V>(this: RddActions<Pair<K, V>>, options?: ActionOptions): Promise<Map<K, number>> {
+    return countByKey(this.at("countByKey"), options) as Promise<Map<K, number>>;
+  }
+
+  /** The records folded two by two, in order, with an associative, synchronous function. EMPTY_COLLECTION on no record. */
+  reduce(fn: (left: T, right: T) => T, options?: ActionOptions): Promise<T> {
+    return reduce(this.at("reduce"), fn, options) as Promise<T>;
+  }
+
+  /** As reduce, starting from a copy of `zero` in every partition and once more in the driver, as in Spark. */
+  fold(zero: T, fn: (left: T, right: T) => T, options?: ActionOptions): Promise<T> {
+    return aggregate(this.at("fold"), zero, fn, fn, options) as Promise<T>;
+  }
+
+  /** Each partition's records added to a copy of `zero` with `seq`; the totals put together in the driver, in partition order, with `comb`. */
+  aggregate<U>(
+    zero: U,
+    seq: (total: U, record: T) => U,
+    comb: (left: U, right: U) => U,
+    options?: ActionOptions,
+  ): Promise<U> {
+    return aggregate(this.at("aggregate"), zero, seq, comb, options) as Promise<U>;
+  }
+
+  /** Calls `fn` with each record, in tasks, for its effects. May be async. */
+  foreach(fn: (record: T, signal: AbortSignal) => unknown, options?: ActionOptions): Promise<void> {
+    return foreach(this.at("foreach"), fn, options);
+  }
+
+  /** Calls `fn` once a partition with its records. May be async. */
+  foreachPartition(fn: (records: Iterable<T>, signal: AbortSignal) => unknown, options?: ActionOptions): Promise<void> {
+    return foreachPartition(this.at("foreachPartition"), fn, options);
+  }
+
+  /**
+   * All records in order, in bounded memory: at most one batch of records and 4 MiB of bytes are here at a time. The job starts with
+   * the first record that is asked for; leaving the loop cancels it. Unlike Spark's it is one job for all partitions.
+   *
+   * ```ts
+   * for await (const record of rdd.toLocalIterator()) console.log(record);
+   * ```
+   */
+  toLocalIterator(options?: ActionOptions): AsyncGenerator<T, void, void> {
+    return toLocalIterator(this.at("toLocalIterator"), options) as AsyncGenerator<T, void, void>;
+  }
+
+  /**
+   * One file a partition (part-00000, ...) under `path`, then _SUCCESS; one line a record: String(record), a pair as key, tab,
+   * value. OUTPUT_EXISTS when the path is there already. A relative path is taken from the working directory.
+   */
+  saveAsTextFile(path: string, options?: TextFileOptions): Promise<void> {
+    return saveAsTextFile(this.at("saveAsTextFile"), path, options);
+  }
+}
