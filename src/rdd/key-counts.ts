@@ -14,10 +14,17 @@ export class KeyCounts {
 
   add(key: unknown, count: number): void {
     const entry = this.#find(key);
-    if (entry !== undefined) {
-      entry.count += count;
-      return;
-    }
+    if (entry !== undefined) entry.count += count;
+    else this.#insert(key, count);
+  }
+
+  set(key: unknown, count: number): void {
+    const entry = this.#find(key);
+    if (entry !== undefined) entry.count = count;
+    else this.#insert(key, count);
+  }
+
+  #insert(key: unknown, count: number): void {
     const made = { key, count };
     this.#counts.set(key, made);
     if (!isObject(key)) return;

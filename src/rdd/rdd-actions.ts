@@ -1,14 +1,19 @@
 // The actions of an RDD: each submits one job and gives a promise of what its partitions' answers come to. What a method does
 // is a function in operations/.
 
+import { countApproxDistinct } from "./operations/approx-distinct.js";
 import { collect, first, isEmpty, take, toLocalIterator } from "./operations/collect.js";
 import { count, countByKey } from "./operations/count.js";
 import { aggregate, reduce } from "./operations/fold.js";
 import { foreach, foreachPartition } from "./operations/foreach.js";
+import { collectAsMap, countByValue, lookup, takeSample } from "./operations/lookups.js";
 import type { ActionOptions } from "./operations/run-action.js";
 import { saveAsTextFile, type TextFileOptions } from "./operations/save-as-text-file.js";
+import { extreme, type Histogram, histogram, stats } from "./operations/statistics.js";
 import { top } from "./operations/top.js";
+import { treeAggregate, treeReduce } from "./operations/tree.js";
 import { RddBase } from "./rdd-base.js";
+import type { StatCounter } from "./statistics.js";
 
 /** A record of a pair operation. */
 export type Pair<K, V> = readonly [K, V];
@@ -79,6 +84,118 @@ export class RddActions<T> extends RddBase {
     options?: ActionOptions,
   ): Promise<U> {
     return aggregate(this.at("aggregate"), zero, seq, comb, options) as Promise<U>;
+  }
+
+  /** How often each record occurs, records equal by content, as a Map in the driver. */
+  countByValue(options?: ActionOptions): Promise<Map<T, number>> {
+    return countByValue(this.at("countByValue"), options) as Promise<Map<T, number>>;
+  }
+
+  /**
+   * About how many different records there are, by HyperLogLog: memory is a few kilobytes a task whatever the count.
+   *
+   * @param relativeSD standard deviation of the error as a share of the count, from 0.0041 to 0.3. Default 0.05
+   */
+  countApproxDistinct(relativeSD?: number, options?: ActionOptions): Promise<number> {
+    return countApproxDistinct(this.at("countApproxDistinct"), relativeSD, options);
+  }
+
+  /** All pairs as a Map, keys equal by content; of several values of a key the last one stays. */
+  collectAsMap<K, V>(this: RddActions<Pair<K, V>>, options?: ActionOptions): Promise<Map<K, V>> {
+    return collectAsMap(this.at("collectAsMap"), options) as Promise<Map<K, V>>;
+  }
+
+  /** The values of a key, in order; none when it does not occur. */
+  lookup<K, V>(this: RddActions<Pair<K, V>>, key: K, options?: ActionOptions): Promise<V[]> {
+    return lookup(this.at("lookup"), key, options) as Promise<V[]>;
+  }
+
+  /**
+   * `n` records drawn at random, in random order; without replacement at most as many as there are. Runs a count first.
+   *
+   * @param seed an integer; default: by the RDD's place in the program, so that a run repeats
+   */
+  takeSample(withReplacement: boolean, n: number, seed?: number, options?: ActionOptions): Promise<T[]> {
+    return takeSample(this.at("takeSample"), withReplacement, n, seed, options) as Promise<T[]>;
+  }
+
+  /** As reduce, but partial results are put together in tasks, in `depth` levels, before the driver folds the last few. */
+  treeReduce(fn: (left: T, right: T) => T, depth = 2, options?: ActionOptions): Promise<T> {
+    return treeReduce(this.at("treeReduce"), fn, depth, options) as Promise<T>;
+  }
+
+  /** As aggregate, but totals are put together in tasks, in `depth` levels, before the driver folds the last few. */
+  treeAggregate<U>(
+    zero: U,
+    seq: (total: U, record: T) => U,
+    comb: (left: U, right: U) => U,
+    depth = 2,
+    options?: ActionOptions,
+  ): Promise<U> {
+    return treeAggregate(this.at("treeAggregate"), zero, seq, comb, depth, options) as Promise<U>;
+  }
+
+  /** The greatest record in the order of keys. EMPTY_COLLECTION when there is none. */
+  max(options?: ActionOptions): Promise<T> {
+    return extreme(this.at("max"), "greatest", options) as Promise<T>;
+  }
+
+  /** The least record in the order of keys. EMPTY_COLLECTION when there is none. */
+  min(options?: ActionOptions): Promise<T> {
+    return extreme(this.at("min"), "least", options) as Promise<T>;
+  }
+
+  // Actions on numbers
+
+  /** Count, mean, variance, least, greatest and sum in one job. */
+  stats(this: RddActions<number>, options?: ActionOptions): Promise<StatCounter> {
+    return stats(this.at("stats"), options);
+  }
+
+  /** The sum, compensated for rounding. 0 of no numbers. */
+  async sum(this: RddActions<number>, options?: ActionOptions): Promise<number> {
+    return (await stats(this.at("sum"), options)).sum;
+  }
+
+  /** NaN of no numbers. */
+  async mean(this: RddActions<number>, options?: ActionOptions): Promise<number> {
+    return (await stats(this.at("mean"), options)).mean;
+  }
+
+  /** Population variance. NaN of no numbers. */
+  async variance(this: RddActions<number>, options?: ActionOptions): Promise<number> {
+    return (await stats(this.at("variance"), options)).variance;
+  }
+
+  /** Population standard deviation. NaN of no numbers. */
+  async stdev(this: RddActions<number>, options?: ActionOptions): Promise<number> {
+    return (await stats(this.at("stdev"), options)).stdev;
+  }
+
+  /** Variance divided by the count less one. NaN below two numbers. */
+  async sampleVariance(this: RddActions<number>, options?: ActionOptions): Promise<number> {
+    return (await stats(this.at("sampleVariance"), options)).sampleVariance;
+  }
+
+  /** Standard deviation of a sample. NaN below two numbers. */
+  async sampleStdev(this: RddActions<number>, options?: ActionOptions): Promise<number> {
+    return (await stats(this.at("sampleStdev"), options)).sampleStdev;
+  }
+
+  /**
+   * Counts by bucket. `buckets` is a number of equal widths between the least and the greatest number (one job more), or
+   * ascending edges; the last bucket holds its upper edge too. What lies outside, and NaN, is not counted.
+   *
+   * ```ts
+   * const { buckets, counts } = await ages.histogram([0, 18, 65, 120]);
+   * ```
+   */
+  histogram(
+    this: RddActions<number>,
+    buckets: number | readonly number[],
+    options?: ActionOptions,
+  ): Promise<Histogram> {
+    return histogram(this.at("histogram"), buckets, options);
   }
 
   /** Calls `fn` with each record, in tasks, for its effects. May be async. */

@@ -6,14 +6,23 @@ import { type Dataset, datasetSession } from "./operand.js";
 import { cogroup, join } from "./operations/cogroup.js";
 import { aggregateByKey, combineByKey, groupByKey, reduceByKey } from "./operations/combine.js";
 import { distinct } from "./operations/distinct.js";
-import { coalesce, partitionBy, repartition, sortByKey } from "./operations/exchange.js";
+import {
+  coalesce,
+  partitionBy,
+  repartition,
+  repartitionAndSortWithinPartitions,
+  sortByKey,
+} from "./operations/exchange.js";
 import { filter } from "./operations/filter.js";
 import { flatMap } from "./operations/flat-map.js";
+import { glom } from "./operations/glom.js";
+import { groupBy, intersection, outerJoin, subtract, subtractByKey } from "./operations/groups.js";
 import { keyBy } from "./operations/key-by.js";
 import { keys, values } from "./operations/keys.js";
 import { map } from "./operations/map.js";
 import { mapPartitions, mapPartitionsWithIndex } from "./operations/map-partitions.js";
 import { flatMapValues, mapValues } from "./operations/map-values.js";
+import { randomSplit, sample, sampleByKey } from "./operations/sampling.js";
 import { sortBy } from "./operations/sort-by.js";
 import { union } from "./operations/union.js";
 import type { Partitioning } from "./partitioner.js";
@@ -124,6 +133,41 @@ export class RDD<T> extends RddActions<T> {
    */
   distinct(partitions?: number): RDD<T> {
     return this.#make(distinct(this.at("distinct"), partitions));
+  }
+
+  /** One array a partition, of all its records. */
+  glom(): RDD<T[]> {
+    return this.#make(glom(this.at("glom")));
+  }
+
+  /** Each record that both RDDs have, once. */
+  intersection(other: RDD<T>, partitions?: number): RDD<T> {
+    return this.#make(intersection(this.at("intersection"), other, partitions));
+  }
+
+  /** The records that `other` does not have; duplicates stay. */
+  subtract(other: RDD<T>, partitions?: number): RDD<T> {
+    return this.#make(subtract(this.at("subtract"), other, partitions));
+  }
+
+  /** One pair for each value of fn(record), with the records that gave it. `fn` is synchronous. */
+  groupBy<K>(fn: (record: T) => K, partitions?: Partitioning<K>): RDD<readonly [K, Iterable<T>]> {
+    return this.#make(groupBy(this.at("groupBy"), fn, partitions));
+  }
+
+  /**
+   * Each record with chance `fraction`; with replacement, copies whose number is Poisson's with that mean. Which records come
+   * depends on the seed alone, not on the master or on retries.
+   *
+   * @param seed an integer; default: by the RDD's place in the program, so that a run repeats
+   */
+  sample(withReplacement: boolean, fraction: number, seed?: number): RDD<T> {
+    return this.#make(sample(this.at("sample"), withReplacement, fraction, seed));
+  }
+
+  /** One RDD a weight; every record is in exactly one of them. Weights are divided by their sum. Seed as in `sample`. */
+  randomSplit(weights: readonly number[], seed?: number): RDD<T>[] {
+    return randomSplit(this.at("randomSplit"), weights, seed).map((node) => this.#make(node));
   }
 
   // Transformations of pairs
@@ -252,6 +296,52 @@ export class RDD<T> extends RddActions<T> {
     return this.#make(join(this.at("join"), other, partitions));
   }
 
+  /** As join, and every pair of this RDD without a partner once, with undefined in its place. */
+  leftOuterJoin<K, V, W>(
+    this: RDD<Pair<K, V>>,
+    other: RDD<Pair<K, W>>,
+    partitions?: Partitioning<K>,
+  ): RDD<readonly [K, readonly [V, W | undefined]]> {
+    return this.#make(outerJoin(this.at("leftOuterJoin"), other, "left", partitions));
+  }
+
+  /** As join, and every pair of the other RDD without a partner once, with undefined in its place. */
+  rightOuterJoin<K, V, W>(
+    this: RDD<Pair<K, V>>,
+    other: RDD<Pair<K, W>>,
+    partitions?: Partitioning<K>,
+  ): RDD<readonly [K, readonly [V | undefined, W]]> {
+    return this.#make(outerJoin(this.at("rightOuterJoin"), other, "right", partitions));
+  }
+
+  /** As join, and every pair of either RDD without a partner once, with undefined in its place. */
+  fullOuterJoin<K, V, W>(
+    this: RDD<Pair<K, V>>,
+    other: RDD<Pair<K, W>>,
+    partitions?: Partitioning<K>,
+  ): RDD<readonly [K, readonly [V | undefined, W | undefined]]> {
+    return this.#make(outerJoin(this.at("fullOuterJoin"), other, "full", partitions));
+  }
+
+  /** The pairs whose key the other RDD does not have; duplicates stay. */
+  subtractByKey<K, V, W>(
+    this: RDD<Pair<K, V>>,
+    other: RDD<Pair<K, W>>,
+    partitions?: Partitioning<K>,
+  ): RDD<readonly [K, V]> {
+    return this.#make(subtractByKey(this.at("subtractByKey"), other, partitions));
+  }
+
+  /** As `sample`, with a fraction of its own for each key: a Map, or an object for text keys. A key without one gives nothing. */
+  sampleByKey<K, V>(
+    this: RDD<Pair<K, V>>,
+    withReplacement: boolean,
+    fractions: ReadonlyMap<K, number> | Readonly<Record<string, number>>,
+    seed?: number,
+  ): RDD<readonly [K, V]> {
+    return this.#make(sampleByKey(this.at("sampleByKey"), withReplacement, fractions, seed));
+  }
+
   // Order and partitions
 
   /**
@@ -271,6 +361,16 @@ export class RDD<T> extends RddActions<T> {
   /** Moves each pair to the partition that its key's hash, or `by(key, partitions)`, says. Later operations on keys with the same partitioning need no shuffle. */
   partitionBy<K, V>(this: RDD<Pair<K, V>>, partitions: Partitioning<K>): RDD<readonly [K, V]> {
     return this.#make(partitionBy(this.at("partitionBy"), partitions));
+  }
+
+  /** partitionBy, and the pairs of each partition in the order of their keys: one shuffle for both. */
+  repartitionAndSortWithinPartitions<K, V>(
+    this: RDD<Pair<K, V>>,
+    partitions: Partitioning<K>,
+    ascending = true,
+  ): RDD<readonly [K, V]> {
+    const at = this.at("repartitionAndSortWithinPartitions");
+    return this.#make(repartitionAndSortWithinPartitions(at, partitions, ascending));
   }
 
   /** Deals the records out evenly over `partitions` partitions, by a shuffle. */

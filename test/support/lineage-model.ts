@@ -69,6 +69,11 @@ export class LineageModel {
       case "exchange": {
         const parent = await this.evaluate(node.parent);
         if (node.sort === null) return this.#place(parent, node.partitioner, node.pairs);
+        if (node.partitioner.kind !== "range") {
+          const sign = node.sort === "ascending" ? 1 : -1;
+          const placed = this.#place(parent, node.partitioner, true) as KeyValue[][];
+          return placed.map((records) => [...records].sort((a, b) => sign * compareKeys(a[0], b[0])));
+        }
         return sorted(
           parent as KeyValue[][],
           node.partitioner.partitions ?? parent.length,

@@ -164,6 +164,33 @@ export const transformations: readonly OperationCase[] = [
       .sortBy(([key, v]) => [v.length, key], false)
       .collect(),
   ),
+  define("glom", (s, i) => left(s, i).glom().collect()),
+  define("groupBy", (s, i) =>
+    layout(
+      left(s, i)
+        .groupBy(([, v]) => v.length, i.out)
+        .mapValues((all) => [...all]),
+    ),
+  ),
+  define("intersection", (s, i) => layout(left(s, i).keys().intersection(right(s, i).keys(), i.out))),
+  define("subtract", (s, i) => layout(left(s, i).keys().subtract(right(s, i).keys(), i.out))),
+  define("subtractByKey", (s, i) => layout(left(s, i).subtractByKey(right(s, i), i.out))),
+  define("leftOuterJoin", (s, i) => layout(left(s, i).leftOuterJoin(right(s, i), i.out))),
+  define("rightOuterJoin", (s, i) => layout(left(s, i).rightOuterJoin(right(s, i), i.out))),
+  define("fullOuterJoin", (s, i) => layout(left(s, i).fullOuterJoin(right(s, i), i.out))),
+  define("sample", (s, i) => layout(left(s, i).sample(false, 0.4, i.n))),
+  define("sample with replacement", (s, i) => layout(left(s, i).sample(true, 1.5, i.n))),
+  define("randomSplit", async (s, i) =>
+    Promise.all(
+      left(s, i)
+        .randomSplit([1, 2, 1], i.n)
+        .map((part) => layout(part)),
+    ),
+  ),
+  define("sampleByKey", (s, i) => layout(left(s, i).sampleByKey(false, { a: 0.5, b: 1 }, i.n))),
+  define("repartitionAndSortWithinPartitions", (s, i) =>
+    layout(left(s, i).repartitionAndSortWithinPartitions(i.out, i.n % 2 === 0)),
+  ),
   define("partitionBy", (s, i) => layout(left(s, i).partitionBy(i.out))),
   define("partitionBy a function", (s, i) => {
     const { n } = i;
@@ -226,6 +253,34 @@ export const actions: readonly OperationCase[] = [
   define("top of records", (s, i) => left(s, i).keys().top(i.n)),
   define("takeOrdered", (s, i) => left(s, i).takeOrdered(i.n, ([key]) => key)),
   define("countByKey", async (s, i) => [...(await left(s, i).countByKey())]),
+  define("countByValue", async (s, i) => [...(await left(s, i).keys().countByValue())]),
+  define("collectAsMap", async (s, i) => [...(await left(s, i).collectAsMap())]),
+  define("lookup", (s, i) => left(s, i).lookup(i.left[0]?.[0] ?? "nobody")),
+  define("takeSample", (s, i) => left(s, i).takeSample(false, i.n, i.n)),
+  define("takeSample with replacement", (s, i) => left(s, i).takeSample(true, i.n, i.n)),
+  define("countApproxDistinct", (s, i) => left(s, i).keys().countApproxDistinct(0.1)),
+  define("treeReduce", (s, i) => outcome(left(s, i).values().repartition(9).treeReduce(concat, 3))),
+  define("treeAggregate", (s, i) =>
+    left(s, i)
+      .repartition(9)
+      .treeAggregate(
+        [] as string[],
+        (list, [, v]) => append(list, v),
+        (a, b) => [...a, ...b],
+      ),
+  ),
+  define("max and min", async (s, i) => [
+    await outcome(left(s, i).values().max()),
+    await outcome(left(s, i).values().min()),
+  ]),
+  define("stats", async (s, i) => {
+    const lengths = left(s, i).map<number>(([, v]) => v.length + 0.1);
+    return [{ ...(await lengths.stats()) }, await lengths.sum(), await lengths.sampleStdev()];
+  }),
+  define("histogram", async (s, i) => {
+    const lengths = left(s, i).map<number>(([, v]) => v.length);
+    return [await lengths.histogram([0, 1, 3, 9]), await outcome(lengths.histogram(3))];
+  }),
   define("reduce", (s, i) => outcome(left(s, i).values().reduce(concat))),
   define("fold", (s, i) => left(s, i).values().fold("", concat)),
   define("aggregate", (s, i) =>

@@ -11,6 +11,17 @@ export function partitionBy<K>(at: Operand, partitions: Partitioning<K>): NodeHa
   return at.add({ kind: "exchange", parent: at.node.node.id, partitioner, sort: null, pairs: true }, [at.node]);
 }
 
+export function repartitionAndSortWithinPartitions<K>(
+  at: Operand,
+  partitions: Partitioning<K>,
+  ascending: boolean,
+): NodeHandle {
+  if (typeof partitions !== "object") requirePartitions(at.method, "partitions", partitions);
+  const partitioner = partitionerSpec(at, partitions);
+  const sort = ascending ? "ascending" : "descending";
+  return at.add({ kind: "exchange", parent: at.node.node.id, partitioner, sort, pairs: true }, [at.node]);
+}
+
 export function repartition(at: Operand, partitions: unknown): NodeHandle {
   const count = requirePartitions(at.method, "partitions", partitions);
   return at.add(
