@@ -73,6 +73,10 @@ export const errorCatalog = {
     "A function returned something of another shape than its operation needs.",
     "Return what the message says (for flatMap: an iterable; for a pair: an array of length 2).",
   ),
+  PARTITIONS_DIFFER: row(
+    "RDDs that are zipped have different numbers of partitions, or of records in a partition.",
+    "Repartition one of them alike, zip what was made from the same RDD by map, or join by a key.",
+  ),
   OUT_OF_MEMORY: row(
     "A slot needed more memory than the worker allows.",
     "Use more partitions, a combining operation instead of a grouping one, fewer slots, or more --memory.",

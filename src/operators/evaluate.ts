@@ -12,6 +12,7 @@ import type { CallSite } from "../plan/function.js";
 import type { Aggregator } from "../plan/lineage.js";
 import type { FragmentInput, FragmentNode } from "../plan/stages.js";
 import { BATCH_RECORDS, ConcatSource, chainMaybe, drain, isPromise, LazySource } from "./batches.js";
+import { cartesianSource } from "./cartesian.js";
 import type { ChainOperator, UserFunction } from "./chain/chain-code.js";
 import { chainSource, runChain, settleChain } from "./chain/settle.js";
 import { Combine, combineFunctions, type PairColumns } from "./combine/combine.js";
@@ -21,6 +22,7 @@ import { PairSource } from "./pair-source.js";
 import { sortedPairs } from "./sort/sort-pairs.js";
 import type { BatchSource, CacheWriter, FrameSource, MaybePromise, TaskContext } from "./task-context.js";
 import { notAPair } from "./user-errors.js";
+import { indexedSource, type Side, zippedSource } from "./zip.js";
 
 /** A source and the operators above it that can be compiled into the consumer's loop. */
 export interface OpenChain {
@@ -69,7 +71,7 @@ export class Evaluator {
     if (known !== undefined) return known;
     const node = this.#node(id);
     const { operator } = node;
-    const own = operator !== undefined && "fn" in operator && operator.fn.async;
+    const own = (operator !== undefined && "fn" in operator && operator.fn.async) || node.fn?.async === true;
     const awaits = own || node.inputs.some((input) => input.kind === "narrow" && this.mayAwait(input.node));
     this.#awaits.set(id, awaits);
     return awaits;
@@ -112,6 +114,15 @@ export class Evaluator {
         return this.#openExchange(node, partition);
       case "narrow":
         return this.#openMapPartitions(node, partition);
+      case "zip":
+        return zippedSource(this.#sides(node, partition), node, this.context);
+      case "cartesian": {
+        const seconds = this.#node(narrowInput(node, 1)).partitions;
+        const left = this.open(narrowInput(node, 0), Math.floor(partition / seconds));
+        return cartesianSource(left, this.open(narrowInput(node, 1), partition % seconds), this.context);
+      }
+      case "index":
+        return indexedSource(this.open(narrowInput(node, 0), partition), node, partition, this.context);
     }
   }
 
@@ -129,6 +140,13 @@ export class Evaluator {
       context: this.context,
       site: node.callSite,
       gather: this.mayAwait(narrowInput(node, 0)),
+    });
+  }
+
+  #sides(node: FragmentNode, partition: number): Side[] {
+    return node.inputs.map((_, at) => {
+      const id = narrowInput(node, at);
+      return { source: this.open(id, partition), gather: this.mayAwait(id) };
     });
   }
 

@@ -53,25 +53,29 @@ export function pullable(below: BatchSource, context: TaskContext, gather: boole
 function open(options: PartitionsCall): MaybePromise<BatchSource> {
   return chainMaybe(pullable(options.below, options.context, options.gather), (records) => {
     const { call, site, context } = options;
-    let result: unknown;
-    try {
-      result = call(records);
-    } catch (error) {
-      throw operatorFailure(error, site, context.partition);
-    }
-    if (!isThenable(result)) return resultSource(result, options);
-    return Promise.resolve(result).then(
-      (value) => resultSource(value, options),
-      (error: unknown) => {
-        throw operatorFailure(error, site, context.partition);
-      },
-    );
+    return callResult(() => call(records), site, context.partition);
   });
 }
 
-function resultSource(result: unknown, { site, context }: PartitionsCall): BatchSource {
+/** What a function of whole partitions answers, as a source. */
+export function callResult(call: () => unknown, site: CallSite, partition: number): MaybePromise<BatchSource> {
+  let result: unknown;
+  try {
+    result = call();
+  } catch (error) {
+    throw operatorFailure(error, site, partition);
+  }
+  if (!isThenable(result)) return resultSource(result, site, partition);
+  return Promise.resolve(result).then(
+    (value) => resultSource(value, site, partition),
+    (error: unknown) => {
+      throw operatorFailure(error, site, partition);
+    },
+  );
+}
+
+function resultSource(result: unknown, site: CallSite, partition: number): BatchSource {
   if (Array.isArray(result)) return new ArraySource(result);
-  const { partition } = context;
   const failure = (error: unknown) => operatorFailure(error, site, partition);
   if (typeof result === "object" && result !== null && Symbol.asyncIterator in result) {
     return new AsyncIteratorSource((result as AsyncIterable<unknown>)[Symbol.asyncIterator](), failure);

@@ -92,6 +92,20 @@ export type LineageNode =
   | (NodeBase & { readonly kind: "union"; readonly parents: readonly NodeId[] })
   /** Adjacent parent partitions in one; never more than the parent has. */
   | (NodeBase & { readonly kind: "coalesce"; readonly parent: NodeId; readonly partitions: number })
+  /**
+   * Partition i of every parent, side by side; all have the same number of partitions. `fn(records of each parent ..., signal)`
+   * gives the new records; null: records are paired, and partitions of different lengths are an error.
+   */
+  | (NodeBase & {
+      readonly kind: "zip";
+      readonly parents: readonly NodeId[];
+      readonly fn: FunctionRef | null;
+      readonly preservesPartitioning: boolean;
+    })
+  /** Every record of the first with every one of the second: partition i * n + j has partition i of the first and j of the second's n. */
+  | (NodeBase & { readonly kind: "cartesian"; readonly parents: readonly [NodeId, NodeId] })
+  /** [record, its number]: counted over all partitions, or for `unique` k * n + i for record k of partition i of n. */
+  | (NodeBase & { readonly kind: "index"; readonly parent: NodeId; readonly unique: boolean })
   /** combineByKey family. Without an exchange when the parent is already partitioned so. Gives [key, combined]. */
   | (NodeBase & {
       readonly kind: "combine";

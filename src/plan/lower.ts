@@ -135,7 +135,29 @@ class Lowering {
     const shuffles = this.#nodesOf(draft.root).flatMap((id) =>
       this.#edgesOf(id).filter((edge) => edge.kind === "shuffle"),
     );
-    return [...new Set([...shuffles.map((edge) => edge.draft), ...draft.values])];
+    return [...new Set([...shuffles.map((edge) => edge.draft), ...this.#valuesOf(draft)])];
+  }
+
+  /** Value stages whose results the tasks of a draft get: its output's, and those that its nodes need. */
+  #valuesOf(draft: Draft): Draft[] {
+    const counts = this.#nodesOf(draft.root).flatMap((id) => this.#countsOf(id) ?? []);
+    return [...new Set([...draft.values, ...counts])];
+  }
+
+  /** The value stage that counts the partitions below an index. */
+  #countsOf(id: NodeId): Draft | null {
+    const node = nodeOf(this.#request.nodes, id);
+    if (node.kind !== "index" || node.unique || this.#of(id).partitions < 2) return null;
+    return this.#once(`count ${node.parent}`, () => ({
+      kind: "value",
+      root: node.parent,
+      site: node.callSite,
+      name: `count for ${formatCallSite(node.callSite)}`,
+      shuffle: null,
+      values: [],
+      output: () => ({ kind: "action", action: { kind: "count" } }),
+      limitSplits: false,
+    }));
   }
 
   /** The nodes evaluated in the tasks of a stage with this root, parents first. */
@@ -257,6 +279,7 @@ class Lowering {
     const shape = draft.root === null ? null : this.#shapeOf(draft.root);
     const parents = this.#parents(draft);
     const values = draft.values.map((one) => this.#idOf(one));
+    const valueInputs = this.#valuesOf(draft).map((one) => this.#idOf(one));
     return {
       id: this.#idOf(draft),
       kind: draft.kind,
@@ -270,7 +293,7 @@ class Lowering {
       ),
       parents: parents.map((one) => this.#idOf(one)),
       shuffleInputs: parents.flatMap((one) => (one.shuffle === null ? [] : [one.shuffle])),
-      valueInputs: values,
+      valueInputs,
       shuffleOutput: draft.shuffle,
       reach: shape === null ? [{ node: null, partitions: 1, parents: values, next: [] }] : shape.reach(values),
       commitsOutput:
@@ -301,7 +324,10 @@ class Lowering {
       kind: (id) => nodeOf(this.#request.nodes, id).kind,
       persisted: (id) => this.#storage(id) !== "NONE",
       narrow: (id) => this.#edgesOf(id).flatMap((edge) => (edge.kind === "narrow" ? [edge.node] : [])),
-      stages: (id) => this.#edgesOf(id).flatMap((edge) => (edge.kind === "shuffle" ? [this.#idOf(edge.draft)] : [])),
+      stages: (id) => {
+        const shuffles = this.#edgesOf(id).flatMap((edge) => (edge.kind === "shuffle" ? [edge.draft] : []));
+        return [...shuffles, this.#countsOf(id) ?? []].flat().map((draft) => this.#idOf(draft));
+      },
       offsets: (id) => this.#offsets(id) ?? [],
     });
     this.#shapes.set(root, shape);
@@ -326,9 +352,16 @@ class Lowering {
       ...(node.kind === "narrow" ? { operator: node.operator } : {}),
       ...(node.kind === "combine" ? { aggregator: node.aggregator } : {}),
       ...(node.kind === "exchange" ? { sort: node.sort } : {}),
+      ...(node.kind === "zip" ? { fn: node.fn } : {}),
+      ...(node.kind === "index" ? { index: this.#indexOf(id, node.unique) } : {}),
       ...(node.kind === "source" ? { format: formatOf(node) } : {}),
       ...(offsets === null ? {} : { offsets }),
     };
+  }
+
+  #indexOf(id: NodeId, unique: boolean): NonNullable<FragmentNode["index"]> {
+    const counts = this.#countsOf(id);
+    return { counts: counts === null ? null : this.#idOf(counts), unique };
   }
 
   #offsets(id: NodeId): readonly number[] | null {

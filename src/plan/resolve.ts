@@ -3,7 +3,7 @@
 
 import { MillraceError } from "../core/errors.js";
 import type { NodeId } from "../core/ids.js";
-import type { FunctionRef } from "./function.js";
+import { type FunctionRef, formatCallSite } from "./function.js";
 import type { LineageNode, PartitionerSpec } from "./lineage.js";
 import type { Split } from "./stages.js";
 
@@ -27,8 +27,11 @@ export function parentsOf(node: LineageNode): readonly NodeId[] {
       return [];
     case "union":
     case "cogroup":
+    case "zip":
+    case "cartesian":
       return node.parents;
     case "narrow":
+    case "index":
     case "coalesce":
     case "combine":
     case "exchange":
@@ -125,6 +128,12 @@ function resolveNode(
       const parent = of(node.parent);
       return { partitions: parent.partitions, partitioner: node.preservesPartitioning ? parent.partitioner : null };
     }
+    case "index":
+      return { partitions: of(node.parent).partitions, partitioner: null };
+    case "zip":
+      return resolveZip(node, of);
+    case "cartesian":
+      return { partitions: of(node.parents[0]).partitions * of(node.parents[1]).partitions, partitioner: null };
     case "union":
       return { partitions: node.parents.reduce((sum, id) => sum + of(id).partitions, 0), partitioner: null };
     case "coalesce": {
@@ -143,6 +152,19 @@ function resolveNode(
       return { partitions: counted.partitions, partitioner: knownOf(counted, parents[0] as NodeId) };
     }
   }
+}
+
+function resolveZip(node: LineageNode & { readonly kind: "zip" }, of: (id: NodeId) => ResolvedNode): ResolvedNode {
+  const [first, ...others] = node.parents.map(of) as [ResolvedNode, ...ResolvedNode[]];
+  if (others.some(({ partitions }) => partitions !== first.partitions)) {
+    const counts = node.parents.map((id) => of(id).partitions);
+    throw new MillraceError(
+      "PARTITIONS_DIFFER",
+      `${formatCallSite(node.callSite)}: the RDDs must have the same number of partitions, but they have ${counts.join(" and ")}; repartition one of them`,
+      { fields: { operator: formatCallSite(node.callSite), partitions: counts } },
+    );
+  }
+  return { partitions: first.partitions, partitioner: node.preservesPartitioning ? first.partitioner : null };
 }
 
 function knownOf(counted: CountedPartitioner, parent: NodeId): KnownPartitioner | null {

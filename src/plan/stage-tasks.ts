@@ -98,6 +98,14 @@ export class StageShape {
         const to = offsets[partition + 1] ?? this.#nodes.partitions(parent);
         return Array.from({ length: to - from }, (_, i) => [parent, from + i]);
       }
+      case "cartesian": {
+        const [first, second] = parents as readonly [NodeId, NodeId];
+        const seconds = this.#nodes.partitions(second);
+        return [
+          [first, Math.floor(partition / seconds)],
+          [second, partition % seconds],
+        ];
+      }
       default:
         return parents.map((parent) => [parent, partition]);
     }

@@ -50,6 +50,10 @@ export interface FragmentNode {
     | { readonly kind: "range" | "text" }
     | { readonly kind: "collection"; readonly classes: readonly FunctionRef[] }
     | { readonly kind: "binaryRecords"; readonly recordLength: number };
+  /** Zip: what is called with the partitions; null pairs records. */
+  readonly fn?: FunctionRef | null;
+  /** Index: the value stage that counted the records of each partition (null: there is one partition only), or unique numbers. */
+  readonly index?: { readonly counts: StageId | null; readonly unique: boolean };
   /** Union: first partition of each input within this node. Coalesce: first parent partition of each of this node's partitions. */
   readonly offsets?: readonly number[];
   /** Not NONE: look in the cache first and fill it after. */

@@ -23,6 +23,7 @@ import { map } from "./operations/map.js";
 import { mapPartitions, mapPartitionsWithIndex } from "./operations/map-partitions.js";
 import { flatMapValues, mapValues } from "./operations/map-values.js";
 import { randomSplit, sample, sampleByKey } from "./operations/sampling.js";
+import { cartesian, zip, zipPartitions, zipWithIndex } from "./operations/side-by-side.js";
 import { sortBy } from "./operations/sort-by.js";
 import { union } from "./operations/union.js";
 import type { Partitioning } from "./partitioner.js";
@@ -138,6 +139,48 @@ export class RDD<T> extends RddActions<T> {
   /** One array a partition, of all its records. */
   glom(): RDD<T[]> {
     return this.#make(glom(this.at("glom")));
+  }
+
+  /**
+   * [record, other record], first with first and so on. Both need as many partitions, and as many records in each:
+   * PARTITIONS_DIFFER otherwise.
+   */
+  zip<U>(other: RDD<U>): RDD<readonly [T, U]> {
+    return this.#make(zip(this.at("zip"), other));
+  }
+
+  /**
+   * `fn` is called once for partition i of this RDD and of the others, with the records of each, and returns the new ones. All
+   * have the same number of partitions (PARTITIONS_DIFFER otherwise), not of records. May be async.
+   */
+  zipPartitions<U, R>(
+    other: RDD<U>,
+    fn: (left: Iterable<T>, right: Iterable<U>, signal: AbortSignal) => PartitionResultOf<R>,
+    preservesPartitioning?: boolean,
+  ): RDD<R>;
+  zipPartitions<U, V, R>(
+    others: readonly [RDD<U>, RDD<V>],
+    fn: (first: Iterable<T>, second: Iterable<U>, third: Iterable<V>, signal: AbortSignal) => PartitionResultOf<R>,
+    preservesPartitioning?: boolean,
+  ): RDD<R>;
+  zipPartitions(others: Dataset | readonly Dataset[], fn: unknown, preservesPartitioning = false): RDD<never> {
+    const all = Array.isArray(others) ? (others as readonly Dataset[]) : [others as Dataset];
+    return this.#make(zipPartitions(this.at("zipPartitions"), all, fn, preservesPartitioning));
+  }
+
+  /** [record, its number] from 0 over all partitions in order. Partitions are counted first, by a stage of the action's job. */
+  zipWithIndex(): RDD<readonly [T, number]> {
+    return this.#make(zipWithIndex(this.at("zipWithIndex"), false));
+  }
+
+  /** [record, a number that no other has]: k * n + i for record k of partition i of n. Needs no counting. */
+  zipWithUniqueId(): RDD<readonly [T, number]> {
+    return this.#make(zipWithIndex(this.at("zipWithUniqueId"), true));
+  }
+
+  /** Every record of this RDD with every one of the other. n x m partitions. */
+  cartesian<U>(other: RDD<U>): RDD<readonly [T, U]> {
+    return this.#make(cartesian(this.at("cartesian"), other));
   }
 
   /** Each record that both RDDs have, once. */

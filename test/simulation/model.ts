@@ -42,6 +42,10 @@ function evaluate(
       );
     case "narrow":
       return first.map((records) => applyOperator(node.operator, records));
+    case "zip":
+    case "cartesian":
+    case "index":
+      throw new Error(`simulated programs have no ${node.kind}`);
     case "union":
       return inputs.flat();
     case "coalesce": {

@@ -157,6 +157,10 @@ class Attempt {
       }
       case "narrow":
         return applyOperator(node.operator as NonNullable<FragmentNode["operator"]>, first());
+      case "zip":
+      case "cartesian":
+      case "index":
+        throw new Error(`simulated programs have no ${node.kind}`);
       case "union": {
         const offsets = node.offsets ?? [];
         let input = offsets.length - 1;

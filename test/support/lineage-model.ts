@@ -49,6 +49,38 @@ export class LineageModel {
       }
       case "union":
         return (await Promise.all(node.parents.map((parent) => this.evaluate(parent)))).flat();
+      case "zip": {
+        const sides = await Promise.all(node.parents.map((parent) => this.evaluate(parent)));
+        const [first] = sides as [Partitions];
+        if (sides.some((side) => side.length !== first.length))
+          throw new MillraceError("PARTITIONS_DIFFER", "different numbers of partitions");
+        const fn = node.fn === null ? null : this.revive(node.fn);
+        return Promise.all(
+          first.map(async (records, i) => {
+            const all = sides.map((side) => side[i] as unknown[]);
+            if (fn !== null) return collectAsync((await fn(...all, this.#signal)) as Iterable<unknown>);
+            if (all.some((side) => side.length !== records.length))
+              throw new MillraceError("PARTITIONS_DIFFER", "different numbers of records");
+            return records.map((_, k) => all.map((side) => side[k]));
+          }),
+        );
+      }
+      case "cartesian": {
+        const [left, right] = (await Promise.all(node.parents.map((parent) => this.evaluate(parent)))) as [
+          Partitions,
+          Partitions,
+        ];
+        return left.flatMap((a) => right.map((b) => a.flatMap((x) => b.map((y) => [x, y]))));
+      }
+      case "index": {
+        const parent = await this.evaluate(node.parent);
+        let before = 0;
+        return parent.map((records, i) => {
+          const first = before;
+          before += records.length;
+          return records.map((record, k) => [record, node.unique ? k * parent.length + i : first + k]);
+        });
+      }
       case "coalesce": {
         const parent = await this.evaluate(node.parent);
         const count = Math.min(node.partitions, parent.length);

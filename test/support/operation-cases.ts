@@ -164,6 +164,32 @@ export const transformations: readonly OperationCase[] = [
       .sortBy(([key, v]) => [v.length, key], false)
       .collect(),
   ),
+  define("zip", (s, i) => layout(left(s, i).zip(left(s, i).mapValues((v) => v.length)))),
+  define("zip of different lengths", (s, i) => outcome(left(s, i).zip(right(s, i)).collect())),
+  define("zipPartitions", (s, i) =>
+    layout(
+      left(s, i)
+        .repartition(i.out)
+        .zipPartitions(right(s, i).repartition(i.out), function* (a, b) {
+          yield [...a].length;
+          for (const [, v] of b) yield v;
+        }),
+    ),
+  ),
+  define("zipPartitions of three, async", (s, i) => {
+    const l = left(s, i);
+    return layout(l.zipPartitions([l.mapValues(async (v) => v.length), l], async (a, b, c) => [...a, ...b, ...c]));
+  }),
+  define("zipWithIndex", (s, i) => layout(left(s, i).zipWithIndex())),
+  define("zipWithIndex of a shuffle, cached", async (s, i) => {
+    const indexed = left(s, i).partitionBy(i.out).zipWithIndex().cache();
+    return [await layout(indexed), await layout(indexed.union(indexed).coalesce(2))];
+  }),
+  define("zipWithUniqueId", (s, i) => layout(left(s, i).zipWithUniqueId())),
+  define("cartesian", (s, i) => layout(left(s, i).keys().cartesian(right(s, i).values()))),
+  define("cartesian of indexed shuffles", (s, i) =>
+    layout(left(s, i).partitionBy(2).zipWithIndex().cartesian(right(s, i).keys().distinct(2)).coalesce(i.out)),
+  ),
   define("glom", (s, i) => left(s, i).glom().collect()),
   define("groupBy", (s, i) =>
     layout(
@@ -345,6 +371,8 @@ export async function outcome(promise: Promise<unknown>): Promise<unknown> {
   try {
     return { value: await promise };
   } catch (error) {
-    return { code: (error as { code?: string }).code };
+    // A job that failed says why in its cause.
+    const { code, cause } = error as { code?: string; cause?: { code?: string } };
+    return { code: code === "JOB_FAILED" ? cause?.code : code };
   }
 }

@@ -22,6 +22,7 @@ const hopeless: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   "RECORD_NOT_ENCODABLE",
   "RECORD_TOO_LARGE",
   "WRONG_SHAPE",
+  "PARTITIONS_DIFFER",
   "INVALID_TEXT",
   "INVALID_FILE",
   "FILE_CHANGED",

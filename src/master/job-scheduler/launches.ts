@@ -47,8 +47,9 @@ export function makeLaunch(
 }
 
 function valuesOf(record: StageRecord): ValueInput[] {
-  return record.stage.valueInputs.map((stage) => {
-    const parts = (record.job.stages.get(stage) as StageRecord).values as Uint8Array[];
-    return { stage, parts };
+  return record.stage.valueInputs.flatMap((stage) => {
+    const { values, missingValues } = record.job.stages.get(stage) as StageRecord;
+    // Not needed: what would read it lies in the cache.
+    return missingValues > 0 ? [] : [{ stage, parts: values as Uint8Array[] }];
   });
 }
