@@ -21,7 +21,7 @@ export type { CallSite } from "./plan/function.js";
 export type { StorageLevel } from "./plan/lineage.js";
 export type { JobSummary, StageProgress } from "./protocol/driver.js";
 export type { ActionOptions } from "./rdd/operations/run-action.js";
-export type { TextFileOptions } from "./rdd/operations/save-as-text-file.js";
+export type { TextFileOptions } from "./rdd/operations/save-as-files.js";
 export type { Histogram } from "./rdd/operations/statistics.js";
 export type { CustomPartitioner, Partitioning } from "./rdd/partitioner.js";
 export { type Pair, RDD } from "./rdd/rdd.js";

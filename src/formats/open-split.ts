@@ -7,11 +7,14 @@ import type { Split } from "../plan/stages.js";
 import { BinaryRecordsSource } from "./binary-records-source.js";
 import { openGzipInput, openPlainInput } from "./byte-input.js";
 import { CollectionSource, RangeSource } from "./memory-sources.js";
+import { ObjectFileSource } from "./object-file.js";
 import { TextSource, textInputStart } from "./text-source.js";
+import { WholeFilesSource } from "./whole-files-source.js";
 
 /** What openSplit needs of a fragment node's format. */
 export type SourceFormat =
-  | { readonly kind: "collection" | "range" | "text" }
+  | { readonly kind: "collection" | "range" | "text" | "object" }
+  | { readonly kind: "wholeFiles"; readonly content: "text" | "bytes" }
   | { readonly kind: "binaryRecords"; readonly recordLength: number };
 
 /**
@@ -26,7 +29,17 @@ export function openSplit(format: SourceFormat, split: Split, classes: ClassRegi
       return new RangeSource(split.start, split.step, split.count);
     case "file":
       return openFile(format, split);
+    case "files":
+      return openFiles(format, split, classes);
   }
+}
+
+function openFiles(format: SourceFormat, split: Split & { kind: "files" }, classes: ClassRegistry): SyncBatchSource {
+  if (format.kind === "wholeFiles") return new WholeFilesSource(split.files, format.content);
+  const [file] = split.files;
+  if (format.kind !== "object" || file === undefined || split.files.length !== 1)
+    throw new MillraceError("INTERNAL", `a ${format.kind} source was given ${split.files.length} whole files`);
+  return new ObjectFileSource(file.compression === "gzip" ? openGzipInput(file) : openPlainInput(file, 0), classes);
 }
 
 function openFile(format: SourceFormat, split: Split & { kind: "file" }): SyncBatchSource {

@@ -16,6 +16,9 @@ const targetSplits = 32;
 /** The last split of a file may be a tenth larger rather than leave a crumb (Hadoop's slop). */
 const slop = 1.1;
 
+/** Names in one split of whole files: a launch message stays small. */
+const maxSplitFiles = 500;
+
 /** So that n pieces of size / n are n, not n + 1. */
 const roundingError = 1e-9;
 
@@ -43,6 +46,10 @@ export async function planSplits(source: Source, lookup: FileSystemLookup, signa
       return source.slices.map((bytes) => ({ kind: "bytes", bytes }));
     case "range":
       return planRange(source);
+    case "object":
+      return planWholeFiles(await expandPaths(source.paths, lookup, signal), Number.POSITIVE_INFINITY);
+    case "wholeFiles":
+      return planWholeFiles(await expandPaths(source.paths, lookup, signal), source.minPartitions ?? 1);
     case "text":
     case "binaryRecords": {
       const files = await expandPaths(source.paths, lookup, signal);
@@ -96,6 +103,29 @@ export function planFiles(files: readonly FileStatus[], recordBytes: number, min
       splits.push(splitOf(file, start, end - start, "none"));
     }
   }
+  return splits.length > 0 ? splits : [{ kind: "range", start: 0, step: 1, count: 0 }];
+}
+
+/** Files in their order, as many in one split as its share of all bytes allows; with no limit to the splits, each in its own. */
+export function planWholeFiles(files: readonly FileStatus[], minPartitions: number): Split[] {
+  const total = files.reduce((sum, file) => sum + file.sizeBytes, 0);
+  const bySize = Math.min(maxSplitBytes, Math.max(minSplitBytes, Math.ceil(total / targetSplits)));
+  const byCount = Math.ceil(files.length / Math.max(1, minPartitions));
+  const most = Math.max(1, Math.min(maxSplitFiles, byCount));
+  const splits: Split[] = [];
+  let group: (Split & { kind: "files" })["files"][number][] = [];
+  let bytes = 0;
+  const end = () => {
+    if (group.length > 0) splits.push({ kind: "files", files: group });
+    group = [];
+    bytes = 0;
+  };
+  for (const { url, sizeBytes, modifiedMs } of files) {
+    if (group.length >= most || (bytes > 0 && bytes + sizeBytes > bySize)) end();
+    group.push({ url, fileSize: sizeBytes, modifiedMs, compression: compressionOf(url) });
+    bytes += sizeBytes;
+  }
+  end();
   return splits.length > 0 ? splits : [{ kind: "range", start: 0, step: 1, count: 0 }];
 }
 

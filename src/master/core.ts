@@ -353,7 +353,8 @@ export class MasterMachine {
 function launchBytes(launch: TaskLaunch): number {
   let bytes = LAUNCH_BASE_BYTES;
   for (const { split } of launch.splits) {
-    bytes += split.kind === "bytes" ? split.bytes.byteLength : split.kind === "file" ? LAUNCH_BASE_BYTES : 0;
+    if (split.kind === "bytes") bytes += split.bytes.byteLength;
+    else if (split.kind !== "range") bytes += LAUNCH_BASE_BYTES * (split.kind === "files" ? split.files.length : 1);
   }
   for (const { parts } of launch.values) bytes += Math.min(valueBytes(parts), VALUE_INLINE_BYTES);
   return bytes;

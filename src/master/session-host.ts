@@ -7,7 +7,7 @@ import type { BlobHash, JobId, NodeId, SessionId } from "../core/ids.js";
 import { abortOutput, commitOutput, type OutputJob, prepareOutput } from "../emrfs/output-committer.js";
 import { fileSystemFor } from "../emrfs/registry.js";
 import { planSplits } from "../formats/split-planner.js";
-import type { LineageNode, StorageLevel } from "../plan/lineage.js";
+import { type LineageNode, outputUrl, type StorageLevel } from "../plan/lineage.js";
 import { lowerJob } from "../plan/lower.js";
 import { resolveLineage, sourcesOf } from "../plan/resolve.js";
 import { ShuffleTable } from "../plan/shuffle-table.js";
@@ -168,9 +168,10 @@ export class SessionHost {
   async #prepare(message: SubmitMessage): Promise<StageGraph> {
     const { job, root, action, callSite, accumulators } = message;
     const resolvedSources = await this.#resolveSources(root);
-    if (action.kind === "saveAsTextFile") {
-      const output = { url: action.url, session: this.id, job };
-      await prepareOutput(fileSystemFor(action.url), output);
+    const url = outputUrl(action);
+    if (url !== null) {
+      const output = { url, session: this.id, job };
+      await prepareOutput(fileSystemFor(url), output);
       this.#outputs.set(job, output);
     }
     const flushBytes = this.settings.options["shuffle.flushBytes"];

@@ -31,6 +31,7 @@ export const actionResultForms = {
   foreach: "none",
   foreachPartition: "none",
   saveAsTextFile: "file",
+  saveAsObjectFile: "file",
 } as const satisfies Record<ActionSpec["kind"], ResultForm>;
 
 /**

@@ -36,6 +36,15 @@ export type Source =
     }
   /** Absolute URLs, globs allowed; lines without their \n or \r\n. minPartitions null: by size. */
   | { readonly kind: "text"; readonly paths: readonly string[]; readonly minPartitions: number | null }
+  /** [path, content] of each file, several small files a partition. */
+  | {
+      readonly kind: "wholeFiles";
+      readonly paths: readonly string[];
+      readonly content: "text" | "bytes";
+      readonly minPartitions: number | null;
+    }
+  /** What saveAsObjectFile wrote, one partition a file. `classes`: as in a collection. */
+  | { readonly kind: "object"; readonly paths: readonly string[]; readonly classes: readonly FunctionRef[] }
   /** Records of exactly `recordLength` bytes. */
   | {
       readonly kind: "binaryRecords";
@@ -136,7 +145,7 @@ export type StorageLevel = "NONE" | "MEMORY_ONLY" | "MEMORY_AND_DISK" | "DISK_ON
 /**
  * What an action asks of every partition of its RDD; how the driver folds the answers is the driver's. The answer of a
  * partition is one record stream (codec RecordStreamWriter) for collect, reduce, aggregate, top and countByKey; encodeValue
- * of a number (a stream of one record, too) for count; no bytes for foreach, foreachPartition and saveAsTextFile.
+ * of a number (a stream of one record, too) for count; no bytes for foreach, foreachPartition and the saves.
  */
 export type ActionSpec =
   /**
@@ -163,4 +172,11 @@ export type ActionSpec =
   /** fn(records: Iterable) once a partition. */
   | { readonly kind: "foreachPartition"; readonly fn: FunctionRef }
   /** One part file a partition under `url`, then _SUCCESS; one record a line by String(record) as JavaScript prints pairs: key \t value. */
-  | { readonly kind: "saveAsTextFile"; readonly url: string; readonly compression: "none" | "gzip" };
+  | { readonly kind: "saveAsTextFile"; readonly url: string; readonly compression: "none" | "gzip" }
+  /** One part file a partition under `url`, then _SUCCESS: object files (codec/object-segments.ts). */
+  | { readonly kind: "saveAsObjectFile"; readonly url: string };
+
+/** Where the action's part files go; null for an action that writes none. */
+export function outputUrl(action: ActionSpec): string | null {
+  return action.kind === "saveAsTextFile" || action.kind === "saveAsObjectFile" ? action.url : null;
+}

@@ -10,7 +10,7 @@ import { createHash } from "node:crypto";
 import { type BlobHash, blobHash, type JobId, type NodeId, type ShuffleId, type StageId } from "../core/ids.js";
 import { pack } from "../core/packed.js";
 import { type CallSite, type FunctionRef, formatCallSite, functionsIn } from "./function.js";
-import type { ActionSpec, Aggregator, LineageNode, StorageLevel } from "./lineage.js";
+import { type ActionSpec, type Aggregator, type LineageNode, outputUrl, type StorageLevel } from "./lineage.js";
 import {
   type CountedPartitioner,
   countPartitioner,
@@ -298,7 +298,7 @@ class Lowering {
       reach: shape === null ? [{ node: null, partitions: 1, parents: values, next: [] }] : shape.reach(values),
       commitsOutput:
         draft.kind === "result" &&
-        (action.kind === "saveAsTextFile" || action.kind === "foreach" || action.kind === "foreachPartition"),
+        (outputUrl(action) !== null || action.kind === "foreach" || action.kind === "foreachPartition"),
     };
   }
 
@@ -417,10 +417,18 @@ function finalPartitioner(partitioner: CountedPartitioner, bounds: StageId | nul
 
 function formatOf(node: LineageNode & { readonly kind: "source" }): NonNullable<FragmentNode["format"]> {
   const { source } = node;
-  if (source.kind === "collection") return { kind: "collection", classes: source.classes };
-  return source.kind === "binaryRecords"
-    ? { kind: "binaryRecords", recordLength: source.recordLength }
-    : { kind: source.kind };
+  switch (source.kind) {
+    case "collection":
+    case "object":
+      return { kind: source.kind, classes: source.classes };
+    case "wholeFiles":
+      return { kind: "wholeFiles", content: source.content };
+    case "binaryRecords":
+      return { kind: "binaryRecords", recordLength: source.recordLength };
+    case "range":
+    case "text":
+      return { kind: source.kind };
+  }
 }
 
 function hashOf(bytes: Uint8Array): BlobHash {

@@ -17,6 +17,16 @@ export type Split =
       readonly modifiedMs: number;
       readonly compression: "none" | "gzip";
     }
+  /** Whole files, each of the version that was planned. */
+  | {
+      readonly kind: "files";
+      readonly files: readonly {
+        readonly url: string;
+        readonly fileSize: number;
+        readonly modifiedMs: number;
+        readonly compression: "none" | "gzip";
+      }[];
+    }
   /** One slice of a collection, encoded. */
   | { readonly kind: "bytes"; readonly bytes: Uint8Array }
   | { readonly kind: "range"; readonly start: number; readonly step: number; readonly count: number };
@@ -48,7 +58,8 @@ export interface FragmentNode {
   /** Source nodes: how the split is read. */
   readonly format?:
     | { readonly kind: "range" | "text" }
-    | { readonly kind: "collection"; readonly classes: readonly FunctionRef[] }
+    | { readonly kind: "wholeFiles"; readonly content: "text" | "bytes" }
+    | { readonly kind: "collection" | "object"; readonly classes: readonly FunctionRef[] }
     | { readonly kind: "binaryRecords"; readonly recordLength: number };
   /** Zip: what is called with the partitions; null pairs records. */
   readonly fn?: FunctionRef | null;

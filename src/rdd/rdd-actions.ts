@@ -8,7 +8,7 @@ import { aggregate, reduce } from "./operations/fold.js";
 import { foreach, foreachPartition } from "./operations/foreach.js";
 import { collectAsMap, countByValue, lookup, takeSample } from "./operations/lookups.js";
 import type { ActionOptions } from "./operations/run-action.js";
-import { saveAsTextFile, type TextFileOptions } from "./operations/save-as-text-file.js";
+import { saveAsObjectFile, saveAsTextFile, type TextFileOptions } from "./operations/save-as-files.js";
 import { extreme, type Histogram, histogram, stats } from "./operations/statistics.js";
 import { top } from "./operations/top.js";
 import { treeAggregate, treeReduce } from "./operations/tree.js";
@@ -226,5 +226,13 @@ export class RddActions<T> extends RddBase {
    */
   saveAsTextFile(path: string, options?: TextFileOptions): Promise<void> {
     return saveAsTextFile(this.at("saveAsTextFile"), path, options);
+  }
+
+  /**
+   * One file a partition under `path`, then _SUCCESS, which `session.objectFile(path)` reads back as equal records of equal
+   * types, class instances among them. OUTPUT_EXISTS when the path is there already.
+   */
+  saveAsObjectFile(path: string, options?: ActionOptions): Promise<void> {
+    return saveAsObjectFile(this.at("saveAsObjectFile"), path, options);
   }
 }

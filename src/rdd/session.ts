@@ -126,6 +126,36 @@ export class RddSession implements AsyncDisposable {
     return this.#source("binaryRecords", { kind: "binaryRecords", paths: urls, recordLength, minPartitions: minimum });
   }
 
+  /**
+   * [path, text] of each file, as UTF-8 (INVALID_TEXT otherwise): for many small files. Paths as in textFile; a directory by
+   * its files: `dir/*`.
+   *
+   * @param minPartitions at least so many, where there are so many files; default: by size, small files together
+   */
+  wholeTextFiles(paths: string | readonly string[], minPartitions?: number): RDD<readonly [string, string]> {
+    return this.#wholeFiles("wholeTextFiles", paths, "text", minPartitions);
+  }
+
+  /** [path, bytes] of each file, gunzipped where its name ends in .gz. Else as wholeTextFiles. */
+  binaryFiles(paths: string | readonly string[], minPartitions?: number): RDD<readonly [string, Uint8Array]> {
+    return this.#wholeFiles("binaryFiles", paths, "bytes", minPartitions);
+  }
+
+  /**
+   * What `saveAsObjectFile` wrote, one partition a file. `path` is its directory, or files by glob.
+   *
+   * @param options.classes classes of the records, when they are class instances: CLASS_NOT_TRAVELLING without
+   */
+  objectFile<T>(
+    path: string | readonly string[],
+    options: { readonly classes?: readonly (new (...args: never[]) => unknown)[] } = {},
+  ): RDD<T> {
+    this.#open("objectFile");
+    const urls = this.#urls("objectFile", path).map((url) => (/[*?[{]|part-\d+$/.test(url) ? url : `${url}/part-*`));
+    const classes = (options.classes ?? []).map((type) => this.driver.values.carrierOf(type as never, "objectFile"));
+    return this.#source("objectFile", { kind: "object", paths: urls, classes });
+  }
+
   /** The records of all the RDDs, one RDD after the other. */
   union<T>(rdds: readonly RDD<T>[]): RDD<T> {
     this.#open("union");
@@ -224,8 +254,20 @@ export class RddSession implements AsyncDisposable {
     return this.driver.defaultParallelism ?? Math.max(1, Math.min(DEFAULT_SLICES, elements));
   }
 
-  #source(method: "parallelize" | "range" | "emptyRDD" | "textFile" | "binaryRecords", source: Source): RDD<never> {
-    const callSite = this.driver.callSite(method, RddSession.prototype[method] as AnyFunction);
+  #wholeFiles(
+    method: "wholeTextFiles" | "binaryFiles",
+    paths: string | readonly string[],
+    content: "text" | "bytes",
+    minPartitions: number | undefined,
+  ): RDD<never> {
+    this.#open(method);
+    const urls = this.#urls(method, paths);
+    const minimum = optionalPartitions(method, "minPartitions", minPartitions);
+    return this.#source(method, { kind: "wholeFiles", paths: urls, content, minPartitions: minimum });
+  }
+
+  #source(method: keyof RddSession & string, source: Source): RDD<never> {
+    const callSite = this.driver.callSite(method, RddSession.prototype[method as "parallelize"] as AnyFunction);
     const node: NodeHandle = this.driver.addNode({ kind: "source", source, callSite }, []);
     return new RDD<never>(this.driver, node);
   }

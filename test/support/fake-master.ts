@@ -224,6 +224,7 @@ export class FakeMaster implements MasterLink {
         return partitions.map(() => none);
       }
       case "saveAsTextFile":
+      case "saveAsObjectFile":
         return partitions.map(() => none);
     }
   }

@@ -2,6 +2,7 @@
 // plan/action-results.ts.
 
 import { compareKeys } from "../../codec/keys.js";
+import { ObjectSegmentWriter } from "../../codec/object-segments.js";
 import { encodeValue, RecordStreamWriter } from "../../codec/stream.js";
 import type { CallSite, FunctionRef } from "../../plan/function.js";
 import type { ActionSpec } from "../../plan/lineage.js";
@@ -59,6 +60,8 @@ export function runAction(action: ActionSpec, run: ActionRun): MaybePromise<Frag
       return foreachPartition(action.fn, run);
     case "saveAsTextFile":
       return saveText(action, run);
+    case "saveAsObjectFile":
+      return saveObjects(action.url, run);
   }
 }
 
@@ -297,6 +300,30 @@ function saveText(
         return { kind: "file", pending, final, sizeBytes, records };
       },
     );
+    return isPromise(done) ? done.catch(failed) : done;
+  } catch (error) {
+    return failed(error);
+  }
+}
+
+const objectSink: SinkCode = { name: "objects", setup: "", record: (x) => `env.add(${x});`, pair: null };
+
+function saveObjects(url: string, run: ActionRun): MaybePromise<FragmentResult> {
+  const { context } = run;
+  const file = context.openPartFile(url, context.partition, "none");
+  const failed = (error: unknown): never => {
+    file.abort();
+    throw error;
+  };
+  try {
+    const writer = new ObjectSegmentWriter(context.classes, (bytes) => file.write(bytes));
+    const done = runSink(run, [], objectSink, writer, "", (): FragmentResult => {
+      writer.flush();
+      const { pending, final, sizeBytes } = file.finish();
+      context.metrics.recordsWritten += writer.records;
+      context.metrics.bytesWritten += sizeBytes;
+      return { kind: "file", pending, final, sizeBytes, records: writer.records };
+    });
     return isPromise(done) ? done.catch(failed) : done;
   } catch (error) {
     return failed(error);

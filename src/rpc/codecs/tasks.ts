@@ -199,6 +199,8 @@ function toProtoSplit(split: Split): pb.Split.$Properties {
       return { bytes: split.bytes };
     case "range":
       return { range: split };
+    case "files":
+      return { files: { files: split.files.map((file) => ({ ...file, start: 0, length: file.fileSize })) } };
   }
 }
 
@@ -206,23 +208,17 @@ function fromProtoTaskSplit({ node, partition, split }: pb.TaskSplit): TaskSplit
   return { node: node as NodeId, partition, split: fromProtoSplit(required(split, "TaskSplit.split")) };
 }
 
-function fromProtoSplit({ file, bytes, range }: pb.Split): Split {
-  if (file != null) {
-    const { start, length, fileSize, modifiedMs, compression } = file;
-    if (compression !== "none" && compression !== "gzip") throw malformed(`FileSplit.compression is ${compression}`);
-    return {
-      kind: "file",
-      url: requiredText(file.url, "FileSplit.url"),
-      start,
-      length,
-      fileSize,
-      modifiedMs,
-      compression,
-    };
-  }
+function fromProtoSplit({ file, bytes, range, files }: pb.Split): Split {
+  if (file != null) return { kind: "file", ...fromProtoFile(file), start: file.start, length: file.length };
+  if (files != null) return { kind: "files", files: files.files.map(fromProtoFile) };
   if (range != null) return { kind: "range", start: range.start, step: range.step, count: range.count };
   if (bytes != null) return { kind: "bytes", bytes: plainBytes(bytes) };
   throw malformed("Split.kind is missing");
+}
+
+function fromProtoFile({ url, fileSize, modifiedMs, compression }: pb.FileSplit) {
+  if (compression !== "none" && compression !== "gzip") throw malformed(`FileSplit.compression is ${compression}`);
+  return { url: requiredText(url, "FileSplit.url"), fileSize, modifiedMs, compression } as const;
 }
 
 function fromProtoValue({ stage, parts, blob }: pb.ValueInput): ValueInput {

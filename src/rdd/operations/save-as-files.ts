@@ -16,3 +16,8 @@ export function saveAsTextFile(at: Operand, path: unknown, options: TextFileOpti
   }
   return runAction(at, { kind: "saveAsTextFile", url, compression }, options, () => undefined);
 }
+
+export function saveAsObjectFile(at: Operand, path: unknown, options: ActionOptions | undefined): Promise<void> {
+  const url = toAbsoluteUrl(requireText(at.method, "path", path), at.session.workingDirectory);
+  return runAction(at, { kind: "saveAsObjectFile", url }, options, () => undefined);
+}
