@@ -1,6 +1,5 @@
 // The data work of a task: generated loops, combining, sorting, joining, and the outputs of a stage.
 
-export { printRecord } from "./outputs/print-record.js";
 export { runFragment } from "./run-fragment.js";
 export type {
   BatchSource,

@@ -22,6 +22,7 @@ import { keys, values } from "./operations/keys.js";
 import { map } from "./operations/map.js";
 import { mapPartitions, mapPartitionsWithIndex } from "./operations/map-partitions.js";
 import { flatMapValues, mapValues } from "./operations/map-values.js";
+import { type PipeOptions, pipe } from "./operations/pipe.js";
 import { randomSplit, sample, sampleByKey } from "./operations/sampling.js";
 import { cartesian, zip, zipPartitions, zipWithIndex } from "./operations/side-by-side.js";
 import { sortBy } from "./operations/sort-by.js";
@@ -181,6 +182,21 @@ export class RDD<T> extends RddActions<T> {
   /** Every record of this RDD with every one of the other. n x m partitions. */
   cartesian<U>(other: RDD<U>): RDD<readonly [T, U]> {
     return this.#make(cartesian(this.at("cartesian"), other));
+  }
+
+  /**
+   * The lines that a command of the system prints, started once a partition, with the records on its stdin: one line each,
+   * printed as saveAsTextFile does. A command that ends with another code than 0 fails the task, with its last
+   * words on stderr.
+   *
+   * ```ts
+   * const long = lines.pipe(["awk", "length($0) > 80"]);
+   * ```
+   *
+   * @param command a text is cut at white space (nothing is quoted); an array is the program and its arguments
+   */
+  pipe(command: string | readonly string[], options?: PipeOptions): RDD<string> {
+    return this.#make(pipe(this.at("pipe"), command, options));
   }
 
   /** Each record that both RDDs have, once. */

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
+import { printRecord } from "../../src/codec/print-record.js";
 import { shuffleId, stageId } from "../../src/core/ids.js";
-import { printRecord } from "../../src/operators/index.js";
 import { rangeBounds } from "../../src/operators/outputs/range-sample.js";
 import type { ActionSpec } from "../../src/plan/lineage.js";
 import type { FragmentInput } from "../../src/plan/stages.js";

@@ -3,6 +3,7 @@
 
 import { compareKeys } from "../../codec/keys.js";
 import { ObjectSegmentWriter } from "../../codec/object-segments.js";
+import { printRecord } from "../../codec/print-record.js";
 import { encodeValue, RecordStreamWriter } from "../../codec/stream.js";
 import type { CallSite, FunctionRef } from "../../plan/function.js";
 import type { ActionSpec } from "../../plan/lineage.js";
@@ -21,7 +22,6 @@ import type { OpenChain } from "../evaluate.js";
 import { pullable } from "../map-partitions.js";
 import type { FragmentResult, MaybePromise, TaskContext } from "../task-context.js";
 import { isThenable, operatorFailure, settledValue } from "../user-errors.js";
-import { printRecord } from "./print-record.js";
 import { TopRecords } from "./top-records.js";
 
 interface ActionRun {
