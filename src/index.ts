@@ -6,6 +6,7 @@ import { Capturer, callSite, mapStack } from "./closure/index.js";
 import { parseMasterUrl } from "./core/master-url.js";
 import { type GivenOptions, type OptionValues, resolveOptions, toPortableOptions } from "./core/options.js";
 import { version } from "./core/version.js";
+import { type MapReduceResult, type MapReduceSpec, runMapReduce } from "./mapreduce/job.js";
 import { RddSession } from "./rdd/session.js";
 import { decodeMasterToDriver, encodeDriverMessage } from "./rpc/index.js";
 import { DriverSession } from "./session/driver-session.js";
@@ -17,6 +18,8 @@ import type { SlotCall } from "./worker/slot/messages.js";
 export { type ErrorCode, type ErrorFields, type FieldValue, isMillraceError, MillraceError } from "./core/errors.js";
 export type { GivenOptions, OptionName, OptionValues } from "./core/options.js";
 export { version } from "./core/version.js";
+export type { Counter, Counters, TaskContext } from "./mapreduce/contexts.js";
+export type { MapReduceResult, MapReduceSpec } from "./mapreduce/job.js";
 export type { CallSite } from "./plan/function.js";
 export type { StorageLevel } from "./plan/lineage.js";
 export type { JobSummary, StageProgress } from "./protocol/driver.js";
@@ -100,6 +103,29 @@ export class Session extends RddSession {
     // While the service thread starts.
     Capturer.warmUp();
     return new Session(await opening);
+  }
+
+  /**
+   * A map/reduce job as Hadoop's users know it: read, map, combine, partition, sort, group, reduce, write.
+   *
+   * ```ts
+   * const { counters } = await session.mapReduce({
+   *   input: "books/*.txt",
+   *   map: (line: string, context) => {
+   *     for (const word of line.split(/\s+/)) context.write(word, 1);
+   *   },
+   *   combine: (word, counts, context) => context.write(word, sum(counts)),
+   *   reduce: (word, counts, context) => context.write(word, sum(counts)),
+   *   output: "out/counts",
+   * });
+   * ```
+   *
+   * Rejects as actions do; INVALID_ARGUMENT for a job that cannot be, PATH_NOT_FOUND for a side file, OUTPUT_EXISTS.
+   */
+  mapReduce<T = string, K1 = string, V1 = number, K2 = K1, V2 = V1>(
+    job: MapReduceSpec<T, K1, V1, K2, V2>,
+  ): Promise<MapReduceResult<K2, V2>> {
+    return runMapReduce(this, job);
   }
 }
 

@@ -1,4 +1,4 @@
-import { KeyCounts } from "../key-counts.js";
+import { KeyMap } from "../../codec/key-map.js";
 import type { Operand } from "../operand.js";
 import { type ActionOptions, runAction } from "./run-action.js";
 
@@ -10,8 +10,8 @@ export function count(at: Operand, options: ActionOptions | undefined): Promise<
 }
 
 export function countByKey(at: Operand, options: ActionOptions | undefined): Promise<Map<unknown, number>> {
-  const counts = new KeyCounts();
+  const counts = new KeyMap<number>();
   return runAction(at, { kind: "countByKey" }, options, (pairs) => {
-    for (const [key, records] of pairs as [unknown, number][]) counts.add(key, records);
-  }).then(() => counts.toMap());
+    for (const [key, records] of pairs as [unknown, number][]) counts.set(key, (counts.get(key) ?? 0) + records);
+  }).then(() => new Map(counts.entries()));
 }

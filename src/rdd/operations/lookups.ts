@@ -1,9 +1,9 @@
 // Actions that bring something small of an RDD to the driver: values of a key, counts of values, a map, a random few.
 
+import { KeyMap } from "../../codec/key-map.js";
 import { keysEqual } from "../../codec/keys.js";
 import { partitionSeed, randomFrom } from "../../core/seeded-random.js";
 import { requireCount } from "../../session/arguments.js";
-import { KeyCounts } from "../key-counts.js";
 import type { Operand } from "../operand.js";
 import { collect } from "./collect.js";
 import { count, countByKey } from "./count.js";
@@ -19,10 +19,10 @@ export function countByValue(at: Operand, options: ActionOptions | undefined): P
 
 export async function collectAsMap(at: Operand, options: ActionOptions | undefined): Promise<Map<unknown, unknown>> {
   const pairs = (await collect(at, options)) as [unknown, unknown][];
-  const last = new KeyCounts();
   // Of equal keys the last value stays, under the first key's object.
-  for (const [i, [key]] of pairs.entries()) last.set(key, i);
-  return new Map([...last.toMap()].map(([key, i]) => [key, (pairs[i] as [unknown, unknown])[1]]));
+  const last = new KeyMap<unknown>();
+  for (const [key, value] of pairs) last.set(key, value);
+  return new Map(last.entries());
 }
 
 /** The values of one key, in order. */

@@ -1,0 +1,154 @@
+// The two phases as functions of whole partitions, which travel to the tasks with the user's functions in them. The map phase
+// combines in a table of bounded size; the reduce phase walks sorted pairs and calls the user once a group.
+
+import { KeyMap } from "../codec/key-map.js";
+import { hashKey, keysEqual } from "../codec/keys.js";
+import { CollectingContext, type Shared, TASK_COUNTERS, type Written } from "./contexts.js";
+
+type Records = Iterable<unknown>;
+type Write = (key: unknown, values: Iterable<unknown>, context: CollectingContext) => unknown;
+
+/** How a pair finds its reducer, its place there and its group. */
+export interface Placement {
+  readonly reducers: number;
+  readonly partition: ((key: unknown, reducers: number) => number) | null;
+  readonly sort: ((key: unknown) => unknown) | null;
+  readonly group: ((key: unknown) => unknown) | null;
+}
+
+export interface MapPhase {
+  readonly map: (record: unknown, context: CollectingContext) => unknown;
+  readonly combine: Write | null;
+  /** null: no reducers, what is written is the output. */
+  readonly placement: Placement | null;
+  readonly shared: Shared;
+}
+
+export interface ReducePhase {
+  readonly reduce: Write;
+  readonly group: ((key: unknown) => unknown) | null;
+  readonly shared: Shared;
+}
+
+/** Pairs held before they are combined. */
+const COMBINE_PAIRS = 100_000;
+
+/**
+ * A pair on its way: [[reducer, 0, sort key], [key, value]]. What goes to another output passes the reduce function by behind
+ * the others: [[reducer, 1, output], [key, value]].
+ */
+export type Routed = readonly [readonly [reducer: number, aside: 0 | 1, at: unknown], readonly [unknown, unknown]];
+
+export function mapPhase({ map, combine, placement, shared }: MapPhase) {
+  return function* (partition: number, records: Records): Generator<Routed> {
+    const context = new CollectingContext(partition, shared);
+    const table = new KeyMap<unknown[]>();
+    let held = 0;
+    const route = ([output, key, value]: Written): Routed => {
+      if (output !== "")
+        return [
+          [placement === null ? 0 : partition % placement.reducers, 1, output],
+          [key, value],
+        ];
+      if (placement === null)
+        return [
+          [0, 0, null],
+          [key, value],
+        ];
+      const grouped = placement.group === null ? key : placement.group(key);
+      const reducer =
+        placement.partition === null
+          ? hashKey(grouped) % placement.reducers
+          : placement.partition(key, placement.reducers);
+      if (!Number.isInteger(reducer) || reducer < 0 || reducer >= placement.reducers)
+        throw new RangeError(
+          `partition gave ${String(reducer)}, an integer from 0 to ${placement.reducers - 1} was due`,
+        );
+      return [
+        [reducer, 0, placement.sort === null ? key : placement.sort(key)],
+        [key, value],
+      ];
+    };
+    const combined = function* (combining: Write): Generator<Routed> {
+      for (const [key, values] of table.entries()) {
+        context.count(TASK_COUNTERS, "Combine input records", values.length);
+        combining(key, values, context);
+        for (const one of context.take()) {
+          context.count(TASK_COUNTERS, "Combine output records", 1);
+          yield route(one);
+        }
+      }
+      table.clear();
+      held = 0;
+    };
+    for (const record of records) {
+      context.count(TASK_COUNTERS, "Map input records", 1);
+      map(record, context);
+      for (const one of context.take()) {
+        if (one[0] === "") context.count(TASK_COUNTERS, "Map output records", 1);
+        if (combine === null || one[0] !== "") {
+          yield route(one);
+          continue;
+        }
+        const values = table.get(one[1]);
+        if (values === undefined) table.set(one[1], [one[2]]);
+        else values.push(one[2]);
+        if (++held >= COMBINE_PAIRS) yield* combined(combine);
+      }
+    }
+    if (combine !== null) yield* combined(combine);
+    context.finish();
+  };
+}
+
+export function reducePhase({ reduce, group, shared }: ReducePhase) {
+  return function* (partition: number, records: Records): Generator<Written> {
+    const context = new CollectingContext(partition, shared);
+    const pairs = (records as Iterable<Routed>)[Symbol.iterator]();
+    let next = pairs.next();
+    while (next.done !== true && next.value[0][1] === 0) {
+      const [key] = next.value[1];
+      const groupKey = group === null ? key : group(key);
+      let open = true;
+      const values = (function* () {
+        while (open && next.done !== true && next.value[0][1] === 0) {
+          const [other, value] = next.value[1];
+          if (!keysEqual(group === null ? other : group(other), groupKey)) return;
+          context.count(TASK_COUNTERS, "Reduce input records", 1);
+          next = pairs.next();
+          yield value;
+        }
+      })();
+      context.count(TASK_COUNTERS, "Reduce input groups", 1);
+      const returned = reduce(key, values, context);
+      // A generator function writes as it goes.
+      if (isIterator(returned)) {
+        for (const pair of returned) {
+          const [k, v] = pair as readonly [unknown, unknown];
+          context.write(k, v);
+          yield* told(context);
+        }
+      }
+      yield* told(context);
+      // What the function has not read is passed over.
+      for (const _ of values);
+      open = false;
+    }
+    for (; next.done !== true; next = pairs.next()) {
+      const [[, , output], [key, value]] = next.value;
+      yield [String(output), key, value];
+    }
+    context.finish();
+  };
+}
+
+function* told(context: CollectingContext): Generator<Written> {
+  for (const one of context.take()) {
+    if (one[0] === "") context.count(TASK_COUNTERS, "Reduce output records", 1);
+    yield one;
+  }
+}
+
+function isIterator(value: unknown): value is Iterable<unknown> {
+  return typeof value === "object" && value !== null && Symbol.iterator in value;
+}
