@@ -44,6 +44,8 @@ export function mapPhase({ map, combine, placement, shared }: MapPhase) {
     const context = new CollectingContext(partition, shared);
     const table = new KeyMap<unknown[]>();
     let held = 0;
+    // Plain numbers while records go by: a counter is a look-up in a map.
+    const counted = { inputs: 0, outputs: 0, combineInputs: 0, combineOutputs: 0 };
     const route = ([output, key, value]: Written): Routed => {
       if (output !== "")
         return [
@@ -71,10 +73,10 @@ export function mapPhase({ map, combine, placement, shared }: MapPhase) {
     };
     const combined = function* (combining: Write): Generator<Routed> {
       for (const [key, values] of table.entries()) {
-        context.count(TASK_COUNTERS, "Combine input records", values.length);
+        counted.combineInputs += values.length;
         combining(key, values, context);
         for (const one of context.take()) {
-          context.count(TASK_COUNTERS, "Combine output records", 1);
+          counted.combineOutputs++;
           yield route(one);
         }
       }
@@ -82,10 +84,10 @@ export function mapPhase({ map, combine, placement, shared }: MapPhase) {
       held = 0;
     };
     for (const record of records) {
-      context.count(TASK_COUNTERS, "Map input records", 1);
+      counted.inputs++;
       map(record, context);
       for (const one of context.take()) {
-        if (one[0] === "") context.count(TASK_COUNTERS, "Map output records", 1);
+        if (one[0] === "") counted.outputs++;
         if (combine === null || one[0] !== "") {
           yield route(one);
           continue;
@@ -97,6 +99,12 @@ export function mapPhase({ map, combine, placement, shared }: MapPhase) {
       }
     }
     if (combine !== null) yield* combined(combine);
+    context.count(TASK_COUNTERS, "Map input records", counted.inputs);
+    context.count(TASK_COUNTERS, "Map output records", counted.outputs);
+    if (combine !== null) {
+      context.count(TASK_COUNTERS, "Combine input records", counted.combineInputs);
+      context.count(TASK_COUNTERS, "Combine output records", counted.combineOutputs);
+    }
     context.finish();
   };
 }
@@ -105,6 +113,13 @@ export function reducePhase({ reduce, group, shared }: ReducePhase) {
   return function* (partition: number, records: Records): Generator<Written> {
     const context = new CollectingContext(partition, shared);
     const pairs = (records as Iterable<Routed>)[Symbol.iterator]();
+    const counted = { inputs: 0, groups: 0, outputs: 0 };
+    const told = function* (): Generator<Written> {
+      for (const one of context.take()) {
+        if (one[0] === "") counted.outputs++;
+        yield one;
+      }
+    };
     let next = pairs.next();
     while (next.done !== true && next.value[0][1] === 0) {
       const [key] = next.value[1];
@@ -114,22 +129,22 @@ export function reducePhase({ reduce, group, shared }: ReducePhase) {
         while (open && next.done !== true && next.value[0][1] === 0) {
           const [other, value] = next.value[1];
           if (!keysEqual(group === null ? other : group(other), groupKey)) return;
-          context.count(TASK_COUNTERS, "Reduce input records", 1);
+          counted.inputs++;
           next = pairs.next();
           yield value;
         }
       })();
-      context.count(TASK_COUNTERS, "Reduce input groups", 1);
+      counted.groups++;
       const returned = reduce(key, values, context);
       // A generator function writes as it goes.
       if (isIterator(returned)) {
         for (const pair of returned) {
           const [k, v] = pair as readonly [unknown, unknown];
           context.write(k, v);
-          yield* told(context);
+          yield* told();
         }
       }
-      yield* told(context);
+      yield* told();
       // What the function has not read is passed over.
       for (const _ of values);
       open = false;
@@ -138,15 +153,11 @@ export function reducePhase({ reduce, group, shared }: ReducePhase) {
       const [[, , output], [key, value]] = next.value;
       yield [String(output), key, value];
     }
+    context.count(TASK_COUNTERS, "Reduce input records", counted.inputs);
+    context.count(TASK_COUNTERS, "Reduce input groups", counted.groups);
+    context.count(TASK_COUNTERS, "Reduce output records", counted.outputs);
     context.finish();
   };
-}
-
-function* told(context: CollectingContext): Generator<Written> {
-  for (const one of context.take()) {
-    if (one[0] === "") context.count(TASK_COUNTERS, "Reduce output records", 1);
-    yield one;
-  }
 }
 
 function isIterator(value: unknown): value is Iterable<unknown> {
