@@ -184,6 +184,10 @@ export const errorCatalog = {
     "A message from the other side cannot be read.",
     "Check that both sides run the same version; report it otherwise.",
   ),
+  PEER_NOT_READING: row(
+    "A worker or driver was cut off because it did not read what it was sent.",
+    "Look whether its process hangs, and at its machine's network.",
+  ),
   PROGRAM_FAILED: row(
     "The user's program could not be loaded or ended with an error.",
     "The cause has the program's own error.",

@@ -119,6 +119,24 @@ export const optionTable = {
     parseBoolean,
     false,
   ),
+  "fetch.maxBytesInFlight": row(
+    size,
+    "Bytes of other workers that a worker process has fetched and its tasks have not taken.",
+    atLeast(1024, "1k", bytes),
+    48 * 2 ** 20,
+  ),
+  "driver.maxResultsAhead": row(
+    size,
+    "Results that may wait for the driver; while more do, a job starts no further tasks that make results.",
+    atLeast(1, "1", bytes),
+    128 * 2 ** 20,
+  ),
+  "disk.minFree": row(
+    `${size}; 0: not checked`,
+    "A worker whose local directory has less free space gets no new tasks.",
+    bytes,
+    256 * 2 ** 20,
+  ),
   "eventLog.enabled": row("true or false", "Write an event log of the session.", parseBoolean, true),
   "eventLog.dir": row("a path", "Directory of event logs.", parseText, () => join(homedir(), ".millrace", "events")),
   "log.level": row(

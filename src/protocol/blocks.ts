@@ -12,6 +12,8 @@ export type BlockRequest =
       readonly shuffle: ShuffleId;
       readonly outputs: readonly { readonly map: number; readonly stage: StageId; readonly attempt: number }[];
       readonly partition: number;
+      /** How large the pieces of the answer shall be at most. Default 256 KiB. */
+      readonly pieceBytes?: number;
     }
   /** A result that was too large for its task's status. */
   | { readonly kind: "result"; readonly key: TaskKey }

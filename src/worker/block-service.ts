@@ -11,6 +11,7 @@ import type { CacheStore } from "./cache-store.js";
 import type { CachedBlock } from "./slot/messages.js";
 
 const CHUNK_BYTES = 256 * 1024;
+const MIN_PIECE_BYTES = 4 * 1024;
 
 /** Ids become parts of paths. */
 const SAFE_ID = /^[A-Za-z0-9][A-Za-z0-9._-]*$/;
@@ -29,7 +30,13 @@ export class BlockService {
     requireSafe(asked?.kind === "result" ? asked.key?.session : asked?.session);
     switch (asked.kind) {
       case "shuffle":
-        return serveBlocks(this.#files, this.directory, asked, requireIndex(asked.partition));
+        return serveBlocks(
+          this.#files,
+          this.directory,
+          asked,
+          requireIndex(asked.partition),
+          pieceBytes(asked.pieceBytes),
+        );
       case "result":
         for (const part of [asked.key.job, asked.key.stage, asked.key.partition, asked.key.attempt]) requireIndex(part);
         return createReadStream(resultPath(this.directory, asked.key), { highWaterMark: CHUNK_BYTES });
@@ -61,6 +68,11 @@ async function* cachedPieces(block: CachedBlock | undefined): AsyncGenerator<Uin
     return;
   }
   yield* createReadStream(block.frames.path, { highWaterMark: CHUNK_BYTES });
+}
+
+/** Within what a server offers, whatever is asked. */
+function pieceBytes(asked: unknown): number {
+  return Math.min(CHUNK_BYTES, Math.max(MIN_PIECE_BYTES, asked === undefined ? CHUNK_BYTES : requireIndex(asked)));
 }
 
 function requireSafe(session: unknown): void {

@@ -22,6 +22,7 @@ import { BlockService } from "./block-service.js";
 import { CacheStore } from "./cache-store.js";
 import { type HeapLimits, planMemory } from "./memory-plan.js";
 import type { SlotMessage, SlotSettings } from "./slot/messages.js";
+import { FetchWindow } from "./slots/fetch-window.js";
 import type { SlotEvents, SlotThread } from "./slots/slot.js";
 import { SlotPool, type WatchedMemory } from "./slots/slot-pool.js";
 import { SlotRequests } from "./slots/slot-requests.js";
@@ -95,13 +96,20 @@ export class WorkerShell {
         this.#send({ kind: "uncached", session, partitions: [{ node, partition }] }),
     });
     this.blocks = new BlockService(directory.path, this.cache);
-    this.#requests = new SlotRequests({
-      blob: (request) => this.#blob(blobHash(request.hash)),
-      blocks: ({ request, partition }, signal) =>
-        options.fetchBlock(request.worker.blocks, { kind: "shuffle", ...request, partition }, signal),
-      cached: ({ session, node, partition, worker }, signal) =>
-        this.#fetchCached(worker, { kind: "cached", session, node, partition }, signal),
-    });
+    const window = new FetchWindow(values["fetch.maxBytesInFlight"], registration.slots);
+    this.#requests = new SlotRequests(
+      {
+        blob: (request) => this.#blob(blobHash(request.hash)),
+        blocks: ({ request, partition, streams }, signal) => {
+          const pieceBytes = window.pieceBytes(streams);
+          const asked = { kind: "shuffle", ...request, partition, pieceBytes } as const;
+          return options.fetchBlock(request.worker.blocks, asked, signal);
+        },
+        cached: ({ session, node, partition, worker }, signal) =>
+          this.#fetchCached(worker, { kind: "cached", session, node, partition }, signal),
+      },
+      window,
+    );
     const settings: Omit<SlotSettings, "slot"> = {
       address: registration.address,
       taskBytes: plan.taskBytes,
@@ -113,7 +121,10 @@ export class WorkerShell {
       moduleRoots: options.moduleRoots,
       requestTimeoutMs: REQUEST_TIMEOUT_MS,
     };
-    const events: SlotEvents = { onMessage: (slot, message) => this.#fromSlot(slot, message) };
+    const events: SlotEvents = {
+      onMessage: (slot, message) => this.#fromSlot(slot, message),
+      onGone: (slot) => this.#requests.drop(slot),
+    };
     const threads = Array.from({ length: registration.slots }, (_, index) =>
       options.makeSlot(index, settings, plan.heap, events),
     );

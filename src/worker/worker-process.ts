@@ -66,7 +66,7 @@ export async function startWorkerProcess(given: WorkerProcessOptions): Promise<W
   const directory = WorkerDirectory.of(given.options.localDir, id);
   directory.claim();
   const identity = { role: "worker" as const, id: given.id, secret: given.secret, version };
-  const blocks = new BlockClient(identity);
+  const blocks = new BlockClient(identity, given.options["fetch.maxBytesInFlight"]);
   let channel: RpcChannel | null = null;
   let drained = () => {};
   const server = await serve({

@@ -119,7 +119,11 @@ export class AttemptContext implements TaskContext {
       partition,
       files: this.session.files,
       openRemote: (request) => {
-        const stream = this.environment.channel.open({ kind: "blocks", request, partition }, this.checkCancelled);
+        const streams = plan.requests.length;
+        const stream = this.environment.channel.open(
+          { kind: "blocks", request, partition, streams },
+          this.checkCancelled,
+        );
         return { pull: () => stream.next(), close: () => stream.close() };
       },
     });

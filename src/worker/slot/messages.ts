@@ -98,7 +98,13 @@ export type SlotRequest =
   /** A blob (broadcast value, bundle) by hash: one reply. */
   | { readonly kind: "blob"; readonly session: SessionId; readonly hash: string }
   /** Reduce partition `partition` of the map outputs that the request lists: a stream of served blocks (shuffle/served-blocks.ts). */
-  | { readonly kind: "blocks"; readonly request: FetchRequest; readonly partition: number }
+  | {
+      readonly kind: "blocks";
+      readonly request: FetchRequest;
+      readonly partition: number;
+      /** Such streams that the task opens at once. */
+      readonly streams: number;
+    }
   /** A cached partition of another worker: its schema table, then pieces of its frames. */
   | {
       readonly kind: "cached";
