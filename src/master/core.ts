@@ -204,8 +204,8 @@ export class MasterMachine {
       return;
     }
     const attempt = this.#registry.ended(record, status.key);
-    // A doubled report.
-    if (attempt === null) return;
+    // A doubled report, or one of an attempt that was given up.
+    if (attempt === null) return this.#jobs.removeUnwanted(status.key, record.id, status.outcome);
     this.#assigner.count(status.key.session, -1);
     this.#jobs.ended(status.key, record.id, status.outcome, now);
   }
@@ -325,6 +325,9 @@ export class MasterMachine {
       this.#cancels.set(command.worker, known);
     } else if (command.kind === "releaseResult") {
       this.#send(command.worker, { kind: "releaseResults", keys: [command.key] });
+    } else if (command.kind === "discardOutput") {
+      const { worker, session, shuffle, output } = command;
+      this.#send(worker, { kind: "discard", session, shuffle, outputs: [output] });
     } else if (command.kind === "releaseShuffle") {
       this.#sendAll(command);
     } else if (command.kind === "uncache") {

@@ -75,4 +75,7 @@ export type MasterCommand =
   | { readonly kind: "send"; readonly worker: WorkerId; readonly message: MasterToWorker }
   /** Close its connection: it is not counted on any more. */
   | { readonly kind: "dropWorker"; readonly worker: WorkerId; readonly reason: string }
-  | Exclude<JobCommand, { readonly kind: "cancelAttempt" | "releaseResult" | "releaseShuffle" | "uncache" }>;
+  | Exclude<
+      JobCommand,
+      { readonly kind: "cancelAttempt" | "releaseResult" | "discardOutput" | "releaseShuffle" | "uncache" }
+    >;

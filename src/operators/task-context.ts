@@ -55,6 +55,7 @@ export type FragmentResult =
   | { readonly kind: "bytes"; readonly bytes: Uint8Array; readonly records: number }
   | {
       readonly kind: "mapOutput";
+      readonly shuffle: ShuffleId;
       readonly sizes: readonly number[];
       readonly records: number;
       /** "0" where no checksum was asked for. */

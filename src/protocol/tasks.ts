@@ -106,7 +106,8 @@ export type TaskResult =
   | { readonly kind: "inline"; readonly bytes: Uint8Array; readonly records: number }
   /** A file of the worker named by the task key; the master pulls it from the worker's block server. */
   | { readonly kind: "block"; readonly sizeBytes: number; readonly records: number }
-  | { readonly kind: "mapOutput"; readonly output: MapOutput }
+  /** A file of the worker, named by the task key within the shuffle's directory. */
+  | { readonly kind: "mapOutput"; readonly shuffle: ShuffleId; readonly output: MapOutput }
   /** A part file written aside; visible once the master commits it. */
   | {
       readonly kind: "file";

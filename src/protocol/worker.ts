@@ -2,7 +2,7 @@
 // number of its sender so that doubled or late ones are recognised.
 
 import type { WireError } from "../core/errors.js";
-import type { BlobHash, NodeId, SessionId, ShuffleId, TaskKey, WorkerId } from "../core/ids.js";
+import type { BlobHash, NodeId, SessionId, ShuffleId, StageId, TaskKey, WorkerId } from "../core/ids.js";
 import type { MapOutputLocations, TaskLaunch, TaskStatus, WorkerAddress } from "./tasks.js";
 
 export type WorkerRole = "core" | "task";
@@ -55,6 +55,13 @@ export type MasterToWorker =
   /** Results acknowledged by the driver: their files may go. */
   | { readonly kind: "releaseResults"; readonly keys: readonly TaskKey[] }
   | { readonly kind: "releaseShuffle"; readonly session: SessionId; readonly shuffle: ShuffleId }
+  /** Map outputs that the master does not count on: of attempts that came too late, or were superseded. Their files may go. */
+  | {
+      readonly kind: "discard";
+      readonly session: SessionId;
+      readonly shuffle: ShuffleId;
+      readonly outputs: readonly { readonly map: number; readonly stage: StageId; readonly attempt: number }[];
+    }
   | { readonly kind: "uncache"; readonly session: SessionId; readonly node: NodeId }
   | { readonly kind: "releaseSession"; readonly session: SessionId }
   | { readonly kind: "releaseBlobs"; readonly hashes: readonly BlobHash[] }

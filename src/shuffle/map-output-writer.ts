@@ -25,6 +25,8 @@ const reserveBytes = 256 * 1024;
 export interface MapOutputWriterOptions {
   /** The committed name: mapOutputPath. */
   readonly path: string;
+  /** Where the file grows before that, on the same disk. Default `path`.pending. */
+  readonly pendingPath?: string;
   readonly partitions: number;
   readonly memory: MemoryBudget;
   readonly spill: SpillStore;
@@ -85,11 +87,7 @@ export class MapOutputWriter implements ShuffleOutput {
     offsets[partitions] = pending.sizeBytes;
     pending.write(encodeTail(offsets, schemas.toBytes()));
     pending.finish();
-    try {
-      renameSync(pending.path, path);
-    } catch (error) {
-      throw toStorageError(error, `rename to ${path}`, pending.path);
-    }
+    withDirectoryOf(path, () => rename(pending.path, path));
     this.#pending = null;
     this.#end();
     return Array.from(this.#sizes);
@@ -133,19 +131,8 @@ export class MapOutputWriter implements ShuffleOutput {
   }
 
   #openPending(): SyncFileWriter {
-    const path = `${this.options.path}.pending`;
-    try {
-      this.#pending = new SyncFileWriter(path);
-    } catch (error) {
-      // The first map output of a shuffle makes its directory; asking first would cost every other one a call.
-      if (errnoOf((error as { cause?: unknown }).cause) !== "ENOENT") throw error;
-      try {
-        mkdirSync(dirname(path), { recursive: true });
-      } catch (cause) {
-        throw toStorageError(cause, "make the directory", dirname(path));
-      }
-      this.#pending = new SyncFileWriter(path);
-    }
+    const path = this.options.pendingPath ?? `${this.options.path}.pending`;
+    this.#pending = withDirectoryOf(path, () => new SyncFileWriter(path));
     return this.#pending;
   }
 
@@ -168,6 +155,29 @@ export class MapOutputWriter implements ShuffleOutput {
     this.#held.length = 0;
     this.#releaseHeld();
     this.#spillFile?.delete();
+  }
+}
+
+/** The first map output of a shuffle makes its directory; asking first would cost every other one a call. */
+function withDirectoryOf<T>(path: string, use: () => T): T {
+  try {
+    return use();
+  } catch (error) {
+    if (errnoOf((error as { cause?: unknown }).cause) !== "ENOENT") throw error;
+  }
+  try {
+    mkdirSync(dirname(path), { recursive: true });
+  } catch (cause) {
+    throw toStorageError(cause, "make the directory", dirname(path));
+  }
+  return use();
+}
+
+function rename(from: string, to: string): void {
+  try {
+    renameSync(from, to);
+  } catch (error) {
+    throw toStorageError(error, `rename to ${to}`, from);
   }
 }
 

@@ -17,12 +17,16 @@ const MIN_PIECE_BYTES = 4 * 1024;
 const SAFE_ID = /^[A-Za-z0-9][A-Za-z0-9._-]*$/;
 
 export class BlockService {
-  readonly #files = new MapOutputFiles();
+  readonly #files: MapOutputFiles;
 
   constructor(
     private readonly directory: string,
     private readonly cache: CacheStore,
-  ) {}
+    /** Map outputs that are kept open. */
+    openFiles: number,
+  ) {
+    this.#files = new MapOutputFiles({ maxFiles: openFiles });
+  }
 
   /** Throws PROTOCOL_ERROR for what is no request, FETCH_FAILED and its like for what is not there. */
   serve(request: unknown): Iterable<Uint8Array> | AsyncIterable<Uint8Array> {
@@ -47,9 +51,9 @@ export class BlockService {
     }
   }
 
-  /** Closes open files below a directory that is about to be removed. */
-  release(directory: string): void {
-    this.#files.release(directory);
+  /** Closes an open file, or those below a directory, that is about to be removed. */
+  release(path: string): void {
+    this.#files.release(path);
   }
 
   close(): void {

@@ -2,7 +2,7 @@
 // bytes; least recently used partitions go first, but never those of the RDD that is being stored (Spark's rule: an RDD
 // larger than the cache would evict itself for ever). MEMORY_AND_DISK moves to a file instead of going.
 
-import { mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { LRUCache } from "lru-cache";
 import type { NodeId, SessionId } from "../core/ids.js";
@@ -42,12 +42,12 @@ export class CacheStore {
     const key = keyOf(session, block.node, block.partition);
     const known = this.#entries.peek(key);
     if (known !== undefined) {
-      // Two jobs computed it at once: the first stays, and so does its file.
-      if (known.block.frames instanceof SharedArrayBuffer) removeFile(block);
+      // Two jobs computed it at once: the first stays.
+      removeFile(block);
       return true;
     }
     if (!(block.frames instanceof SharedArrayBuffer)) {
-      this.#entries.set(key, { session, block, level, memoryBytes: 0 });
+      this.#entries.set(key, { session, block: this.#named(session, block), level, memoryBytes: 0 });
       return true;
     }
     if (level !== "DISK_ONLY" && this.#makeRoom(offer.sizeBytes, session, block.node)) {
@@ -98,6 +98,14 @@ export class CacheStore {
     this.#entries.delete(key);
     this.#usedBytes -= entry.memoryBytes;
     removeFile(entry.block);
+  }
+
+  /** Gives the attempt's file the name under which the store keeps it. */
+  #named(session: SessionId, block: CachedBlock): CachedBlock {
+    const path = this.#options.pathOf(session, block.node, block.partition);
+    mkdirSync(dirname(path), { recursive: true });
+    renameSync((block.frames as { path: string }).path, path);
+    return { ...block, frames: { path } };
   }
 
   #toDisk(session: SessionId, block: CachedBlock): CachedBlock {

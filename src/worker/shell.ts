@@ -3,7 +3,8 @@
 
 import { rmSync } from "node:fs";
 import { MillraceError, toWireError } from "../core/errors.js";
-import { type BlobHash, blobHash, type SessionId } from "../core/ids.js";
+import { type BlobHash, blobHash, formatTaskKey, type SessionId, type ShuffleId, type TaskKey } from "../core/ids.js";
+import { openFileLimit, openFilesShare } from "../core/open-file-limit.js";
 import type { OptionValues } from "../core/options.js";
 import { SteadyClock } from "../core/steady-clock.js";
 import { version } from "../core/version.js";
@@ -11,7 +12,8 @@ import type { BlockRequest } from "../protocol/blocks.js";
 import type { TaskStatus, WorkerAddress } from "../protocol/tasks.js";
 import type { MasterToWorker, TaskLogLine, WorkerRegistration, WorkerToMaster } from "../protocol/worker.js";
 import { type Connection, decodeMasterToWorker, encodeWorkerMessage } from "../rpc/index.js";
-import { resultPath, shuffleDirectory } from "../shuffle/paths.js";
+import { MAX_OPEN_FILES } from "../shuffle/map-output-files.js";
+import { type MapOutputName, mapOutputPath, resultPath, shuffleDirectory } from "../shuffle/paths.js";
 import {
   AttemptRunner,
   defaultAttemptRunnerOptions,
@@ -95,7 +97,9 @@ export class WorkerShell {
       onEvicted: (session, node, partition) =>
         this.#send({ kind: "uncached", session, partitions: [{ node, partition }] }),
     });
-    this.blocks = new BlockService(directory.path, this.cache);
+    // The block server has a cache of open files too.
+    const openFiles = openFilesShare(openFileLimit(), registration.slots + 1, MAX_OPEN_FILES);
+    this.blocks = new BlockService(directory.path, this.cache, openFiles);
     const window = new FetchWindow(values["fetch.maxBytesInFlight"], registration.slots);
     this.#requests = new SlotRequests(
       {
@@ -114,6 +118,7 @@ export class WorkerShell {
       address: registration.address,
       taskBytes: plan.taskBytes,
       cacheBytes: plan.cacheBytes,
+      openFiles,
       inlineResultBytes: INLINE_RESULT_BYTES,
       localReads: values["shuffle.localReads"],
       compress: values["shuffle.compress"] ?? !options.oneMachine,
@@ -201,6 +206,8 @@ export class WorkerShell {
         rmSync(path, { recursive: true, force: true });
         return this.#handle({ kind: "shuffleReleased", session: message.session, shuffle: message.shuffle });
       }
+      case "discard":
+        return this.#discard(message.session, message.shuffle, message.outputs);
       case "uncache":
         return this.cache.remove(message.session, message.node);
       case "releaseSession":
@@ -254,9 +261,20 @@ export class WorkerShell {
     try {
       if (fragment === undefined) throw new MillraceError("INTERNAL", `the fragment ${launch.fragment} is not here`);
       const outcome = await this.#pool.run(slot, launch, fragment, locations);
+      if (outcome.kind !== "succeeded") this.#removeAttempt(launch.key);
       this.#handle({ kind: "slotEnded", slot, key: launch.key, outcome });
     } catch (error) {
+      this.#removeAttempt(launch.key);
       this.#handle({ kind: "slotDied", slot, error: toWireError(error) });
+    }
+  }
+
+  /** Before its end is told: the session may go with it. */
+  #removeAttempt(key: TaskKey): void {
+    try {
+      this.#options.directory.removeAttempt(key);
+    } catch (error) {
+      this.#options.log(`files of ${formatTaskKey(key)} could not be removed: ${(error as Error).message}`);
     }
   }
 
@@ -304,6 +322,20 @@ export class WorkerShell {
     // Nobody told where it is: computing the partition again is right, only slower.
     if (address === undefined || address === "") return (async function* () {})();
     return this.#options.fetchBlock(address, request, signal);
+  }
+
+  #discard(
+    session: SessionId,
+    shuffle: ShuffleId,
+    outputs: readonly Omit<MapOutputName, "session" | "shuffle">[],
+  ): void {
+    const { directory } = this.#options;
+    for (const output of outputs) {
+      const path = mapOutputPath(directory.path, { session, shuffle, ...output });
+      this.blocks.release(path);
+      rmSync(path, { force: true });
+    }
+    directory.removeIfEmpty(shuffleDirectory(directory.path, session, shuffle));
   }
 
   #dropSession(session: SessionId): void {

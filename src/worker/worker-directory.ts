@@ -3,11 +3,11 @@
 //
 //   <localDir>/millrace-<worker id>/owner.json, and below it what shuffle/paths.ts spells and /cache/<session>/...
 
-import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { mkdirSync, readdirSync, readFileSync, rmdirSync, rmSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { MillraceError } from "../core/errors.js";
-import type { NodeId, SessionId, WorkerId } from "../core/ids.js";
-import { sessionDirectories } from "../shuffle/paths.js";
+import type { NodeId, SessionId, TaskKey, WorkerId } from "../core/ids.js";
+import { attemptDirectory, mapOutputName, resultPath, sessionDirectories } from "../shuffle/paths.js";
 
 const PREFIX = "millrace-";
 
@@ -51,8 +51,42 @@ export class WorkerDirectory {
     }
   }
 
+  /**
+   * Removes all that an attempt has made, committed or not: it failed, was cancelled, or its thread was ended in the middle.
+   * Looks through directories, so not for attempts that succeed.
+   */
+  removeAttempt(key: TaskKey): void {
+    const scratch = attemptDirectory(this.path, key);
+    for (const path of entriesOf(dirname(scratch))) {
+      if (path === scratch || path.startsWith(`${scratch}.`)) rmSync(path, { recursive: true, force: true });
+    }
+    rmSync(resultPath(this.path, key), { force: true });
+    for (const shuffle of entriesOf(join(this.path, "shuffle", key.session)))
+      rmSync(join(shuffle, mapOutputName(key.partition, key.stage, key.attempt)), { force: true });
+  }
+
+  /** A directory whose last file was removed. */
+  removeIfEmpty(directory: string): void {
+    try {
+      rmdirSync(directory);
+    } catch (error) {
+      const { code = "" } = error as NodeJS.ErrnoException;
+      if (!["ENOTEMPTY", "EEXIST", "ENOENT"].includes(code)) throw directoryError(error, directory);
+    }
+  }
+
   remove(): void {
     rmSync(this.path, { recursive: true, force: true });
+  }
+}
+
+/** Paths of what is in a directory; none where it is not there. */
+function entriesOf(directory: string): string[] {
+  try {
+    return readdirSync(directory).map((name) => join(directory, name));
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return [];
+    throw directoryError(error, directory);
   }
 }
 

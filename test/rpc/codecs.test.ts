@@ -90,6 +90,7 @@ const result = fc.oneof(
   // Sizes as the wire can say them.
   record({
     kind: kind("mapOutput"),
+    shuffle: count,
     output: record({ sizes: bytes.map(decodeSizes), records: size, checksum: name }),
   }),
   record({ kind: kind("file"), pending: name, final: name, sizeBytes: size, records: size }),
@@ -158,6 +159,12 @@ const masterToWorker = fc.oneof(
   record({ kind: kind("cancel"), keys: list(key), reason: text }),
   record({ kind: kind("releaseResults"), keys: list(key) }),
   record({ kind: kind("releaseShuffle"), session: name, shuffle: count }),
+  record({
+    kind: kind("discard"),
+    session: name,
+    shuffle: count,
+    outputs: list(record({ map: count, stage: count, attempt: count })),
+  }),
   record({ kind: kind("uncache"), session: name, node: count }),
   record({ kind: kind("releaseSession"), session: name }),
   record({ kind: kind("releaseBlobs"), hashes: list(name) }),

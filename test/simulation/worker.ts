@@ -180,6 +180,10 @@ export class SimulatedWorker {
         this.#drop(this.#outputs, `${message.session}/${message.shuffle}/`);
         this.#tell({ kind: "shuffleReleased", session: message.session, shuffle: message.shuffle });
         return;
+      case "discard":
+        for (const { map, stage, attempt } of message.outputs)
+          this.#outputs.delete(`${message.session}/${message.shuffle}/${stage}/${map}/${attempt}`);
+        return;
       case "uncache":
         this.#drop(this.#cache, `${message.session}/${message.node}/`);
         return;

@@ -8,6 +8,7 @@ import type { Preference } from "../task-assigner/index.js";
 import { judgeFailure } from "./failure-policy.js";
 import { moveTask, type Scheduling, wire } from "./scheduling.js";
 import type { StageRecord, TaskRecord } from "./state.js";
+import { removeUnwanted } from "./unwanted.js";
 
 type SucceededOutcome = TaskOutcome & { readonly kind: "succeeded" };
 type FetchFailedOutcome = TaskOutcome & { readonly kind: "fetchFailed" };
@@ -38,7 +39,7 @@ export class Attempts {
       }
     }
     const found = this.#current(key, worker);
-    if (found === null) return;
+    if (found === null) return removeUnwanted(this.#shared, key, worker, outcome);
     const { record, task } = found;
     record.running--;
     switch (outcome.kind) {

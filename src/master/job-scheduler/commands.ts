@@ -1,7 +1,7 @@
 // What the scheduler of jobs asks of the master: bytes to deliver, files to commit, attempts to cancel.
 
 import type { WireError } from "../../core/errors.js";
-import type { JobId, NodeId, SessionId, ShuffleId, TaskKey, WorkerId } from "../../core/ids.js";
+import type { JobId, NodeId, SessionId, ShuffleId, StageId, TaskKey, WorkerId } from "../../core/ids.js";
 import type { JobSummary } from "../../protocol/driver.js";
 import type { AccumulatorUpdate, TaskResult } from "../../protocol/tasks.js";
 
@@ -43,6 +43,14 @@ export type JobCommand =
   | { readonly kind: "cancelAttempt"; readonly worker: WorkerId; readonly key: TaskKey; readonly reason: string }
   /** No job reads it any more: its files may go, everywhere. */
   | { readonly kind: "releaseShuffle"; readonly session: SessionId; readonly shuffle: ShuffleId }
+  /** A map output that nobody counts on. */
+  | {
+      readonly kind: "discardOutput";
+      readonly worker: WorkerId;
+      readonly session: SessionId;
+      readonly shuffle: ShuffleId;
+      readonly output: { readonly map: number; readonly stage: StageId; readonly attempt: number };
+    }
   /** The worker has cached a partition of a node that was unpersisted meanwhile. */
   | { readonly kind: "uncache"; readonly worker: WorkerId; readonly session: SessionId; readonly node: NodeId }
   | { readonly kind: "releaseResult"; readonly worker: WorkerId; readonly key: TaskKey };

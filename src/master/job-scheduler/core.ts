@@ -19,6 +19,7 @@ import { Results } from "./results.js";
 import { type SchedulerPorts, type Scheduling, type Submission, wire } from "./scheduling.js";
 import { Stages } from "./stages.js";
 import type { SessionRecord } from "./state.js";
+import { removeUnwanted } from "./unwanted.js";
 
 export class JobScheduler {
   readonly #outputsOptions: MapOutputsOptions;
@@ -148,6 +149,11 @@ export class JobScheduler {
   ended(key: TaskKey, worker: WorkerId, outcome: TaskOutcome, now: number): void {
     this.#shared.now = now;
     this.#attempts.ended(key, worker, outcome);
+  }
+
+  /** What a report that counts no more has left on its worker. */
+  removeUnwanted(key: TaskKey, worker: WorkerId, outcome: TaskOutcome): void {
+    removeUnwanted(this.#shared, key, worker, outcome);
   }
 
   /** Whether somebody waits for this attempt. */

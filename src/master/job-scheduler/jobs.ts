@@ -82,6 +82,7 @@ export class Jobs {
       if (state?.kind === "succeeded" && state.worker !== null)
         this.#shared.ports.emit({ kind: "releaseResult", worker: state.worker, key });
     }
+    if (error !== null) this.#releaseBlocks(job);
     if (error !== null && job.savesFiles)
       this.#shared.ports.emit({ kind: "abortOutput", session: session.id, job: job.id });
     this.#shared.ports.emit({ kind: "jobEnded", session: session.id, job: job.id, error, summary: this.#summary(job) });
@@ -96,6 +97,17 @@ export class Jobs {
       session.releasing.delete(shuffle);
       session.outputs.release(shuffle);
       this.#shared.ports.emit({ kind: "releaseShuffle", session: session.id, shuffle });
+    }
+  }
+
+  /** Results that never went out. */
+  #releaseBlocks(job: JobRecord): void {
+    for (const { stage, tasks } of job.stages.values()) {
+      for (const { state, partition } of tasks) {
+        if (state.kind !== "succeeded" || state.result?.kind !== "block" || state.worker === null) continue;
+        const key = { session: job.session.id, job: job.id, stage: stage.id, partition, attempt: state.attempt };
+        this.#shared.ports.emit({ kind: "releaseResult", worker: state.worker, key });
+      }
     }
   }
 

@@ -51,6 +51,7 @@ export class Results {
       return;
     }
     this.setValue(record, key.partition, bytes);
+    if (task.state.worker !== null) this.#shared.ports.emit({ kind: "releaseResult", worker: task.state.worker, key });
     this.#shared.stages.finish(record);
   }
 

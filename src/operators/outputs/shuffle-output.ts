@@ -43,7 +43,7 @@ export function runShuffleOutput(
     sink?.release();
     const sizes = output.commit(writer.schemas);
     const records = context.metrics.recordsWritten - before;
-    return { kind: "mapOutput", sizes, records, checksum: writer.checksum.toString() };
+    return { kind: "mapOutput", shuffle: spec.shuffle, sizes, records, checksum: writer.checksum.toString() };
   };
   try {
     const done = chainMaybe(settleChain(chain.source, chain.operators, context), (settled) => {

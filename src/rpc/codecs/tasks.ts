@@ -237,7 +237,7 @@ function toProtoResult(result: TaskResult): pb.TaskResult.$Properties {
       return { block: result };
     case "mapOutput": {
       const { sizes, records, checksum } = result.output;
-      return { mapOutput: { sizes: encodeSizes(sizes), records, checksum } };
+      return { mapOutput: { shuffle: result.shuffle, sizes: encodeSizes(sizes), records, checksum } };
     }
     case "file":
       return { file: result };
@@ -247,9 +247,10 @@ function toProtoResult(result: TaskResult): pb.TaskResult.$Properties {
 function fromProtoResult(message: pb.TaskResult | null | undefined): TaskResult {
   const { inline, block, mapOutput, file } = required(message, "Succeeded.result");
   if (mapOutput != null) {
-    const { sizes, records, checksum } = mapOutput;
+    const { shuffle, sizes, records, checksum } = mapOutput;
     return {
       kind: "mapOutput",
+      shuffle: shuffle as ShuffleId,
       output: { sizes: decodeSizes(sizes), records, checksum: requiredText(checksum, "MapOutput.checksum") },
     };
   }

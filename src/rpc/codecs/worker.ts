@@ -1,6 +1,6 @@
 // protocol/worker.ts <-> bytes: the control conversation of a worker and the master.
 
-import type { BlobHash, NodeId, SessionId, ShuffleId, WorkerId } from "../../core/ids.js";
+import type { BlobHash, NodeId, SessionId, ShuffleId, StageId, WorkerId } from "../../core/ids.js";
 import type { MasterToWorker, WorkerRegistration, WorkerToMaster } from "../../protocol/worker.js";
 import { millrace as pb } from "../generated/messages.js";
 import { fromProtoError, toProtoError } from "./errors.js";
@@ -117,6 +117,10 @@ function toProtoMasterMessage(message: MasterToWorker): pb.MasterToWorker.$Prope
       return { releaseResults: { keys: mutable(message.keys) } };
     case "releaseShuffle":
       return { releaseShuffle: { session: message.session, shuffle: message.shuffle } };
+    case "discard": {
+      const { session, shuffle, outputs } = message;
+      return { discard: { session, shuffle, outputs: mutable(outputs) } };
+    }
     case "uncache":
       return { uncache: { session: message.session, node: message.node } };
     case "releaseSession":
@@ -151,6 +155,15 @@ function fromProtoMasterMessage(message: pb.MasterToWorker): MasterToWorker {
     case "releaseShuffle": {
       const { session, shuffle } = required(message.releaseShuffle, "releaseShuffle");
       return { kind: "releaseShuffle", session: sessionOf(session, "ReleaseShuffle"), shuffle: shuffle as ShuffleId };
+    }
+    case "discard": {
+      const { session, shuffle, outputs } = required(message.discard, "discard");
+      return {
+        kind: "discard",
+        session: sessionOf(session, "DiscardOutputs"),
+        shuffle: shuffle as ShuffleId,
+        outputs: outputs.map(({ map, stage, attempt }) => ({ map, stage: stage as StageId, attempt })),
+      };
     }
     case "uncache": {
       const { session, node } = required(message.uncache, "uncache");

@@ -2,7 +2,6 @@
 // things lie in this process; it decides nothing.
 
 import { readFileSync } from "node:fs";
-import { join } from "node:path";
 import type { CacheWriter, FrameSource, ShuffleOutput } from "../../codec/frame-flow.js";
 import { decodeStream } from "../../codec/stream.js";
 import type { BatchSource, PartFile } from "../../core/data-flow.js";
@@ -18,7 +17,7 @@ import type { FragmentNode, Partitioner } from "../../plan/stages.js";
 import { ShuffleFrameReader } from "../../shuffle/frame-reader.js";
 import { MapOutputWriter } from "../../shuffle/map-output-writer.js";
 import { createPartitionFunction } from "../../shuffle/partitioners.js";
-import { attemptDirectory, mapOutputPath } from "../../shuffle/paths.js";
+import { attemptDirectory, attemptFile, mapOutputPath } from "../../shuffle/paths.js";
 import { FileSpillStore } from "../../shuffle/spill-store.js";
 import type { BlockingChannel } from "./blocking-channel.js";
 import { SharedCacheWriter } from "./cache-writer.js";
@@ -131,14 +130,16 @@ export class AttemptContext implements TaskContext {
 
   openShuffleOutput(shuffle: ShuffleId, partitions: number): ShuffleOutput {
     const { session, stage, partition, attempt } = this.call.launch.key;
-    const path = mapOutputPath(this.environment.settings.address.directory, {
+    const { directory } = this.environment.settings.address;
+    const path = mapOutputPath(directory, {
       session,
       shuffle,
       map: partition,
       stage,
       attempt,
     });
-    return new MapOutputWriter({ path, partitions, memory: this.memory, spill: this.spill });
+    const pendingPath = attemptFile(directory, this.call.launch.key, `shuffle-${shuffle}`);
+    return new MapOutputWriter({ path, pendingPath, partitions, memory: this.memory, spill: this.spill });
   }
 
   partitionOf(partitioner: Partitioner): (key: unknown) => number {
@@ -181,17 +182,14 @@ export class AttemptContext implements TaskContext {
 
   openCacheWriter(node: NodeId, partition: number, level: StorageLevel): CacheWriter {
     const { address, cacheBytes } = this.environment.settings;
-    const { session, job, stage, attempt } = this.call.launch.key;
-    const path = join(address.directory, "cache", session, `${node}-${partition}`);
-    const temporaryPath = `${path}.${job}-${stage}-${this.partition}-${attempt}.tmp`;
+    const { key } = this.call.launch;
     return new SharedCacheWriter({
-      session,
+      session: key.session,
       node,
       partition,
       level,
       memoryLimitBytes: cacheBytes,
-      path,
-      temporaryPath,
+      path: attemptFile(address.directory, key, `cache-${node}-${partition}`),
       offer: (offer) => this.offers.push(offer),
     });
   }

@@ -29,6 +29,8 @@ export interface SlotSettings {
   readonly checksum: boolean;
   /** A partition larger than this is never cached in memory. */
   readonly cacheBytes: number;
+  /** Map outputs that the slot may keep open. */
+  readonly openFiles: number;
   /** Directories that packages are looked up from. */
   readonly moduleRoots: readonly string[];
   /** A request to the main thread that is not answered after this long fails. */

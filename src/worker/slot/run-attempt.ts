@@ -10,7 +10,7 @@ import type { FragmentResult } from "../../operators/task-context.js";
 import type { FunctionRef } from "../../plan/function.js";
 import type { Fragment } from "../../plan/stages.js";
 import type { TaskMetrics, TaskResult } from "../../protocol/tasks.js";
-import { resultPath } from "../../shuffle/paths.js";
+import { attemptFile, resultPath } from "../../shuffle/paths.js";
 import { AttemptContext, type AttemptEnvironment } from "./attempt-context.js";
 import type { SlotOutcome, SlotRun } from "./messages.js";
 import type { SlotSession } from "./slot-session.js";
@@ -58,17 +58,18 @@ function inChain(error: unknown, code: ErrorCode): MillraceError | null {
 
 function storeResult(result: FragmentResult, call: SlotRun, { settings }: AttemptEnvironment): TaskResult {
   if (result.kind === "mapOutput") {
-    const { sizes, records, checksum } = result;
-    return { kind: "mapOutput", output: { sizes, records, checksum } };
+    const { shuffle, sizes, records, checksum } = result;
+    return { kind: "mapOutput", shuffle, output: { sizes, records, checksum } };
   }
   if (result.kind === "file") return result;
   if (result.bytes.byteLength <= settings.inlineResultBytes)
     return { kind: "inline", bytes: result.bytes.slice(), records: result.records };
   const path = resultPath(settings.address.directory, call.launch.key);
   try {
-    mkdirSync(dirname(path), { recursive: true });
-    writeFileSync(`${path}.tmp`, result.bytes);
-    renameSync(`${path}.tmp`, path);
+    const pending = attemptFile(settings.address.directory, call.launch.key, "result");
+    for (const file of [pending, path]) mkdirSync(dirname(file), { recursive: true });
+    writeFileSync(pending, result.bytes);
+    renameSync(pending, path);
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code;
     throw new MillraceError(

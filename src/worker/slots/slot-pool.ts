@@ -101,7 +101,10 @@ export class SlotPool {
       return this.#toOutcome(await seat.thread.run(call), launch);
     } catch (error) {
       this.#forget(seat, null);
-      throw seat.ending ?? error;
+      const { ending } = seat;
+      // Its files are removed next: it must not write any more.
+      await seat.terminating;
+      throw ending ?? error;
     }
   }
 
