@@ -120,8 +120,9 @@ async function measurePeer(
 
 /** The fields that are shown and not compared: meanMs 4.20. */
 function timings(value: Value): string {
-  const shown = Object.entries(value).filter(([field]) => field.endsWith("Ms"));
-  return shown.map(([field, ms]) => `${field.slice(0, -2)} ${Number(ms).toFixed(2)} ms`).join(", ");
+  const shown = Object.entries(value).filter(([field]) => /(Ms|MB)$/.test(field));
+  const unit = (field: string) => (field.endsWith("Ms") ? "ms" : "MB");
+  return shown.map(([field, n]) => `${field.slice(0, -2)} ${Number(n).toFixed(2)} ${unit(field)}`).join(", ");
 }
 
 function disagreements(measurements: readonly Measurement[]): string[] {

@@ -30,9 +30,9 @@ export interface WorkloadReport {
 const TOLERANCE = 1e-9;
 const BASELINE = "spark local[2]";
 
-/** What differs between two answers, in words; empty when nothing does. Fields that end in Ms are not compared. */
+/** What differs between two answers, in words; empty when nothing does. Fields that end in Ms or MB are not compared. */
 export function compareValues(a: Value, b: Value): string[] {
-  const fields = [...new Set([...Object.keys(a), ...Object.keys(b)])].filter((field) => !field.endsWith("Ms"));
+  const fields = [...new Set([...Object.keys(a), ...Object.keys(b)])].filter((field) => !/(Ms|MB)$/.test(field));
   return fields.flatMap((field) => {
     const [left, right] = [a[field], b[field]];
     if (left === right) return [];

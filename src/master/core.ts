@@ -137,6 +137,7 @@ export class MasterMachine {
     if (record === null) return;
     switch (event.kind) {
       case "heartbeat":
+        record.diskShort = event.diskShort ?? false;
         this.#heartbeat(record, event.running, now);
         return;
       case "statuses":
@@ -214,8 +215,13 @@ export class MasterMachine {
     for (const record of this.#registry.overdue(now)) {
       this.#lose(record, record.state.kind === "disconnected" ? "its connection ended" : "its heartbeats stopped", now);
     }
-    const active = this.workers.filter((record) => record.state.kind === "active").length;
-    this.#jobs.checkWorkers(active, now);
+    const active = this.workers.filter((record) => record.state.kind === "active");
+    const short = active.filter((record) => record.diskShort);
+    this.#jobs.checkWorkers(
+      active.length - short.length,
+      short.map(({ id }) => id),
+      now,
+    );
   }
 
   #lose(record: WorkerRecord, reason: string, now: number): void {
@@ -263,7 +269,7 @@ export class MasterMachine {
     if (this.#assigner.pending === 0) return;
     const workers: Capacity[] = [];
     for (const record of this.#registry.all) {
-      if (record.state.kind !== "active") continue;
+      if (record.state.kind !== "active" || record.diskShort) continue;
       const { node, slots } = record.registration;
       workers.push({ worker: record.id, node, slots, inFlight: record.attempts.size });
     }

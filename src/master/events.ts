@@ -38,7 +38,7 @@ export type MasterEvent =
   /** The shell cannot bring the job to its end: it fails with `error`. */
   | { readonly kind: "jobBroken"; readonly session: SessionId; readonly job: JobId; readonly error: WireError }
   | { readonly kind: "workerRegistered"; readonly registration: WorkerRegistration }
-  | ({ readonly kind: "heartbeat"; readonly running: readonly TaskKey[] } & FromWorker)
+  | ({ readonly kind: "heartbeat"; readonly running: readonly TaskKey[]; readonly diskShort?: boolean } & FromWorker)
   | ({ readonly kind: "statuses"; readonly statuses: readonly TaskStatus[] } & FromWorker)
   | ({
       readonly kind: "uncached";

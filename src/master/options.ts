@@ -33,6 +33,7 @@ export function sessionPolicyOf(
   return {
     maxTaskFailures: numberOr("task.maxFailures", defaults.jobs.maxTaskFailures),
     workerTimeoutMs: numberOr("scheduler.workerTimeout", defaults.jobs.workerTimeoutMs),
+    maxResultsAheadBytes: numberOr("driver.maxResultsAhead", defaults.jobs.maxResultsAheadBytes),
     localityWaitMs: numberOr("locality.wait", defaults.assigner.localityWaitMs),
   };
 }
@@ -45,6 +46,7 @@ export function masterOptionsOf(values: OptionValues): MasterOptions {
       ...defaultMasterOptions.jobs,
       maxTaskFailures: values["task.maxFailures"],
       workerTimeoutMs: values["scheduler.workerTimeout"],
+      maxResultsAheadBytes: values["driver.maxResultsAhead"],
     },
     assigner: { ...defaultMasterOptions.assigner, localityWaitMs: values["locality.wait"] },
   };

@@ -195,7 +195,13 @@ export class MasterShell {
   ): void {
     switch (message.kind) {
       case "heartbeat":
-        this.#handle({ kind: "heartbeat", worker, incarnation, running: message.running });
+        this.#handle({
+          kind: "heartbeat",
+          worker,
+          incarnation,
+          running: message.running,
+          diskShort: message.disk?.isShort ?? false,
+        });
         // The first one makes the worker's slots count.
         this.registrations.emit("worker");
         return;

@@ -38,9 +38,9 @@ export function describeMaster(
 ): MasterSnapshot {
   return {
     ...parts,
-    workers: parts.workers.map(({ id, state, registration, attempts }) => ({
+    workers: parts.workers.map(({ id, state, diskShort, registration, attempts }) => ({
       id,
-      state: state.kind,
+      state: diskShort ? `${state.kind}, short of disk` : state.kind,
       role: registration.role,
       node: registration.node,
       slots: registration.slots,

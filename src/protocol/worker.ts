@@ -28,6 +28,12 @@ export interface TaskLogLine {
   readonly dropped?: number;
 }
 
+export interface DiskState {
+  readonly freeBytes: number;
+  /** It shall get no new tasks. */
+  readonly isShort: boolean;
+}
+
 export type WorkerToMaster =
   | { readonly kind: "register"; readonly registration: WorkerRegistration }
   | {
@@ -35,6 +41,8 @@ export type WorkerToMaster =
       readonly rssBytes: number;
       readonly cacheBytes: number;
       readonly running: readonly TaskKey[];
+      /** Of the local directory. Not there where the system does not tell. */
+      readonly disk?: DiskState;
     }
   | { readonly kind: "statuses"; readonly statuses: readonly TaskStatus[] }
   | { readonly kind: "logs"; readonly lines: readonly TaskLogLine[] }

@@ -22,6 +22,7 @@ import {
 } from "./attempt-runner/index.js";
 import { BlockService } from "./block-service.js";
 import { CacheStore } from "./cache-store.js";
+import { DiskWatch } from "./disk-watch.js";
 import { type HeapLimits, planMemory } from "./memory-plan.js";
 import type { SlotMessage, SlotSettings } from "./slot/messages.js";
 import { FetchWindow } from "./slots/fetch-window.js";
@@ -70,6 +71,7 @@ export class WorkerShell {
   readonly #runner: AttemptRunner;
   readonly #pool: SlotPool;
   readonly #requests: SlotRequests;
+  readonly #disk: DiskWatch;
   readonly #clock = new SteadyClock(TICK_MS, () => performance.now());
   readonly #ticker: NodeJS.Timeout;
   readonly #blobs = new Map<BlobHash, Promise<Uint8Array>>();
@@ -89,6 +91,7 @@ export class WorkerShell {
   constructor(options: WorkerShellOptions) {
     const { registration, directory, options: values } = options;
     this.#options = options;
+    this.#disk = new DiskWatch(directory.path, values["disk.minFree"], options.log);
     this.#registration = { ...registration, version, pid: process.pid, incarnation: Date.now() };
     const plan = planMemory(registration.memoryBytes, registration.slots, values["memory.taskBytes"]);
     this.cache = new CacheStore({
@@ -262,6 +265,8 @@ export class WorkerShell {
       if (fragment === undefined) throw new MillraceError("INTERNAL", `the fragment ${launch.fragment} is not here`);
       const outcome = await this.#pool.run(slot, launch, fragment, locations);
       if (outcome.kind !== "succeeded") this.#removeAttempt(launch.key);
+      // Before the failure is told, so that the next attempt goes elsewhere if there is still no room.
+      if (outcome.kind === "failed" && outcome.error.code === "DISK_FULL") this.#beat();
       this.#handle({ kind: "slotEnded", slot, key: launch.key, outcome });
     } catch (error) {
       this.#removeAttempt(launch.key);
@@ -384,11 +389,13 @@ export class WorkerShell {
   }
 
   #beat(): void {
+    const disk = this.#disk.look();
     this.#send({
       kind: "heartbeat",
       rssBytes: process.memoryUsage.rss(),
       cacheBytes: this.cache.usedBytes,
       running: this.#runner.held,
+      ...(disk === null ? {} : { disk }),
     });
   }
 

@@ -78,7 +78,9 @@ export class Attempts {
 
   enqueue(record: StageRecord, task: TaskRecord): void {
     if (record.state.kind !== "running" || task.state.kind !== "pending" || task.partition >= record.roundEnd) return;
-    const { session } = record.job;
+    const { session, window, result } = record.job;
+    // Its turn comes when the driver has taken more.
+    if (record === result && window !== null && task.partition >= window.admitted) return;
     const preferences: Preference[] = [];
     for (const [node, partition] of record.stage.tasks[task.partition]?.cached ?? []) {
       for (const worker of session.cached.workers(node, partition) ?? []) {

@@ -190,10 +190,10 @@ export class JobScheduler {
     this.#jobs.outputCommitted(session, job, error);
   }
 
-  /** Jobs that wait for workers that do not come. `active`: workers that may get launches. */
-  checkWorkers(active: number, now: number): void {
+  /** Jobs that wait for workers that do not come. `active`: workers that may get launches; `short`: that would, had they room. */
+  checkWorkers(active: number, short: readonly WorkerId[], now: number): void {
     this.#shared.now = now;
-    this.#jobs.checkWorkers(active);
+    this.#jobs.checkWorkers(active, short);
   }
 
   progress(session: SessionId): StageProgress[] {

@@ -1,7 +1,7 @@
 // The ends of jobs: done, failed, cancelled, or starved of workers. A job ends once, and everything of it is given up then.
 
 import type { WireError } from "../../core/errors.js";
-import type { JobId, SessionId, ShuffleId } from "../../core/ids.js";
+import type { JobId, SessionId, ShuffleId, WorkerId } from "../../core/ids.js";
 import type { JobSummary } from "../../protocol/driver.js";
 import { moveStage, type Scheduling, wire } from "./scheduling.js";
 import type { JobRecord, SessionRecord } from "./state.js";
@@ -25,7 +25,7 @@ export class Jobs {
   }
 
   /** Jobs that wait for workers that do not come. `active`: workers that may get launches. */
-  checkWorkers(active: number): void {
+  checkWorkers(active: number, short: readonly WorkerId[]): void {
     for (const session of this.#shared.sessions.values()) {
       for (const job of [...session.jobs.values()]) {
         const starved =
@@ -35,6 +35,11 @@ export class Jobs {
         else if (job.workerlessSinceMs === null) job.workerlessSinceMs = this.#shared.now;
         else if (this.#shared.now - job.workerlessSinceMs >= session.policy.workerTimeoutMs) {
           const seconds = Math.round(session.policy.workerTimeoutMs / 1000);
+          if (short.length > 0) {
+            const text = `every worker was short of disk space for ${seconds} s while job ${job.id} had tasks to run (${short.join(", ")}): free space under their --local-dir, or lower disk.minFree`;
+            this.end(job, wire("DISK_FULL", text, { job: job.id, workers: [...short] }));
+            continue;
+          }
           this.end(
             job,
             wire("NO_WORKERS", `no worker was there for ${seconds} s while job ${job.id} had tasks to run`, {

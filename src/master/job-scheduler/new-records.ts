@@ -3,12 +3,14 @@
 import { MillraceError } from "../../core/errors.js";
 import type { StageId } from "../../core/ids.js";
 import type { Stage } from "../../plan/stages.js";
+import { ResultWindow } from "./result-window.js";
 import type { Submission } from "./scheduling.js";
 import type { JobRecord, SessionRecord, StageRecord, TaskRecord } from "./state.js";
 
 export function newJob(session: SessionRecord, submission: Submission, now: number): JobRecord {
   const { graph, savesFiles, maxResultBytes } = submission;
   const stages = new Map<StageId, StageRecord>();
+  const resultTasks = graph.stages.find((stage) => stage.id === graph.resultStage)?.tasks.length ?? 0;
   const job: Omit<JobRecord, "result"> = {
     id: graph.job,
     session,
@@ -19,6 +21,7 @@ export function newJob(session: SessionRecord, submission: Submission, now: numb
     maxResultBytes,
     resultBytes: 0,
     nextDelivery: 0,
+    window: savesFiles ? null : new ResultWindow(session.policy.maxResultsAheadBytes, resultTasks),
     unacknowledged: new Map(),
     story: [],
     tasks: 0,

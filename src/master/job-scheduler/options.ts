@@ -8,6 +8,8 @@ export interface SessionPolicy {
   readonly maxTaskFailures: number;
   /** With tasks pending and no worker for so long a job fails with NO_WORKERS. Option `scheduler.workerTimeout`, ms. */
   readonly workerTimeoutMs: number;
+  /** Bytes of results that may wait for the driver before result tasks do. Option `driver.maxResultsAhead`. */
+  readonly maxResultsAheadBytes: number;
 }
 
 export interface JobSchedulerOptions extends SessionPolicy {
@@ -21,4 +23,5 @@ export const defaultJobSchedulerOptions: JobSchedulerOptions = {
   maxTaskFailures: 4,
   maxConsecutiveStageAttempts: 4,
   workerTimeoutMs: 60_000,
+  maxResultsAheadBytes: 128 * 1024 * 1024,
 };

@@ -6,6 +6,7 @@ import type { Stage, StageGraph } from "../../plan/stages.js";
 import type { TaskResult } from "../../protocol/tasks.js";
 import type { CachedPartitions, MapOutputs } from "../map-outputs/index.js";
 import type { SessionPolicy } from "./options.js";
+import type { ResultWindow } from "./result-window.js";
 
 export type TaskState =
   | { readonly kind: "pending" }
@@ -77,6 +78,8 @@ export interface JobRecord {
   readonly maxResultBytes: number | null;
   resultBytes: number;
   nextDelivery: number;
+  /** How far its result tasks run ahead of the driver; null where no results go to it. */
+  readonly window: ResultWindow | null;
   /** Block results with the shell that the driver has not acknowledged. */
   readonly unacknowledged: Map<number, TaskKey>;
   readonly story: AttemptStory[];

@@ -53,6 +53,7 @@ export class WorkerRegistry {
       registration,
       state: { kind: "registering" },
       lastHeardMs: now,
+      diskShort: false,
       attempts: new Map(),
       sentLocations: new Map(),
     };

@@ -29,6 +29,8 @@ export interface WorkerRecord {
   registration: WorkerRegistration;
   state: WorkerState;
   lastHeardMs: number;
+  /** Its disk has too little room: it gets no launches until it says otherwise. */
+  diskShort: boolean;
   /** By formatTaskKey. */
   readonly attempts: Map<string, Attempt>;
   /** Version of each shuffle's locations that it was sent over the present stream, by "session shuffle". */

@@ -39,8 +39,10 @@ function toProtoWorkerMessage(message: WorkerToMaster): pb.WorkerToMaster.$Prope
     case "register":
       return { register: message.registration };
     case "heartbeat": {
-      const { rssBytes, cacheBytes, running } = message;
-      return { heartbeat: { rssBytes, cacheBytes, running: mutable(running) } };
+      const { rssBytes, cacheBytes, running, disk } = message;
+      return {
+        heartbeat: { rssBytes, cacheBytes, running: mutable(running), ...(disk === undefined ? {} : { disk }) },
+      };
     }
     case "statuses":
       return { statuses: { statuses: message.statuses.map(toProtoStatus) } };
@@ -67,7 +69,9 @@ function fromProtoWorkerMessage(message: pb.WorkerToMaster): WorkerToMaster {
   if (statuses != null) return { kind: "statuses", statuses: statuses.statuses.map(fromProtoStatus) };
   if (heartbeat != null) {
     const running = heartbeat.running.map((key) => fromProtoKey(key, "Heartbeat.running"));
-    return { kind: "heartbeat", rssBytes: heartbeat.rssBytes, cacheBytes: heartbeat.cacheBytes, running };
+    const { rssBytes, cacheBytes, disk } = heartbeat;
+    const told = disk == null ? {} : { disk: { freeBytes: disk.freeBytes, isShort: disk.isShort } };
+    return { kind: "heartbeat", rssBytes, cacheBytes, running, ...told };
   }
   if (logs != null) {
     const lines = logs.lines.map(({ key, stderr, text, dropped }) => {
