@@ -180,6 +180,10 @@ export const errorCatalog = {
     "A worker's connection ended or its heartbeat stopped.",
     "Look at its log and at the machine's memory.",
   ),
+  UNKNOWN_WORKER: row(
+    "The master has no worker of that name.",
+    "`millrace status` lists the workers that are there, with their ids.",
+  ),
   PROTOCOL_ERROR: row(
     "A message from the other side cannot be read.",
     "Check that both sides run the same version; report it otherwise.",
