@@ -85,7 +85,8 @@ export class Departures {
     const { worker, reason, elapsedMs, counts } = command;
     const { outputsMoved, cachedMoved, bytesMoved, blocksLeft } = counts;
     const moved = `${outputsMoved} map outputs and ${cachedMoved} cached partitions (${formatBytes(bytesMoved)}) were moved`;
-    const lost = blocksLeft === 0 ? "" : `; ${blocksLeft} blocks go with it and are computed again where they are needed`;
+    const lost =
+      blocksLeft === 0 ? "" : `; ${blocksLeft} blocks go with it and are computed again where they are needed`;
     this.#parts.log(`worker ${worker} leaves: ${reason}; ${moved}${lost}`);
     for (const log of this.#parts.logs()) log.decommissionEnded(command);
     this.#left.delete(worker);

@@ -115,8 +115,7 @@ export class Decommissions {
     if (leaver === undefined) return;
     const { reason, deadlineMs, toldMs } = leaver;
     if (toldMs !== null) this.#ports.send(record.id, { kind: "decommissioned", reason });
-    else
-      this.#ports.send(record.id, { kind: "decommission", reason, timeoutMs: Math.max(0, deadlineMs - now) });
+    else this.#ports.send(record.id, { kind: "decommission", reason, timeoutMs: Math.max(0, deadlineMs - now) });
   }
 
   adopted(by: WorkerId, from: WorkerId, outcomes: readonly AdoptionOutcome[], now: number): void {
@@ -203,7 +202,8 @@ export class Decommissions {
     const { transfers } = leaver;
     if (!transfers.isBusy) {
       const { blocksLeft } = transfers.counts;
-      const reason = blocksLeft === 0 ? "nothing of it is needed any more" : `nobody takes its last ${blocksLeft} blocks`;
+      const reason =
+        blocksLeft === 0 ? "nothing of it is needed any more" : `nobody takes its last ${blocksLeft} blocks`;
       this.#leave(leaver, record, reason, now);
     } else if (receivers === 0 && !transfers.isMoving) {
       this.#leave(leaver, record, "there is no other worker that could take what it holds", now);

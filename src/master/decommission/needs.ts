@@ -64,7 +64,11 @@ export function countReaders(
   return count;
 }
 
-function mayRead({ key, launchedMs, shuffles, cached }: Attempt, worker: WorkerId, lastHere: ReadonlyMap<string, number>) {
+function mayRead(
+  { key, launchedMs, shuffles, cached }: Attempt,
+  worker: WorkerId,
+  lastHere: ReadonlyMap<string, number>,
+) {
   if (cached.some((location) => location.worker === worker)) return true;
   return shuffles.some(({ shuffle }) => launchedMs <= (lastHere.get(`${key.session} ${shuffle}`) ?? -1));
 }
