@@ -205,7 +205,7 @@ export class Decommissions {
       const reason =
         blocksLeft === 0 ? "nothing of it is needed any more" : `nobody takes its last ${blocksLeft} blocks`;
       this.#leave(leaver, record, reason, now);
-    } else if (receivers === 0 && !transfers.isMoving) {
+    } else if (receivers === 0 && !transfers.isMoving && !this.#mayComeBack(leaver.worker)) {
       this.#leave(leaver, record, "there is no other worker that could take what it holds", now);
     }
   }
@@ -231,6 +231,14 @@ export class Decommissions {
     for (const [to, blocks] of transfers.assign(receivers, now))
       this.#ports.send(to, { kind: "adopt", from: from.registration.address, blocks });
     return receivers.length;
+  }
+
+  /** Whether another worker has just begun, or has lost its stream a moment ago. */
+  #mayComeBack(leaver: WorkerId): boolean {
+    return [...this.#ports.workers()].some(
+      ({ id, state }) =>
+        id !== leaver && !this.has(id) && (state.kind === "registering" || state.kind === "disconnected"),
+    );
   }
 
   #waitsFor({ worker, lastHere }: Leaver): { readonly results: number; readonly readers: number } {
