@@ -180,6 +180,14 @@ export const errorCatalog = {
     "A worker's connection ended or its heartbeat stopped.",
     "Look at its log and at the machine's memory.",
   ),
+  CACHE_FULL: row(
+    "A worker's cache has no room for a partition that another one wanted to leave with it.",
+    "Nothing is lost but time: it is offered to others, or computed again. More `memory` gives a larger cache.",
+  ),
+  UNKNOWN_WORKER: row(
+    "The master has no worker of that name.",
+    "`millrace status` lists the workers that are there, with their ids.",
+  ),
   PROTOCOL_ERROR: row(
     "A message from the other side cannot be read.",
     "Check that both sides run the same version; report it otherwise.",

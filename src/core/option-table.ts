@@ -89,6 +89,12 @@ export const optionTable = {
   ),
   "locality.wait": row(duration, "How long a task waits for a slot near its data.", parseDuration, 3000),
   "scheduler.workerTimeout": row(duration, "How long a job waits for a first worker.", parseDuration, 60_000),
+  "decommission.timeout": row(
+    duration,
+    "How long a worker that is told to go may take to finish its tasks and to give what it holds to others.",
+    parseDuration,
+    120_000,
+  ),
   "driver.maxResultSize": row(
     `${size}; 0 for no limit`,
     "Encoded results of one job above which it fails.",

@@ -85,6 +85,23 @@ type EventBody =
     }
   | { readonly type: "workerLost"; readonly worker: string; readonly reason: string }
   | {
+      readonly type: "decommissionStarted";
+      readonly worker: string;
+      readonly reason: string;
+      readonly timeoutMs: number;
+    }
+  /** `blocksLost` lay on the worker alone when it was told to end. */
+  | {
+      readonly type: "decommissionEnded";
+      readonly worker: string;
+      readonly reason: string;
+      readonly elapsedMs: number;
+      readonly outputsMoved: number;
+      readonly cachedMoved: number;
+      readonly bytesMoved: number;
+      readonly blocksLost: number;
+    }
+  | {
       readonly type: "cached";
       readonly node: number;
       readonly partition: number;
@@ -110,6 +127,8 @@ const known: Record<EventType, true> = {
   taskEnded: true,
   workerAdded: true,
   workerLost: true,
+  decommissionStarted: true,
+  decommissionEnded: true,
   cached: true,
   uncached: true,
   logsDropped: true,

@@ -6,6 +6,7 @@ import { formatTaskKey, type SessionId, type TaskKey, type WorkerId } from "../c
 import type { StageProgress } from "../protocol/driver.js";
 import type { MapOutputLocations, TaskLaunch, TaskStatus } from "../protocol/tasks.js";
 import type { MasterToWorker, WorkerRegistration } from "../protocol/worker.js";
+import { type DecommissionProgress, Decommissions } from "./decommission/index.js";
 import { type MasterCommand, type MasterEvent, VALUE_INLINE_BYTES, valueBytes } from "./events.js";
 import { type JobCommand, JobScheduler } from "./job-scheduler/index.js";
 import { defaultMasterOptions, type MasterOptions } from "./options.js";
@@ -23,6 +24,7 @@ export class MasterMachine {
   readonly #registry: WorkerRegistry;
   readonly #assigner: TaskAssigner;
   readonly #jobs: JobScheduler;
+  readonly #decommissions: Decommissions;
   #commands: MasterCommand[] = [];
   /** Cancels of one event, sent together. */
   readonly #cancels = new Map<WorkerId, { readonly keys: TaskKey[]; reason: string }>();
@@ -37,10 +39,20 @@ export class MasterMachine {
       worker: (id) => {
         const record = this.#registry.get(id);
         // One whose stream is broken is not counted on: what it held is taken as lost when somebody misses it.
-        return record === undefined || record.state.kind === "disconnected"
-          ? null
-          : { node: record.registration.node, role: record.registration.role };
+        if (record === undefined || record.state.kind === "disconnected") return null;
+        const { node, role } = record.registration;
+        return { node, role, takesTasks: record.state.kind === "active" || record.state.kind === "registering" };
       },
+    });
+    this.#decommissions = new Decommissions(options.decommission, {
+      workers: () => this.#registry.all,
+      worker: (id) => this.#registry.get(id),
+      sessions: () => this.#jobs.sessions,
+      send: (worker, message) => this.#send(worker, message),
+      emit: (command) => this.#commands.push(command),
+      moved: (block, from, to) => this.#jobs.blockMoved(block, from, to),
+      giveUpAttempts: (record, reason, now) => this.#giveUpAttempts(record, false, reason, now),
+      lose: (record, reason, now) => this.#lose(record, reason, now),
     });
   }
 
@@ -75,8 +87,13 @@ export class MasterMachine {
     return [...(this.#jobs.sessions.get(session)?.jobs.keys() ?? [])];
   }
 
+  /** How far a worker is that is to go; null for one that is not. */
+  decommission(worker: WorkerId, now: number): DecommissionProgress | null {
+    return this.#decommissions.progress(worker, now);
+  }
+
   validate(): string[] {
-    return this.#jobs.validate();
+    return [...this.#jobs.validate(), ...this.#decommissions.validate()];
   }
 
   #apply(event: MasterEvent, now: number): void {
@@ -120,6 +137,11 @@ export class MasterMachine {
         this.#jobs.uncacheNode(event.session, event.node, now);
         this.#sendAll({ kind: "uncache", session: event.session, node: event.node });
         return;
+      case "decommissionAsked": {
+        const record = this.#registry.get(event.worker);
+        if (record !== undefined) this.#decommissions.begin(record, event.reason, event.timeoutMs, true, now);
+        return;
+      }
       case "blobsReleased":
         this.#sendAll({ kind: "releaseBlobs", hashes: event.hashes });
         return;
@@ -151,7 +173,14 @@ export class MasterMachine {
         record.state = { kind: "leaving" };
         this.#giveUpAttempts(record, false, event.reason, now);
         return;
+      case "workerDecommissions":
+        this.#decommissions.begin(record, event.reason, event.timeoutMs, false, now);
+        return;
+      case "adopted":
+        this.#decommissions.adopted(record.id, event.from, event.outcomes, now);
+        return;
       case "workerDisconnected":
+        this.#decommissions.away(record.id);
         // One that leaves does not come back.
         if (record.state.kind === "leaving") this.#lose(record, "it has left", now);
         else this.#registry.disconnect(record, now);
@@ -168,11 +197,13 @@ export class MasterMachine {
     // Of an incarnation that has been replaced: nobody listens there any more.
     if (answer === null) return;
     if (answer.replaced !== null) this.#forget(answer.replaced, "it was started anew", now);
+    else this.#decommissions.away(registration.worker);
     this.#send(registration.worker, {
       kind: "registered",
       heartbeatMs: this.#options.workers.heartbeatMs,
       liveSessions: [...this.#jobs.sessions.keys()],
     });
+    this.#decommissions.reconnected(answer.record, now);
   }
 
   /** The first heartbeat after a registration says what the worker still has: the rest went down with the stream. */
@@ -185,7 +216,7 @@ export class MasterMachine {
     }
     const unknown = running.filter((key) => !record.attempts.has(formatTaskKey(key)));
     if (unknown.length > 0) this.#send(record.id, { kind: "cancel", keys: unknown, reason: "nobody waits for it" });
-    record.state = { kind: "active" };
+    this.#decommissions.resume(record);
     // A cancel may have been lost with the old stream.
     const orphans = [...record.attempts.values()].filter((attempt) => !this.#jobs.isCurrent(attempt.key, record.id));
     if (orphans.length > 0)
@@ -215,6 +246,7 @@ export class MasterMachine {
     for (const record of this.#registry.overdue(now)) {
       this.#lose(record, record.state.kind === "disconnected" ? "its connection ended" : "its heartbeats stopped", now);
     }
+    this.#decommissions.tick(now);
     const active = this.workers.filter((record) => record.state.kind === "active");
     const short = active.filter((record) => record.diskShort);
     this.#jobs.checkWorkers(
@@ -243,10 +275,12 @@ export class MasterMachine {
 
   /** What it ran is lost (charged if it was running: a task may kill its workers), and so is what it held. */
   #forget(record: WorkerRecord, reason: string, now: number): void {
-    this.#giveUpAttempts(record, record.state.kind !== "leaving", reason, now);
+    const charged = record.state.kind !== "leaving" && !this.#decommissions.has(record.id);
+    this.#giveUpAttempts(record, charged, reason, now);
     for (const { key } of record.attempts.values()) this.#assigner.count(key.session, -1);
     record.attempts.clear();
     this.#jobs.workerGone(record.id, now);
+    this.#decommissions.gone(record.id, reason, now);
   }
 
   #giveUpAttempts(record: WorkerRecord, charge: boolean, reason: string, now: number): void {

@@ -3,8 +3,10 @@
 
 import type { WireError } from "../core/errors.js";
 import type { BlobHash, JobId, NodeId, SessionId, ShuffleId, TaskKey, WorkerId } from "../core/ids.js";
+import type { AdoptionOutcome } from "../protocol/adoption.js";
 import type { TaskStatus } from "../protocol/tasks.js";
 import type { MasterToWorker, WorkerRegistration } from "../protocol/worker.js";
+import type { DecommissionCommand } from "./decommission/index.js";
 import type { JobCommand, SessionPolicy, Submission } from "./job-scheduler/index.js";
 
 /** How often the shell sends `tick`. */
@@ -46,6 +48,20 @@ export type MasterEvent =
       readonly partitions: readonly { readonly node: NodeId; readonly partition: number }[];
     } & FromWorker)
   | ({ readonly kind: "workerLeaving"; readonly reason: string } & FromWorker)
+  /** The worker asks to be decommissioned. */
+  | ({ readonly kind: "workerDecommissions"; readonly reason: string; readonly timeoutMs: number } & FromWorker)
+  /** Somebody else asks for it; null: the master's own time. */
+  | {
+      readonly kind: "decommissionAsked";
+      readonly worker: WorkerId;
+      readonly reason: string;
+      readonly timeoutMs: number | null;
+    }
+  | ({
+      readonly kind: "adopted";
+      readonly from: WorkerId;
+      readonly outcomes: readonly AdoptionOutcome[];
+    } & FromWorker)
   /** Its stream broke: it has a while to come back. */
   | ({ readonly kind: "workerDisconnected" } & FromWorker)
   /** It is known to be gone: its process ended. */
@@ -75,6 +91,7 @@ export type MasterCommand =
   | { readonly kind: "send"; readonly worker: WorkerId; readonly message: MasterToWorker }
   /** Close its connection: it is not counted on any more. */
   | { readonly kind: "dropWorker"; readonly worker: WorkerId; readonly reason: string }
+  | DecommissionCommand
   | Exclude<
       JobCommand,
       { readonly kind: "cancelAttempt" | "releaseResult" | "discardOutput" | "releaseShuffle" | "uncache" }

@@ -2,6 +2,7 @@
 
 import type { OptionName } from "../core/option-table.js";
 import type { OptionValues } from "../core/options.js";
+import { type DecommissionOptions, defaultDecommissionOptions } from "./decommission/index.js";
 import { defaultJobSchedulerOptions, type JobSchedulerOptions, type SessionPolicy } from "./job-scheduler/index.js";
 import { defaultMapOutputsOptions, type MapOutputsOptions } from "./map-outputs/index.js";
 import { defaultTaskAssignerOptions, type TaskAssignerOptions } from "./task-assigner/index.js";
@@ -12,6 +13,7 @@ export interface MasterOptions {
   readonly assigner: TaskAssignerOptions;
   readonly workers: WorkerRegistryOptions;
   readonly mapOutputs: MapOutputsOptions;
+  readonly decommission: DecommissionOptions;
 }
 
 export const defaultMasterOptions: MasterOptions = {
@@ -19,6 +21,7 @@ export const defaultMasterOptions: MasterOptions = {
   assigner: defaultTaskAssignerOptions,
   workers: defaultWorkerRegistryOptions,
   mapOutputs: defaultMapOutputsOptions,
+  decommission: defaultDecommissionOptions,
 };
 
 /** What a session's portable options decide for its own jobs; `defaults` where they do not say. */
@@ -49,5 +52,6 @@ export function masterOptionsOf(values: OptionValues): MasterOptions {
       maxResultsAheadBytes: values["driver.maxResultsAhead"],
     },
     assigner: { ...defaultMasterOptions.assigner, localityWaitMs: values["locality.wait"] },
+    decommission: { ...defaultMasterOptions.decommission, timeoutMs: values["decommission.timeout"] },
   };
 }

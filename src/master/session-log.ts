@@ -9,6 +9,7 @@ import type { Stage, StageGraph } from "../plan/stages.js";
 import type { DriverToMaster, SessionSettings } from "../protocol/driver.js";
 import type { TaskLaunch, TaskOutcome, TaskStatus } from "../protocol/tasks.js";
 import type { WorkerRegistration } from "../protocol/worker.js";
+import type { DecommissionCommand } from "./decommission/index.js";
 
 /** Names that may hold secrets stay out of the log. */
 const PRIVATE = /secret|password|token|key/i;
@@ -122,6 +123,17 @@ export class SessionLog {
 
   workerLost(worker: string, reason: string): void {
     this.#write({ type: "workerLost", worker, reason });
+  }
+
+  decommissionStarted({ worker, reason, timeoutMs }: DecommissionCommand & { kind: "decommissionStarted" }): void {
+    this.#write({ type: "decommissionStarted", worker, reason, timeoutMs });
+  }
+
+  decommissionEnded(command: DecommissionCommand & { kind: "decommissionEnded" }): void {
+    const { worker, reason, elapsedMs, counts } = command;
+    const { outputsMoved, cachedMoved, bytesMoved, blocksLeft: blocksLost } = counts;
+    const moved = { outputsMoved, cachedMoved, bytesMoved, blocksLost };
+    this.#write({ type: "decommissionEnded", worker, reason, elapsedMs, ...moved });
   }
 
   logsDropped(lines: number): void {

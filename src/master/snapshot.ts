@@ -1,6 +1,8 @@
 // What `millrace status` shows of a master: plain data, made when it is asked for.
 
+import type { WorkerId } from "../core/ids.js";
 import type { StageProgress } from "../protocol/driver.js";
+import type { DecommissionProgress } from "./decommission/index.js";
 import type { WorkerRecord } from "./worker-registry/state.js";
 
 export interface SessionSnapshot {
@@ -23,6 +25,8 @@ export interface WorkerSnapshot {
   readonly memoryBytes: number;
   readonly pid: number;
   readonly blocks: string;
+  /** How far it is, where it is to go; null otherwise. */
+  readonly decommission: DecommissionProgress | null;
 }
 
 export interface MasterSnapshot {
@@ -34,11 +38,15 @@ export interface MasterSnapshot {
 }
 
 export function describeMaster(
-  parts: Omit<MasterSnapshot, "workers"> & { readonly workers: readonly WorkerRecord[] },
+  parts: Omit<MasterSnapshot, "workers"> & {
+    readonly workers: readonly WorkerRecord[];
+    readonly decommission: (worker: WorkerId) => DecommissionProgress | null;
+  },
 ): MasterSnapshot {
+  const { workers, decommission, ...rest } = parts;
   return {
-    ...parts,
-    workers: parts.workers.map(({ id, state, diskShort, registration, attempts }) => ({
+    ...rest,
+    workers: workers.map(({ id, state, diskShort, registration, attempts }) => ({
       id,
       state: diskShort ? `${state.kind}, short of disk` : state.kind,
       role: registration.role,
@@ -48,6 +56,7 @@ export function describeMaster(
       memoryBytes: registration.memoryBytes,
       pid: registration.pid,
       blocks: registration.address.blocks,
+      decommission: decommission(id),
     })),
   };
 }

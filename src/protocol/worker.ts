@@ -3,6 +3,7 @@
 
 import type { WireError } from "../core/errors.js";
 import type { BlobHash, NodeId, SessionId, ShuffleId, StageId, TaskKey, WorkerId } from "../core/ids.js";
+import type { AdoptableBlock, AdoptionOutcome } from "./adoption.js";
 import type { MapOutputLocations, TaskLaunch, TaskStatus, WorkerAddress } from "./tasks.js";
 
 export type WorkerRole = "core" | "task";
@@ -51,8 +52,12 @@ export type WorkerToMaster =
       readonly session: SessionId;
       readonly partitions: readonly { readonly node: NodeId; readonly partition: number }[];
     }
-  /** Leaves on purpose (SIGTERM): its attempts are rescheduled and nothing is charged. */
-  | { readonly kind: "leaving"; readonly reason: string };
+  /** Leaves at once, on purpose (SIGINT): its attempts are rescheduled and nothing is charged. */
+  | { readonly kind: "leaving"; readonly reason: string }
+  /** Wants to leave, with time for what it runs and holds (SIGTERM, SIGPWR); said again after a broken stream. */
+  | { readonly kind: "decommission"; readonly reason: string; readonly timeoutMs: number }
+  /** Of an `adopt`, as each block is there or refused. `from`: who held them. */
+  | { readonly kind: "adopted"; readonly from: WorkerId; readonly outcomes: readonly AdoptionOutcome[] };
 
 export type MasterToWorker =
   | { readonly kind: "registered"; readonly heartbeatMs: number; readonly liveSessions: readonly SessionId[] }
@@ -73,4 +78,10 @@ export type MasterToWorker =
   | { readonly kind: "uncache"; readonly session: SessionId; readonly node: NodeId }
   | { readonly kind: "releaseSession"; readonly session: SessionId }
   | { readonly kind: "releaseBlobs"; readonly hashes: readonly BlobHash[] }
-  | { readonly kind: "shutdown"; readonly reason: string };
+  | { readonly kind: "shutdown"; readonly reason: string }
+  /** It shall leave within this time: it hands back what it has not started, takes no more, and says so to whoever is its master. */
+  | { readonly kind: "decommission"; readonly reason: string; readonly timeoutMs: number }
+  /** Pull these from a worker that leaves; answered by `adopted`. */
+  | { readonly kind: "adopt"; readonly from: WorkerAddress; readonly blocks: readonly AdoptableBlock[] }
+  /** It holds nothing that anybody needs, or its time is over: it removes its directory and ends. */
+  | { readonly kind: "decommissioned"; readonly reason: string };

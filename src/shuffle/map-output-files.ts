@@ -131,6 +131,11 @@ export class MapOutputFile {
     return this.#index.offsets.byteLength + this.#index.schemas.byteLength;
   }
 
+  /** Where the last block ends and the tail begins. */
+  get dataBytes(): number {
+    return this.#index.offsets[this.#index.partitions]!;
+  }
+
   get schemas(): SchemaTable {
     this.#schemas ??= SchemaTable.fromBytes(this.#index.schemas);
     return this.#schemas;
@@ -188,7 +193,7 @@ export class MapOutputFile {
     }
   }
 
-  /** By the cache only. */
+  /** By whoever opened it: of files in a cache, the cache. */
   close(): void {
     closeSync(this.#fd);
   }

@@ -3,9 +3,9 @@
 
 import { createReadStream } from "node:fs";
 import { MillraceError } from "../core/errors.js";
-import type { BlockRequest } from "../protocol/blocks.js";
+import { type BlockRequest, storageLevels } from "../protocol/blocks.js";
 import { MapOutputFiles } from "../shuffle/map-output-files.js";
-import { resultPath } from "../shuffle/paths.js";
+import { mapOutputPath, resultPath } from "../shuffle/paths.js";
 import { serveBlocks } from "../shuffle/served-blocks.js";
 import type { CacheStore } from "./cache-store.js";
 import type { CachedBlock } from "./slot/messages.js";
@@ -46,9 +46,21 @@ export class BlockService {
         return createReadStream(resultPath(this.directory, asked.key), { highWaterMark: CHUNK_BYTES });
       case "cached":
         return cachedPieces(this.cache.get(asked.session, asked.node, asked.partition));
+      case "adoptCached":
+        return this.#forAdoption(asked);
+      case "mapOutput":
+        for (const part of [asked.shuffle, asked.map, asked.stage, asked.attempt]) requireIndex(part);
+        return createReadStream(mapOutputPath(this.directory, asked), { highWaterMark: CHUNK_BYTES });
       default:
         throw new MillraceError("PROTOCOL_ERROR", "a block was asked for in no known form");
     }
+  }
+
+  async *#forAdoption({ session, node, partition }: BlockRequest & { kind: "adoptCached" }) {
+    const level = (storageLevels as readonly unknown[]).indexOf(this.cache.levelOf(session, node, partition));
+    if (level < 0) return;
+    yield Uint8Array.of(level);
+    yield* cachedPieces(this.cache.get(session, node, partition));
   }
 
   /** Closes an open file, or those below a directory, that is about to be removed. */

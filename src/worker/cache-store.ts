@@ -36,8 +36,11 @@ export class CacheStore {
     return this.#usedBytes;
   }
 
-  /** Takes a partition in; answers whether it is stored now. Throws DISK_FULL and the like from the disk levels. */
-  store(offer: CacheOffer): boolean {
+  /**
+   * Takes a partition in; answers whether it is stored now. One that may not evict gets only room that is free. Throws
+   * DISK_FULL and the like from the disk levels.
+   */
+  store(offer: CacheOffer, mayEvict = true): boolean {
     const { session, block, level } = offer;
     const key = keyOf(session, block.node, block.partition);
     const known = this.#entries.peek(key);
@@ -50,7 +53,8 @@ export class CacheStore {
       this.#entries.set(key, { session, block: this.#named(session, block), level, memoryBytes: 0 });
       return true;
     }
-    if (level !== "DISK_ONLY" && this.#makeRoom(offer.sizeBytes, session, block.node)) {
+    const isFree = this.#usedBytes + offer.sizeBytes <= this.#options.limitBytes;
+    if (level !== "DISK_ONLY" && (isFree || (mayEvict && this.#makeRoom(offer.sizeBytes, session, block.node)))) {
       this.#usedBytes += offer.sizeBytes;
       this.#entries.set(key, { session, block, level, memoryBytes: offer.sizeBytes });
       return true;
@@ -62,6 +66,10 @@ export class CacheStore {
 
   get(session: SessionId, node: NodeId, partition: number): CachedBlock | undefined {
     return this.#entries.get(keyOf(session, node, partition))?.block;
+  }
+
+  levelOf(session: SessionId, node: NodeId, partition: number): CacheOffer["level"] | undefined {
+    return this.#entries.peek(keyOf(session, node, partition))?.level;
   }
 
   /** Forgets every partition of an RDD, or of the whole session. */

@@ -14,6 +14,7 @@ import type { MasterToWorker, TaskLogLine, WorkerRegistration, WorkerToMaster } 
 import { type Connection, decodeMasterToWorker, encodeWorkerMessage } from "../rpc/index.js";
 import { MAX_OPEN_FILES } from "../shuffle/map-output-files.js";
 import { type MapOutputName, mapOutputPath, resultPath, shuffleDirectory } from "../shuffle/paths.js";
+import { Adoption } from "./adoption.js";
 import {
   AttemptRunner,
   defaultAttemptRunnerOptions,
@@ -23,6 +24,7 @@ import {
 import { BlockService } from "./block-service.js";
 import { CacheStore } from "./cache-store.js";
 import { DiskWatch } from "./disk-watch.js";
+import { Leave } from "./leave.js";
 import { type HeapLimits, planMemory } from "./memory-plan.js";
 import type { SlotMessage, SlotSettings } from "./slot/messages.js";
 import { FetchWindow } from "./slots/fetch-window.js";
@@ -53,6 +55,8 @@ export interface WorkerShellOptions {
   readonly fetchBlock: (address: string, request: BlockRequest, signal: AbortSignal) => AsyncIterable<Uint8Array>;
   /** Everything is reported and the worker may go. */
   readonly onDrained: () => void;
+  /** The worker is to end for good: nobody needs what it holds, or its time is over. */
+  readonly onDecommissioned: (reason: string) => void;
   /** The master does not take this worker. */
   readonly onRefused: (error: MillraceError) => void;
   readonly log: (message: string) => void;
@@ -72,6 +76,7 @@ export class WorkerShell {
   readonly #pool: SlotPool;
   readonly #requests: SlotRequests;
   readonly #disk: DiskWatch;
+  readonly #adoption: Adoption;
   readonly #clock = new SteadyClock(TICK_MS, () => performance.now());
   readonly #ticker: NodeJS.Timeout;
   readonly #blobs = new Map<BlobHash, Promise<Uint8Array>>();
@@ -81,8 +86,7 @@ export class WorkerShell {
   readonly #addresses = new Map<string, WorkerAddress>();
   #connection: Connection | null = null;
   #heartbeat: NodeJS.Timeout | null = null;
-  /** Why it leaves; said again after a broken stream, because the master starts over with who registers. */
-  #leavingFor: string | null = null;
+  readonly #leave = new Leave();
   #statuses: TaskStatus[] = [];
   #flushing = false;
   #logs: TaskLogLine[] = [];
@@ -117,6 +121,13 @@ export class WorkerShell {
       },
       window,
     );
+    this.#adoption = new Adoption({
+      self: registration.address,
+      localReads: values["shuffle.localReads"],
+      cache: this.cache,
+      fetchBlock: options.fetchBlock,
+      report: (from, outcomes) => this.#send({ kind: "adopted", from: from.worker, outcomes }),
+    });
     const settings: Omit<SlotSettings, "slot"> = {
       address: registration.address,
       taskBytes: plan.taskBytes,
@@ -142,7 +153,7 @@ export class WorkerShell {
       slots: registration.slots,
       taskTimeoutMs: values["task.timeout"],
     });
-    this.#ticker = setInterval(() => this.#handle({ kind: "tick" }, this.#clock.tick()), TICK_MS);
+    this.#ticker = setInterval(() => this.#tick(this.#clock.tick()), TICK_MS);
   }
 
   /** Starts the threads ahead of the first task. */
@@ -166,9 +177,20 @@ export class WorkerShell {
 
   /** Tells the master and lets running attempts be cancelled; `onDrained` follows. */
   leave(reason: string): void {
-    this.#leavingFor = reason;
+    this.#leave.atOnce(reason);
     this.#send({ kind: "leaving", reason });
     this.#handle({ kind: "shutdown", reason });
+  }
+
+  /** Whether it is to go already. */
+  get isLeaving(): boolean {
+    return this.#leave.isMeant;
+  }
+
+  /** Asks the master to be let go, and takes no more tasks; `onDecommissioned` follows within the time, or soon after it. */
+  decommission(reason: string, timeoutMs: number): void {
+    this.#goWithin(reason, timeoutMs);
+    this.#send({ kind: "decommission", reason, timeoutMs });
   }
 
   /** Ends threads and timers. The directory stays its owner's to remove. */
@@ -177,6 +199,7 @@ export class WorkerShell {
     if (this.#heartbeat !== null) clearInterval(this.#heartbeat);
     if (this.#logTimer !== null) clearTimeout(this.#logTimer);
     this.#connection?.close();
+    this.#adoption.close();
     await this.#pool.close();
     this.blocks.close();
   }
@@ -187,7 +210,8 @@ export class WorkerShell {
       case "registered":
         this.#heartbeat = setInterval(() => this.#beat(), message.heartbeatMs);
         this.#handle({ kind: "registered", liveSessions: message.liveSessions });
-        if (this.#leavingFor !== null) this.#send({ kind: "leaving", reason: this.#leavingFor });
+        this.#dropAdopted(new Set(message.liveSessions));
+        this.#sayAgain();
         return;
       case "refused":
         return this.#options.onRefused(
@@ -204,6 +228,7 @@ export class WorkerShell {
         for (const key of message.keys) rmSync(resultPath(directory.path, key), { force: true });
         return;
       case "releaseShuffle": {
+        this.#adoption.release(message.session, message.shuffle);
         const path = shuffleDirectory(directory.path, message.session, message.shuffle);
         this.blocks.release(path);
         rmSync(path, { recursive: true, force: true });
@@ -212,14 +237,49 @@ export class WorkerShell {
       case "discard":
         return this.#discard(message.session, message.shuffle, message.outputs);
       case "uncache":
+        this.#adoption.releaseNode(message.session, message.node);
         return this.cache.remove(message.session, message.node);
       case "releaseSession":
+        this.#adoption.release(message.session);
         return this.#handle({ kind: "sessionReleased", session: message.session });
       case "releaseBlobs":
         for (const hash of message.hashes) this.#dropBlob(hash);
         return this.#handle({ kind: "blobsReleased", hashes: message.hashes });
       case "shutdown":
         return this.#handle({ kind: "shutdown", reason: message.reason });
+      case "decommission":
+        return this.#goWithin(message.reason, message.timeoutMs);
+      case "adopt":
+        return this.#adoption.adopt(message.from, message.blocks);
+      case "decommissioned":
+        return this.#options.onDecommissioned(message.reason);
+    }
+  }
+
+  #goWithin(reason: string, timeoutMs: number): void {
+    if (!this.isLeaving)
+      this.#options.log(`leaving within ${timeoutMs / 1000} s, once others have what it holds: ${reason}`);
+    this.#leave.within(reason, timeoutMs, this.#clock.now());
+    this.#handle({ kind: "handBack" });
+  }
+
+  #sayAgain(): void {
+    const said = this.#leave.said(this.#clock.now());
+    if (said !== null) this.#send(said);
+  }
+
+  #tick(now: number): void {
+    this.#handle({ kind: "tick" }, now);
+    const overdue = this.#leave.overdue(now);
+    if (overdue !== null) this.#options.onDecommissioned(overdue);
+  }
+
+  /** A session that ended while the stream was broken may have nothing here but what was taken over. */
+  #dropAdopted(live: ReadonlySet<SessionId>): void {
+    for (const session of [...this.#adoption.sessions]) {
+      if (live.has(session)) continue;
+      this.#adoption.release(session);
+      this.#handle({ kind: "sessionReleased", session });
     }
   }
 

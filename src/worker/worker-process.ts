@@ -1,6 +1,7 @@
 // A worker as a process of its own: directory, block server, connection to the master, and the ways it ends.
 //
 //   dialling -> connected -> disconnected -> dialling ... (at most masterTimeoutMs without a master)
+//       connected -> going: takes no more tasks, others take what it holds; when nobody needs it any more, or time is over:
 //       any -> stopping: leaves the master, lets attempts be cancelled, removes its directory, exits 0
 
 import { setTimeout as sleep } from "node:timers/promises";
@@ -43,8 +44,10 @@ export interface WorkerProcessOptions {
 }
 
 export interface WorkerProcess {
-  /** Leaves in order, then exits with code 0. */
+  /** Leaves at once, in order, then exits with code 0. */
   stop(reason: string): Promise<void>;
+  /** Leaves once its tasks are done and others have what it holds (at once without a master, or when asked again). */
+  decommission(reason: string): void;
 }
 
 const RETRY_FIRST_MS = 100;
@@ -69,6 +72,7 @@ export async function startWorkerProcess(given: WorkerProcessOptions): Promise<W
   const blocks = new BlockClient(identity, given.options["fetch.maxBytesInFlight"]);
   let channel: RpcChannel | null = null;
   let drained = () => {};
+  let { removeDirectory } = given;
   const server = await serve({
     host: given.host,
     port: given.port,
@@ -100,6 +104,11 @@ export async function startWorkerProcess(given: WorkerProcessOptions): Promise<W
     },
     fetchBlock: (address, request, signal) => streamBlocks(blocks, address, request, signal),
     onDrained: () => drained(),
+    onDecommissioned: (reason) => {
+      // Whoever goes like this has left nothing to come back to.
+      removeDirectory = true;
+      void stop(reason);
+    },
     onRefused: (error) => end(error),
     log,
   });
@@ -110,7 +119,7 @@ export async function startWorkerProcess(given: WorkerProcessOptions): Promise<W
     blocks.close();
     channel?.close();
     await server.close();
-    if (given.removeDirectory) directory.remove();
+    if (removeDirectory) directory.remove();
   };
   const end = (error: MillraceError): void => {
     stopping = true;
@@ -125,6 +134,10 @@ export async function startWorkerProcess(given: WorkerProcessOptions): Promise<W
     await Promise.race([left, sleep(STOP_TIMEOUT_MS, undefined, { ref: false })]);
     await cleanUp();
     process.exit(0);
+  };
+  const decommission = (reason: string): void => {
+    if (channel === null || shell.isLeaving) void stop(reason);
+    else shell.decommission(reason, given.options["decommission.timeout"]);
   };
 
   const connect = async (): Promise<void> => {
@@ -153,7 +166,7 @@ export async function startWorkerProcess(given: WorkerProcessOptions): Promise<W
     }
   };
   await Promise.all([shell.start(), given.masterTimeoutMs === 0 ? connect() : reconnect()]);
-  return { stop };
+  return { stop, decommission };
 }
 
 function gaveUp(master: string, timeoutMs: number, cause: MillraceError): MillraceError {

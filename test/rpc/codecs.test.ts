@@ -120,6 +120,19 @@ const status = fc.oneof(
 const address = record({ worker: name, machine: text, blocks: text, directory: text });
 const stream = fc.constantFrom("stdout", "stderr");
 
+const adoptable = fc.oneof(
+  record({
+    kind: kind("mapOutput"),
+    session: name,
+    shuffle: count,
+    map: count,
+    stage: count,
+    attempt: count,
+    sizeBytes: size,
+  }),
+  record({ kind: kind("cached"), session: name, node: count, partition: count, sizeBytes: size }),
+);
+
 const workerToMaster = fc.oneof(
   record({
     kind: kind("register"),
@@ -140,6 +153,12 @@ const workerToMaster = fc.oneof(
   record({ kind: kind("logs"), lines: list(record({ key, stream, text })) }),
   record({ kind: kind("uncached"), session: name, partitions: list(record({ node: count, partition: count })) }),
   record({ kind: kind("leaving"), reason: text }),
+  record({ kind: kind("decommission"), reason: text, timeoutMs: size }),
+  record({
+    kind: kind("adopted"),
+    from: name,
+    outcomes: list(record({ block: adoptable, error: fc.option(plainError) })),
+  }),
 );
 
 const masterToWorker = fc.oneof(
@@ -169,6 +188,9 @@ const masterToWorker = fc.oneof(
   record({ kind: kind("releaseSession"), session: name }),
   record({ kind: kind("releaseBlobs"), hashes: list(name) }),
   record({ kind: kind("shutdown"), reason: text }),
+  record({ kind: kind("decommission"), reason: text, timeoutMs: size }),
+  record({ kind: kind("adopt"), from: address, blocks: list(adoptable) }),
+  record({ kind: kind("decommissioned"), reason: text }),
 );
 
 const callSite = record({ file: text, line: count, column: count, method: text });

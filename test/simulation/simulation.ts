@@ -47,6 +47,8 @@ const JOB_BOUND_MS = 300_000;
 /** After the last job: slots get so long to be recycled or killed, workers to come back. */
 const GRACE_MS = 60_000;
 const TRACE_LINES = 4_000;
+/** Enough for whatever a worker runs and holds. */
+const CALM_TIMEOUT_MS = 30_000;
 
 interface LiveJob {
   readonly session: SessionId;
@@ -89,6 +91,11 @@ export class Simulation {
   readonly #trace: string[] = [];
   readonly #down = new Map<WorkerId, number>();
   readonly #sessions: SessionId[] = [];
+  /** Workers that were let go, and with how much time. */
+  readonly #decommissioned: string[] = [];
+  readonly #made = new Set<string>();
+  readonly #again: string[] = [];
+  #failedAttempts = 0;
   #scheduledJobs = 0;
 
   constructor(
@@ -116,6 +123,7 @@ export class Simulation {
       this.#runUntil(() => this.#leftovers().length === 0, later);
       this.#problems.push(...this.#leftovers());
       for (const job of this.#jobs) this.#checkAnswer(job);
+      this.#checkCalm();
     } catch (error) {
       this.#problems.push((error as Error).stack ?? String(error));
     }
@@ -149,6 +157,16 @@ export class Simulation {
       this.#problems.push(`the master still counts on ${id}, which is silent for too long`);
   }
 
+  isOpen(session: SessionId): boolean {
+    return !this.#closed.has(session);
+  }
+
+  /** A map output was written: in a calm run nothing is computed a second time, whoever leaves. */
+  computed(name: string): void {
+    if (!this.#made.has(name)) this.#made.add(name);
+    else this.#again.push(name);
+  }
+
   note(line: () => string): void {
     if (!this.tracing) return;
     this.#trace.push(`${this.clock.now} ${line()}`);
@@ -173,6 +191,14 @@ export class Simulation {
       case "leaving":
         this.master({ kind: "workerLeaving", ...from, reason: message.reason });
         return;
+      case "decommission": {
+        const { reason, timeoutMs } = message;
+        this.master({ kind: "workerDecommissions", ...from, reason, timeoutMs });
+        return;
+      }
+      case "adopted":
+        this.master({ kind: "adopted", ...from, from: message.from, outcomes: message.outcomes });
+        return;
       case "logs":
         return;
     }
@@ -193,6 +219,7 @@ export class Simulation {
       this.#workers.set(worker.id, worker);
       if (random.chance(0.08)) clock.after(random.below(800), () => worker.leave());
     }
+    this.#planDecommissions();
     const sessions = random.chance(0.3) ? 2 : 1;
     for (let i = 0; i < sessions; i++) this.#startSession(sessionId(`s${i}`));
     const tick = () => {
@@ -200,6 +227,32 @@ export class Simulation {
       clock.after(TICK_MS, tick);
     };
     clock.after(TICK_MS, tick);
+  }
+
+  /** By numbers of its own: every other choice of the seed stays what it is. One worker always stays. */
+  #planDecommissions(): void {
+    const random = new Random(this.seed ^ 0x5bd1e995);
+    for (const worker of [...this.#workers.values()].slice(1)) {
+      if (!random.chance(0.3)) continue;
+      const [atMs, timeoutMs] = [random.below(900), random.chance(0.2) ? random.below(200) : CALM_TIMEOUT_MS];
+      this.#decommissioned.push(`${worker.name} is let go at ${atMs} within ${timeoutMs}`);
+      if (timeoutMs < CALM_TIMEOUT_MS) this.faults.injected.push(`${worker.name} is let go in a hurry`);
+      if (random.chance(0.5)) this.clock.after(atMs, () => worker.decommission(timeoutMs));
+      else {
+        this.clock.after(atMs, () =>
+          this.master({ kind: "decommissionAsked", worker: worker.id, reason: "simulated", timeoutMs }),
+        );
+      }
+    }
+  }
+
+  /** Workers that leave in order cost nothing: no map output is written twice, no attempt fails. */
+  #checkCalm(): void {
+    const calm = this.faults.injected.length === 0 && this.#jobs.every((job) => !job.doomed && !job.cancelled);
+    if (!calm || this.#decommissioned.length === 0 || this.#problems.length > 0) return;
+    const what = this.#decommissioned.join(", ");
+    if (this.#again.length > 0) this.#problems.push(`${what}: ${this.#again.join(", ")} were computed again`);
+    if (this.#failedAttempts > 0) this.#problems.push(`${what}: ${this.#failedAttempts} attempts failed`);
   }
 
   #startSession(session: SessionId): void {
@@ -318,6 +371,7 @@ export class Simulation {
         this.#releaseValues(job);
         if (job.ended !== null) this.#problems.push(`${job.session}/${job.id} ended twice`);
         job.ended = { code: command.error?.code ?? null };
+        this.#failedAttempts += command.summary.failedAttempts;
         this.note(() => `${job.session}/${job.id} ended: ${command.error?.message ?? "well"}`);
         return;
       }

@@ -42,6 +42,7 @@ export class SimulatedWorker {
   #blocks = new Map<string, Uint8Array>();
   #blobs = new Map<BlobHash, Uint8Array>();
   #leaving = false;
+  #goingUntilMs: number | null = null;
 
   constructor(
     readonly name: string,
@@ -111,6 +112,41 @@ export class SimulatedWorker {
     this.#tell({ kind: "shutdown", reason: "simulated" });
   }
 
+  /** SIGPWR: it takes no more tasks, others take what it holds, then its master tells it to end. */
+  decommission(timeoutMs: number): void {
+    if (!this.alive || this.#leaving || this.#goingUntilMs !== null) return;
+    this.#goingUntilMs = this.simulation.clock.now + timeoutMs;
+    this.#tell({ kind: "handBack" });
+    this.#send({ kind: "decommission", reason: "simulated", timeoutMs });
+  }
+
+  #adopt({ from, blocks }: MasterToWorker & { kind: "adopt" }): void {
+    const { clock, random } = this.simulation;
+    const { incarnation } = this;
+    for (const block of blocks) {
+      clock.after(1 + random.below(60), () => {
+        if (!this.alive || this.incarnation !== incarnation) return;
+        const { session } = block;
+        const holder = this.simulation.worker(from.worker);
+        let taken: unknown;
+        if (this.simulation.isOpen(session) && !this.simulation.faults.free(0.1, `${this.name} refuses a block`)) {
+          if (block.kind === "mapOutput") {
+            const name = `${session}/${block.shuffle}/${block.stage}/${block.map}/${block.attempt}`;
+            const parts = holder?.alive === true ? holder.#outputs.get(name) : undefined;
+            if (parts !== undefined) this.#outputs.set(name, parts);
+            taken = parts;
+          } else {
+            const records = holder?.cached(session, block.node, block.partition) ?? undefined;
+            if (records !== undefined) this.#cache.set(`${session}/${block.node}/${block.partition}`, records);
+            taken = records;
+          }
+        }
+        const outcomes = [{ block, error: taken === undefined ? noBlob : null }];
+        this.#send({ kind: "adopted", from: from.worker, outcomes });
+      });
+    }
+  }
+
   /** The stream breaks: what is on its way in either direction is lost. */
   breakStream(silently = false): void {
     if (!this.#connected && this.#epoch > 0) this.#epoch++;
@@ -144,6 +180,7 @@ export class SimulatedWorker {
       this.incarnation++;
       this.alive = true;
       this.#leaving = false;
+      this.#goingUntilMs = null;
       this.#blobs = new Map();
       this.#outputs = new Map();
       this.#cache = new Map();
@@ -163,6 +200,20 @@ export class SimulatedWorker {
       case "registered":
         this.#tell({ kind: "registered", liveSessions: message.liveSessions });
         if (this.#leaving) this.#send({ kind: "leaving", reason: "simulated" });
+        else if (this.#goingUntilMs !== null) {
+          const timeoutMs = Math.max(0, this.#goingUntilMs - this.simulation.clock.now);
+          this.#send({ kind: "decommission", reason: "simulated", timeoutMs });
+        }
+        return;
+      case "decommission":
+        this.#tell({ kind: "handBack" });
+        return;
+      case "adopt":
+        this.#adopt(message);
+        return;
+      case "decommissioned":
+        this.#leaving = true;
+        this.#tell({ kind: "shutdown", reason: "simulated" });
         return;
       case "launch":
         this.#tell({ kind: "launches", launches: message.launches });
@@ -377,7 +428,10 @@ export class SimulatedWorker {
         }
         return null;
       },
-      writeMapOutput: (shuffle, parts) => this.#outputs.set(`${session}/${shuffle}/${stage}/${map}/${attempt}`, parts),
+      writeMapOutput: (shuffle, parts) => {
+        this.simulation.computed(`${session}/${shuffle}/${map}`);
+        this.#outputs.set(`${session}/${shuffle}/${stage}/${map}/${attempt}`, parts);
+      },
       writeCached: (node, partition, records) => this.#cache.set(`${session}/${node}/${partition}`, records),
       writeBlock: (bytes) => {
         if (!this.simulation.random.chance(0.3)) return false;

@@ -41,7 +41,7 @@ export function formatSnapshot(snapshot: MasterSnapshot, nowMs: number): string 
       snapshot.workers.map((w) => [
         w.id,
         w.role,
-        w.state,
+        stateOf(w),
         w.node,
         w.slots,
         w.running,
@@ -67,6 +67,13 @@ export function formatSnapshot(snapshot: MasterSnapshot, nowMs: number): string 
     ),
   );
   return parts.join("\n");
+}
+
+function stateOf({ state, decommission }: MasterSnapshot["workers"][number]): string {
+  if (decommission === null) return state;
+  const { blocksLeft, bytesLeft, leavesInMs } = decommission;
+  const left = blocksLeft === 0 ? "nothing to move" : `${blocksLeft} blocks (${formatBytes(bytesLeft)}) to move`;
+  return `${state}, ${left}, leaves within ${Math.ceil(leavesInMs / 1000)} s`;
 }
 
 function table(title: string, head: string[], rows: (string | number)[][]): string {

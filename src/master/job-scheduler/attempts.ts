@@ -33,8 +33,8 @@ export class Attempts {
   ended(key: TaskKey, worker: WorkerId, outcome: TaskOutcome): void {
     if (outcome.kind === "succeeded") {
       const session = this.#shared.sessions.get(key.session);
-      for (const { node, partition } of outcome.cached) {
-        if (session?.persisted.has(node)) session.cached.add(node, partition, worker);
+      for (const { node, partition, sizeBytes } of outcome.cached) {
+        if (session?.persisted.has(node)) session.cached.add(node, partition, worker, sizeBytes);
         else if (session !== undefined) this.#shared.ports.emit({ kind: "uncache", worker, session: session.id, node });
       }
     }
@@ -85,7 +85,7 @@ export class Attempts {
     for (const [node, partition] of record.stage.tasks[task.partition]?.cached ?? []) {
       for (const worker of session.cached.workers(node, partition) ?? []) {
         const there = this.#shared.ports.worker(worker);
-        if (there !== null) preferences.push({ worker, node: there.node });
+        if (there?.takesTasks === true) preferences.push({ worker, node: there.node });
       }
       // The node nearest the result decides: what lies below it is not read.
       if (preferences.length > 0) break;

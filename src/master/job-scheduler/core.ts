@@ -5,6 +5,7 @@
 
 import type { WireError } from "../../core/errors.js";
 import type { JobId, NodeId, SessionId, ShuffleId, StageId, TaskKey, WorkerId } from "../../core/ids.js";
+import type { AdoptableBlock } from "../../protocol/adoption.js";
 import type { StageProgress } from "../../protocol/driver.js";
 import type { Locality, TaskLaunch, TaskOutcome } from "../../protocol/tasks.js";
 import { CachedPartitions, MapOutputs, type MapOutputsOptions } from "../map-outputs/index.js";
@@ -104,6 +105,23 @@ export class JobScheduler {
       session.cached.removeWorker(worker);
       this.#stages.review(session);
     }
+  }
+
+  /** `to` has a copy of what lies on `from`; false when something else is counted on by now. Nothing is computed again. */
+  blockMoved(block: AdoptableBlock, from: WorkerId, to: WorkerId): boolean {
+    const record = this.#shared.sessions.get(block.session);
+    if (record === undefined) return false;
+    if (block.kind === "mapOutput") {
+      const { shuffle, map, stage, attempt } = block;
+      return record.outputs.move(shuffle, map, { worker: from, stage, attempt }, to);
+    }
+    const { node, partition, sizeBytes } = block;
+    if (!record.persisted.has(node)) {
+      this.#shared.ports.emit({ kind: "uncache", worker: to, session: record.id, node });
+      return false;
+    }
+    record.cached.add(node, partition, to, sizeBytes);
+    return record.cached.remove(node, partition, from);
   }
 
   uncached(

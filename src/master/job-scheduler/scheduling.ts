@@ -14,8 +14,8 @@ import { moveTo, type StageMove, type TaskMove } from "./transitions.js";
 export interface SchedulerPorts {
   readonly assigner: TaskAssigner;
   emit(command: JobCommand): void;
-  /** Node and role of a worker that is there; null for one that is not. */
-  worker(id: WorkerId): { readonly node: string; readonly role: string } | null;
+  /** Node and role of a worker that is there; null for one that is not. One that leaves takes no tasks, but is there. */
+  worker(id: WorkerId): { readonly node: string; readonly role: string; readonly takesTasks: boolean } | null;
 }
 
 export interface Submission {

@@ -4,7 +4,7 @@
 import type { SessionId, ShuffleId, WorkerId } from "../../core/ids.js";
 import type { MapOutput, MapOutputLocation, MapOutputLocations } from "../../protocol/tasks.js";
 import type { MapOutputsOptions } from "./options.js";
-import type { LostOutputs, ShuffleState } from "./state.js";
+import type { HeldOutput, LocatedOutput, LostOutputs, ShuffleState } from "./state.js";
 
 export class MapOutputs {
   readonly #options: MapOutputsOptions;
@@ -60,6 +60,27 @@ export class MapOutputs {
     if (state?.outputs[map]?.location.worker !== worker) return false;
     this.#drop(state, map);
     state.version++;
+    return true;
+  }
+
+  /** What lies on a worker, over all shuffles. */
+  *heldBy(worker: WorkerId): Generator<HeldOutput, void, void> {
+    for (const state of this.#shuffles.values()) {
+      for (const map of state.byWorker.get(worker) ?? []) {
+        yield { shuffle: state.shuffle, map, ...(state.outputs[map] as LocatedOutput) };
+      }
+    }
+  }
+
+  /** The same bytes lie on `to` now; false when what stands here is another output, or has gone. */
+  move(shuffle: ShuffleId, map: number, from: MapOutputLocation, to: WorkerId): boolean {
+    const state = this.#shuffles.get(shuffle);
+    const before = state?.outputs[map];
+    if (state === undefined || before === null || before === undefined) return false;
+    const { location, output } = before;
+    if (location.worker !== from.worker || location.stage !== from.stage || location.attempt !== from.attempt)
+      return false;
+    this.add(shuffle, map, { ...location, worker: to }, output);
     return true;
   }
 

@@ -18,6 +18,11 @@ export interface ShuffleState {
   readonly byWorker: Map<WorkerId, Set<number>>;
 }
 
+export interface HeldOutput extends LocatedOutput {
+  readonly shuffle: ShuffleId;
+  readonly map: number;
+}
+
 export interface LostOutputs {
   readonly shuffle: ShuffleId;
   readonly maps: readonly number[];

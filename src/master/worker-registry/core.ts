@@ -79,7 +79,8 @@ export class WorkerRegistry {
   }
 
   launched(record: WorkerRecord, launch: TaskLaunch, now: number): Attempt {
-    const attempt: Attempt = { key: launch.key, worker: record.id, launchedMs: now, running: false };
+    const { key, shuffles, cached } = launch;
+    const attempt: Attempt = { key, worker: record.id, launchedMs: now, shuffles, cached, running: false };
     record.attempts.set(formatTaskKey(launch.key), attempt);
     return attempt;
   }

@@ -1,6 +1,8 @@
 // protocol/worker.ts <-> bytes: the control conversation of a worker and the master.
 
 import type { BlobHash, NodeId, SessionId, ShuffleId, StageId, WorkerId } from "../../core/ids.js";
+import { pack, unpack } from "../../core/packed.js";
+import type { AdoptableBlock, AdoptionOutcome } from "../../protocol/adoption.js";
 import type { MasterToWorker, WorkerRegistration, WorkerToMaster } from "../../protocol/worker.js";
 import { millrace as pb } from "../generated/messages.js";
 import { fromProtoError, toProtoError } from "./errors.js";
@@ -61,11 +63,15 @@ function toProtoWorkerMessage(message: WorkerToMaster): pb.WorkerToMaster.$Prope
     }
     case "leaving":
       return { leaving: { reason: message.reason } };
+    case "decommission":
+      return { decommission: { reason: message.reason, timeoutMs: message.timeoutMs } };
+    case "adopted":
+      return { adopted: { from: message.from, outcomes: pack(message.outcomes) } };
   }
 }
 
 function fromProtoWorkerMessage(message: pb.WorkerToMaster): WorkerToMaster {
-  const { register, heartbeat, statuses, logs, uncached, leaving } = message;
+  const { register, heartbeat, statuses, logs, uncached, leaving, decommission, adopted } = message;
   if (statuses != null) return { kind: "statuses", statuses: statuses.statuses.map(fromProtoStatus) };
   if (heartbeat != null) {
     const running = heartbeat.running.map((key) => fromProtoKey(key, "Heartbeat.running"));
@@ -86,6 +92,12 @@ function fromProtoWorkerMessage(message: pb.WorkerToMaster): WorkerToMaster {
     return { kind: "uncached", session: requiredText(uncached.session, "Uncached.session") as SessionId, partitions };
   }
   if (leaving != null) return { kind: "leaving", reason: leaving.reason };
+  if (decommission != null)
+    return { kind: "decommission", reason: decommission.reason, timeoutMs: decommission.timeoutMs };
+  if (adopted != null) {
+    const from = requiredText(adopted.from, "Adopted.from") as WorkerId;
+    return { kind: "adopted", from, outcomes: unpack<AdoptionOutcome[]>(adopted.outcomes) };
+  }
   throw malformed("WorkerToMaster.kind is missing");
 }
 
@@ -133,6 +145,12 @@ function toProtoMasterMessage(message: MasterToWorker): pb.MasterToWorker.$Prope
       return { releaseBlobs: { hashes: message.hashes as BlobHash[] } };
     case "shutdown":
       return { shutdown: { reason: message.reason } };
+    case "decommission":
+      return { decommission: { reason: message.reason, timeoutMs: message.timeoutMs } };
+    case "adopt":
+      return { adopt: { from: message.from, blocks: pack(message.blocks) } };
+    case "decommissioned":
+      return { decommissioned: { reason: message.reason } };
   }
 }
 
@@ -181,6 +199,16 @@ function fromProtoMasterMessage(message: pb.MasterToWorker): MasterToWorker {
       return { kind: "releaseBlobs", hashes: required(message.releaseBlobs, "releaseBlobs").hashes as BlobHash[] };
     case "shutdown":
       return { kind: "shutdown", reason: required(message.shutdown, "shutdown").reason };
+    case "decommission": {
+      const { reason, timeoutMs } = required(message.decommission, "decommission");
+      return { kind: "decommission", reason, timeoutMs };
+    }
+    case "adopt": {
+      const { from, blocks } = required(message.adopt, "adopt");
+      return { kind: "adopt", from: fromProtoAddress(from, "Adopt.from"), blocks: unpack<AdoptableBlock[]>(blocks) };
+    }
+    case "decommissioned":
+      return { kind: "decommissioned", reason: required(message.decommissioned, "decommissioned").reason };
     default:
       throw malformed("MasterToWorker.kind is missing");
   }

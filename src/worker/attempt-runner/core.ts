@@ -33,6 +33,8 @@ export class AttemptRunner {
   #connected = false;
   /** Released sessions of which an attempt still ends: what it writes must not outlive the session. */
   readonly #dropping = new Set<SessionId>();
+  /** It is to go: what has not started is handed back. */
+  #takesNone = false;
   #stopping = false;
   #drained = false;
 
@@ -107,6 +109,10 @@ export class AttemptRunner {
       case "slotDied":
         this.#slotDied(event.slot, event.error);
         break;
+      case "handBack":
+        this.#takesNone = true;
+        this.#cancel(new Set(this.#queue.keys()), { kind: "cancelled" }, now);
+        break;
       case "shutdown":
         this.#stopping = true;
         this.#cancelAll(now);
@@ -137,7 +143,7 @@ export class AttemptRunner {
   #accept(launch: TaskLaunch): void {
     const name = formatTaskKey(launch.key);
     if (this.#queue.has(name) || this.#holds(name)) return;
-    if (this.#stopping) {
+    if (this.#stopping || this.#takesNone) {
       this.#end(launch.key, { kind: "cancelled" });
       return;
     }

@@ -21,6 +21,8 @@ export type RunnerEvent =
   | { readonly kind: "slotEnded"; readonly slot: number; readonly key: TaskKey; readonly outcome: TaskOutcome }
   /** Its thread is gone, by itself (`error` says how) or because it was killed; the shell starts no new one by itself. */
   | { readonly kind: "slotDied"; readonly slot: number; readonly error: WireError }
+  /** What has not started goes back to the master, and so does whatever still comes. */
+  | { readonly kind: "handBack" }
   | { readonly kind: "shutdown"; readonly reason: string }
   | { readonly kind: "tick" };
 

@@ -206,6 +206,17 @@ describe("losses", () => {
     ]);
   });
 
+  test("what has not started is handed back, and what still comes; what runs goes on", () => {
+    const made = busy();
+    made.handle({ kind: "launches", launches: [launch(1)] }, 0);
+    expect(made.handle({ kind: "handBack" }, 1)).toEqual([report(1, cancelled)]);
+    expect(made.handle({ kind: "launches", launches: [launch(2)] }, 2)).toEqual([report(2, cancelled)]);
+    expect(made.held).toEqual([launch(0).key]);
+    expect(kinds(made.handle({ kind: "slotEnded", slot: 0, key: launch(0).key, outcome: cancelled }, 3))).toEqual([
+      "report",
+    ]);
+  });
+
   test("shutdown cancels everything and says when it is drained", () => {
     const made = busy();
     expect(kinds(made.handle({ kind: "shutdown", reason: "SIGTERM" }, 0))).toEqual(["cancelWord"]);
