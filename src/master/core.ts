@@ -18,6 +18,14 @@ const LAUNCH_BYTES = 192 * 1024;
 /** What a launch takes besides the bytes of its splits. */
 const LAUNCH_BASE_BYTES = 256;
 
+type LossCode = "WORKER_LOST" | "OUT_OF_MEMORY";
+
+/** Why a worker's attempts are given up; `code` null: nobody is to blame. */
+interface Loss {
+  readonly code: LossCode | null;
+  readonly reason: string;
+}
+
 export class MasterMachine {
   readonly #options: MasterOptions;
   readonly #registry: WorkerRegistry;
@@ -148,7 +156,7 @@ export class MasterMachine {
       case "workerLeaving":
         if (record.state.kind === "leaving") return;
         record.state = { kind: "leaving" };
-        this.#giveUpAttempts(record, false, event.reason, now);
+        this.#giveUpAttempts(record, { code: null, reason: event.reason }, now);
         return;
       case "workerDisconnected":
         // One that leaves does not come back.
@@ -156,8 +164,8 @@ export class MasterMachine {
         else this.#registry.disconnect(record, now);
         return;
       case "workerLost":
-        if (event.outOfMemory === true) this.#chargeMemory(record, event.reason, now);
-        this.#lose(record, event.reason, now);
+        // What ran when a worker ran out of memory is what filled it, as far as anybody can tell.
+        this.#lose(record, event.reason, now, event.outOfMemory === true ? "OUT_OF_MEMORY" : "WORKER_LOST");
         return;
     }
   }
@@ -166,7 +174,8 @@ export class MasterMachine {
     const answer = this.#registry.register(registration, now);
     // Of an incarnation that has been replaced: nobody listens there any more.
     if (answer === null) return;
-    if (answer.replaced !== null) this.#forget(answer.replaced, "it was started anew", now);
+    if (answer.replaced !== null)
+      this.#forget(answer.replaced, { code: "WORKER_LOST", reason: "it was started anew" }, now);
     this.#send(registration.worker, {
       kind: "registered",
       heartbeatMs: this.#options.workers.heartbeatMs,
@@ -179,8 +188,7 @@ export class MasterMachine {
     if (record.state.kind !== "registering") return;
     const held = new Set(running.map(formatTaskKey));
     for (const [name, attempt] of [...record.attempts]) {
-      if (!held.has(name))
-        this.#dropAttempt(record, attempt.key, false, "its launch or report was lost with the connection", now);
+      if (!held.has(name)) this.#dropAttempt(record, attempt.key, now);
     }
     const unknown = running.filter((key) => !record.attempts.has(formatTaskKey(key)));
     if (unknown.length > 0) this.#send(record.id, { kind: "cancel", keys: unknown, reason: "nobody waits for it" });
@@ -218,45 +226,38 @@ export class MasterMachine {
     this.#jobs.checkWorkers(active, now);
   }
 
-  #lose(record: WorkerRecord, reason: string, now: number): void {
+  #lose(record: WorkerRecord, reason: string, now: number, code: LossCode = "WORKER_LOST"): void {
     this.#registry.remove(record);
-    this.#forget(record, reason, now);
+    this.#forget(record, { code, reason }, now);
     this.#commands.push({ kind: "dropWorker", worker: record.id, reason });
   }
 
-  /** What ran when a worker ran out of memory is what filled it, as far as anybody can tell. */
-  #chargeMemory(record: WorkerRecord, reason: string, now: number): void {
-    const ran = [...record.attempts.values()].filter((attempt) => attempt.running);
-    const { id: worker } = record;
-    const message = `worker ${worker} ran out of memory while it ran the task: ${reason}`;
-    const error: WireError = { code: "OUT_OF_MEMORY", message, fields: { worker } };
-    for (const { key } of ran) {
-      this.#status(record, { kind: "ended", key, outcome: { kind: "failed", error, metrics: null } }, now);
-    }
-  }
-
   /** What it ran is lost (charged if it was running: a task may kill its workers), and so is what it held. */
-  #forget(record: WorkerRecord, reason: string, now: number): void {
-    this.#giveUpAttempts(record, record.state.kind !== "leaving", reason, now);
+  #forget(record: WorkerRecord, loss: Loss, now: number): void {
+    this.#giveUpAttempts(record, record.state.kind === "leaving" ? { ...loss, code: null } : loss, now);
     for (const { key } of record.attempts.values()) this.#assigner.count(key.session, -1);
     record.attempts.clear();
     this.#jobs.workerGone(record.id, now);
   }
 
-  #giveUpAttempts(record: WorkerRecord, charge: boolean, reason: string, now: number): void {
-    const attempts = [...record.attempts.values()];
-    // A task that ends its process at once takes the word that it runs along: what filled the slots counts, oldest first.
-    let unsaid = record.registration.slots - attempts.filter((attempt) => attempt.running).length;
-    for (const attempt of attempts) {
-      const ran = attempt.running || unsaid-- > 0;
-      this.#jobs.attemptLost(attempt.key, record.id, charge && ran, reason, now);
+  #giveUpAttempts(record: WorkerRecord, { code, reason }: Loss, now: number): void {
+    const { id: worker } = record;
+    const ran = this.#registry.ran(record);
+    const message =
+      code === "OUT_OF_MEMORY"
+        ? `worker ${worker} ran out of memory while it ran the task: ${reason}`
+        : `worker ${worker} was lost while it ran the task: ${reason}`;
+    for (const attempt of record.attempts.values()) {
+      const charge: WireError | null = code !== null && ran.has(attempt) ? { code, message, fields: { worker } } : null;
+      this.#jobs.attemptLost(attempt.key, worker, charge, now);
     }
   }
 
-  #dropAttempt(record: WorkerRecord, key: TaskKey, charged: boolean, reason: string, now: number): void {
+  /** Its launch or its report was lost with the connection: nobody is to blame. */
+  #dropAttempt(record: WorkerRecord, key: TaskKey, now: number): void {
     if (this.#registry.ended(record, key) === null) return;
     this.#assigner.count(key.session, -1);
-    this.#jobs.attemptLost(key, record.id, charged, reason, now);
+    this.#jobs.attemptLost(key, record.id, null, now);
   }
 
   #dispatch(now: number): void {

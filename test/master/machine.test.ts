@@ -486,6 +486,31 @@ describe("workers", () => {
     expect(ended(last)).toMatchObject({ error: null, summary: { failedAttempts: 2 } });
   });
 
+  test("a worker that ran out of memory charges what filled its slots with that, said to run or not, and nothing else", () => {
+    for (const said of [true, false]) {
+      const master = new Master();
+      master.join("a", 1, 2);
+      master.submit(emptyJob(jobId(1), nodeId(1), 40));
+      for (let done = 0; done < 6; done++) master.succeed();
+      if (said) for (let n = 0; n < 2; n++) master.next();
+      // The break of its connection is seen before the end of its process.
+      master.handle({ kind: "workerDisconnected", worker: workerId("a"), incarnation: 1 });
+      const lost = { kind: "workerLost", worker: workerId("a"), incarnation: 1, reason: "aborted" } as const;
+      master.handle({ ...lost, outOfMemory: true });
+      master.launches = [];
+      master.join("b");
+      let last: MasterCommand[] = [];
+      while (master.launches.length > 0) {
+        const { worker, key } = master.next();
+        // All that failed before fail again, to tell their story.
+        last = master.end(worker, key, key.attempt === 0 ? success() : failure("INVALID_KEY"));
+        if (ended(last) !== undefined) break;
+      }
+      const attempts = (ended(last)?.error?.fields.attempts ?? []) as readonly { readonly code: string }[];
+      expect(attempts.map(({ code }) => code)).toEqual(["OUT_OF_MEMORY", "OUT_OF_MEMORY", "INVALID_KEY"]);
+    }
+  });
+
   test("one that left is lost as soon as its stream ends", () => {
     const master = new Master("a", "b");
     master.handle({ kind: "workerLeaving", worker: workerId("a"), incarnation: 1, reason: "SIGTERM" });

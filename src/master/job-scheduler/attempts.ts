@@ -62,17 +62,13 @@ export class Attempts {
     return this.#current(key, worker) !== null;
   }
 
-  /** An attempt is gone with its worker, or never reached it. */
-  lost(key: TaskKey, worker: WorkerId, charged: boolean, reason: string): void {
+  /** An attempt is gone with its worker, or never reached it. `charge`: what it is charged with; null: nothing. */
+  lost(key: TaskKey, worker: WorkerId, charge: WireError | null): void {
     const found = this.#current(key, worker);
     if (found === null) return;
     found.record.running--;
-    if (!charged) {
-      this.#retry(found.record, found.task);
-      return;
-    }
-    const error = wire("WORKER_LOST", `worker ${worker} was lost while it ran the task: ${reason}`, { worker });
-    this.#failed(found.record, found.task, key, worker, error);
+    if (charge === null) this.#retry(found.record, found.task);
+    else this.#failed(found.record, found.task, key, worker, charge);
   }
 
   enqueue(record: StageRecord, task: TaskRecord): void {

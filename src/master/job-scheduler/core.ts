@@ -155,10 +155,10 @@ export class JobScheduler {
     return this.#attempts.isCurrent(key, worker);
   }
 
-  /** An attempt is gone with its worker, or never reached it. */
-  attemptLost(key: TaskKey, worker: WorkerId, charged: boolean, reason: string, now: number): void {
+  /** An attempt is gone with its worker, or never reached it. `charge`: what it is charged with; null: nothing. */
+  attemptLost(key: TaskKey, worker: WorkerId, charge: WireError | null, now: number): void {
     this.#shared.now = now;
-    this.#attempts.lost(key, worker, charged, reason);
+    this.#attempts.lost(key, worker, charge);
   }
 
   /** The driver has all bytes of the partition. */

@@ -91,6 +91,17 @@ export class WorkerRegistry {
     return attempt;
   }
 
+  /**
+   * Attempts that ran when the worker was last heard of. A task that ends its process at once takes the word that it runs
+   * along: what filled the slots counts too, oldest first.
+   */
+  ran(record: WorkerRecord): ReadonlySet<Attempt> {
+    const attempts = [...record.attempts.values()];
+    const ran = new Set(attempts.filter((attempt) => attempt.running));
+    for (const attempt of attempts) if (ran.size < record.registration.slots) ran.add(attempt);
+    return ran;
+  }
+
   addresses(ids: Iterable<WorkerId>): WorkerAddress[] {
     return [...new Set(ids)].flatMap((id) => this.#workers.get(id)?.registration.address ?? []);
   }
