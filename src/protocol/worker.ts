@@ -35,6 +35,8 @@ export type WorkerToMaster =
       readonly rssBytes: number;
       readonly cacheBytes: number;
       readonly running: readonly TaskKey[];
+      /** Records that each of `running` has read so far; 0 for one that waits for a slot. */
+      readonly records: readonly number[];
     }
   | { readonly kind: "statuses"; readonly statuses: readonly TaskStatus[] }
   | { readonly kind: "logs"; readonly lines: readonly TaskLogLine[] }
@@ -47,7 +49,15 @@ export type WorkerToMaster =
   | { readonly kind: "leaving"; readonly reason: string };
 
 export type MasterToWorker =
-  | { readonly kind: "registered"; readonly heartbeatMs: number; readonly liveSessions: readonly SessionId[] }
+  | {
+      readonly kind: "registered";
+      readonly heartbeatMs: number;
+      /** A connection that is silent for so long is dead, at either end. */
+      readonly timeoutMs: number;
+      readonly liveSessions: readonly SessionId[];
+    }
+  /** Answers each heartbeat, so that the worker hears of the master as often as the master of it. */
+  | { readonly kind: "heartbeat" }
   | { readonly kind: "refused"; readonly error: WireError }
   | { readonly kind: "mapOutputs"; readonly locations: MapOutputLocations }
   | { readonly kind: "launch"; readonly launches: readonly TaskLaunch[] }

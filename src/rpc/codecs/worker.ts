@@ -39,8 +39,8 @@ function toProtoWorkerMessage(message: WorkerToMaster): pb.WorkerToMaster.$Prope
     case "register":
       return { register: message.registration };
     case "heartbeat": {
-      const { rssBytes, cacheBytes, running } = message;
-      return { heartbeat: { rssBytes, cacheBytes, running: mutable(running) } };
+      const { rssBytes, cacheBytes, running, records } = message;
+      return { heartbeat: { rssBytes, cacheBytes, running: mutable(running), records: mutable(records) } };
     }
     case "statuses":
       return { statuses: { statuses: message.statuses.map(toProtoStatus) } };
@@ -67,7 +67,8 @@ function fromProtoWorkerMessage(message: pb.WorkerToMaster): WorkerToMaster {
   if (statuses != null) return { kind: "statuses", statuses: statuses.statuses.map(fromProtoStatus) };
   if (heartbeat != null) {
     const running = heartbeat.running.map((key) => fromProtoKey(key, "Heartbeat.running"));
-    return { kind: "heartbeat", rssBytes: heartbeat.rssBytes, cacheBytes: heartbeat.cacheBytes, running };
+    const { rssBytes, cacheBytes, records } = heartbeat;
+    return { kind: "heartbeat", rssBytes, cacheBytes, running, records };
   }
   if (logs != null) {
     const lines = logs.lines.map(({ key, stderr, text, dropped }) => {
@@ -103,8 +104,12 @@ function fromProtoRegistration(message: pb.Register): WorkerRegistration {
 
 function toProtoMasterMessage(message: MasterToWorker): pb.MasterToWorker.$Properties {
   switch (message.kind) {
-    case "registered":
-      return { registered: { heartbeatMs: message.heartbeatMs, liveSessions: message.liveSessions as SessionId[] } };
+    case "registered": {
+      const { heartbeatMs, timeoutMs, liveSessions } = message;
+      return { registered: { heartbeatMs, timeoutMs, liveSessions: mutable(liveSessions) } };
+    }
+    case "heartbeat":
+      return { heartbeat: {} };
     case "refused":
       return { refused: toProtoError(message.error) };
     case "mapOutputs":
@@ -135,9 +140,11 @@ function fromProtoMasterMessage(message: pb.MasterToWorker): MasterToWorker {
     case "mapOutputs":
       return { kind: "mapOutputs", locations: fromProtoLocations(required(message.mapOutputs, "mapOutputs")) };
     case "registered": {
-      const { heartbeatMs, liveSessions } = required(message.registered, "registered");
-      return { kind: "registered", heartbeatMs, liveSessions: liveSessions as SessionId[] };
+      const { heartbeatMs, timeoutMs, liveSessions } = required(message.registered, "registered");
+      return { kind: "registered", heartbeatMs, timeoutMs, liveSessions: liveSessions as SessionId[] };
     }
+    case "heartbeat":
+      return { kind: "heartbeat" };
     case "refused":
       return { kind: "refused", error: fromProtoError(message.refused, "MasterToWorker.refused") };
     case "cancel": {
