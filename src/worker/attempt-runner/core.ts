@@ -1,6 +1,6 @@
 // Runs the attempts that the master sends on this worker's slots: waits for the blobs and locations that each needs, gives it
 // to a slot of its session (or recycles one), cancels by word and then by force, and reports every attempt's end exactly once
-// a stream. Pure: threads, sockets and files are the shell's.
+// a stream. An attempt marked `alone` has the worker to itself. Pure: threads, sockets and files are the shell's.
 
 import { MillraceError, toWireError, type WireError } from "../../core/errors.js";
 import { type BlobHash, formatTaskKey, type SessionId, type ShuffleId, type TaskKey } from "../../core/ids.js";
@@ -89,7 +89,7 @@ export class AttemptRunner {
         this.#blobFailed(event.hash, event.error);
         break;
       case "blobsReleased":
-        for (const hash of event.hashes) this.#blobs.delete(hash);
+        this.#release(new Set(event.hashes));
         break;
       case "shuffleReleased":
         this.#locations.get(event.session)?.delete(event.shuffle);
@@ -153,6 +153,13 @@ export class AttemptRunner {
       this.#commands.push({ kind: "fetchBlob", hash });
     }
     blob.sessions.add(session);
+  }
+
+  /** Another job may have made the same value since: what waits here names it, and it is fetched anew. */
+  #release(hashes: ReadonlySet<BlobHash>): void {
+    for (const hash of hashes) this.#blobs.delete(hash);
+    for (const launch of this.#queue.values())
+      for (const hash of blobsOf(launch)) if (hashes.has(hash)) this.#want(hash, launch.key.session);
   }
 
   #blobFailed(hash: BlobHash, error: WireError): void {
@@ -250,10 +257,13 @@ export class AttemptRunner {
   #fill(now: number): void {
     if (this.#queue.size === 0) return;
     let idle = this.#slots.filter(({ state }) => state.kind === "idle").length;
+    if (this.#runsAlone()) return;
     let looked = 0;
     for (const [name, launch] of this.#queue) {
       if (idle === 0 || ++looked > LOOK_AHEAD + this.#slots.length) return;
       if (!this.#isReady(launch)) continue;
+      // Its turn: the slots empty themselves, because nothing overtakes it.
+      if (launch.alone === true && this.#slots.some(({ state }) => "launch" in state)) return;
       const slot = this.#slotFor(launch.key.session);
       if (slot === null) {
         // Its turn: a slot of another session is made fresh for it.
@@ -267,7 +277,12 @@ export class AttemptRunner {
       this.#move(slot, "run", { kind: "running", launch, sinceMs: now });
       this.#commands.push({ kind: "run", slot, launch, locations: this.#locationsFor(launch) });
       this.#statuses.push({ kind: "running", key: launch.key, slot });
+      if (launch.alone === true) return;
     }
+  }
+
+  #runsAlone(): boolean {
+    return this.#slots.some(({ state }) => "launch" in state && state.launch.alone === true);
   }
 
   /** One that has the session already, else a fresh one. */
