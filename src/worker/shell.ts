@@ -75,6 +75,10 @@ export class WorkerShell {
   /** Where other workers serve their blocks, learnt from locations. */
   readonly #addresses = new Map<string, WorkerAddress>();
   #connection: Connection | null = null;
+  /** When the master was last heard of, and how long it may be silent: our own option until it has said so. */
+  #heardMs = 0;
+  #silenceMs: number;
+  #disconnected: (error: Error | null) => void = () => undefined;
   #heartbeat: NodeJS.Timeout | null = null;
   /** Why it leaves; said again after a broken stream, because the master starts over with who registers. */
   #leavingFor: string | null = null;
@@ -86,6 +90,7 @@ export class WorkerShell {
   constructor(options: WorkerShellOptions) {
     const { registration, directory, options: values } = options;
     this.#options = options;
+    this.#silenceMs = values["worker.heartbeatTimeout"];
     this.#registration = { ...registration, version, pid: process.pid, incarnation: Date.now() };
     const plan = planMemory(registration.memoryBytes, registration.slots, values["memory.taskBytes"]);
     this.cache = new CacheStore({
@@ -123,7 +128,7 @@ export class WorkerShell {
       slots: registration.slots,
       taskTimeoutMs: values["task.timeout"],
     });
-    this.#ticker = setInterval(() => this.#handle({ kind: "tick" }, this.#clock.tick()), TICK_MS);
+    this.#ticker = setInterval(() => this.#tick(this.#clock.tick()), TICK_MS);
   }
 
   /** Starts the threads ahead of the first task. */
@@ -134,15 +139,32 @@ export class WorkerShell {
   /** Speaks over this connection from now on: the first one, or the next after it broke. */
   attach(connection: Connection, onClose: (error: Error | null) => void): void {
     this.#connection = connection;
-    connection.onMessage((bytes) => this.#fromMaster(decodeMasterToWorker(bytes)));
-    connection.onClose((error) => {
-      if (this.#connection === connection) this.#connection = null;
+    this.#heardMs = this.#clock.now();
+    connection.onMessage((bytes) => {
+      if (this.#connection !== connection) return;
+      this.#heardMs = this.#clock.now();
+      this.#fromMaster(decodeMasterToWorker(bytes));
+    });
+    this.#disconnected = (error) => {
+      if (this.#connection !== connection) return;
+      this.#connection = null;
       if (this.#heartbeat !== null) clearInterval(this.#heartbeat);
       this.#heartbeat = null;
       this.#handle({ kind: "connectionLost" });
       onClose(error);
-    });
+    };
+    connection.onClose(this.#disconnected);
     this.#send({ kind: "register", registration: this.#registration });
+  }
+
+  /** A network that lost the connection tells neither side: a master that does not even answer heartbeats is not there. */
+  #tick(now: number): void {
+    this.#handle({ kind: "tick" }, now);
+    if (this.#connection === null || now - this.#heardMs < this.#silenceMs) return;
+    const message = `nothing was heard of the master for ${this.#silenceMs} ms (worker.heartbeatTimeout)`;
+    const connection = this.#connection;
+    this.#disconnected(new MillraceError("MASTER_LOST", message, { fields: { timeoutMs: this.#silenceMs } }));
+    connection.close();
   }
 
   /** Tells the master and lets running attempts be cancelled; `onDrained` follows. */
@@ -167,8 +189,11 @@ export class WorkerShell {
     switch (message.kind) {
       case "registered":
         this.#heartbeat = setInterval(() => this.#beat(), message.heartbeatMs);
+        this.#silenceMs = message.timeoutMs;
         this.#handle({ kind: "registered", liveSessions: message.liveSessions });
         if (this.#leavingFor !== null) this.#send({ kind: "leaving", reason: this.#leavingFor });
+        return;
+      case "heartbeat":
         return;
       case "refused":
         return this.#options.onRefused(
@@ -341,11 +366,18 @@ export class WorkerShell {
   }
 
   #beat(): void {
+    const running = this.#runner.held;
+    const progress = new Map(
+      this.#runner.slots.flatMap((state, slot) =>
+        state.kind === "running" ? [[state.launch.key, this.#pool.recordsRead(slot)] as const] : [],
+      ),
+    );
     this.#send({
       kind: "heartbeat",
       rssBytes: process.memoryUsage.rss(),
       cacheBytes: this.cache.usedBytes,
-      running: this.#runner.held,
+      running,
+      records: running.map((key) => progress.get(key) ?? 0),
     });
   }
 
