@@ -7,7 +7,7 @@ import type { StageProgress } from "../protocol/driver.js";
 import type { MapOutputLocations, TaskLaunch, TaskStatus } from "../protocol/tasks.js";
 import type { MasterToWorker, WorkerRegistration } from "../protocol/worker.js";
 import { type MasterCommand, type MasterEvent, VALUE_INLINE_BYTES, valueBytes } from "./events.js";
-import { type JobCommand, JobScheduler } from "./job-scheduler/index.js";
+import { type JobCommand, JobScheduler, type Place } from "./job-scheduler/index.js";
 import { defaultMasterOptions, type MasterOptions } from "./options.js";
 import { type Capacity, TaskAssigner } from "./task-assigner/index.js";
 import { WorkerRegistry } from "./worker-registry/index.js";
@@ -17,6 +17,8 @@ import type { WorkerRecord } from "./worker-registry/state.js";
 const LAUNCH_BYTES = 192 * 1024;
 /** What a launch takes besides the bytes of its splits. */
 const LAUNCH_BASE_BYTES = 256;
+
+export type WorkerExclusion = ReturnType<JobScheduler["exclusionsOf"]>[number];
 
 type LossCode = "WORKER_LOST" | "OUT_OF_MEMORY";
 
@@ -45,10 +47,9 @@ export class MasterMachine {
       worker: (id) => {
         const record = this.#registry.get(id);
         // One whose stream is broken is not counted on: what it held is taken as lost when somebody misses it.
-        return record === undefined || record.state.kind === "disconnected"
-          ? null
-          : { node: record.registration.node, role: record.registration.role };
+        return record === undefined || record.state.kind === "disconnected" ? null : placeOf(record);
       },
+      launchable: () => [...this.#registry.all].filter(({ state }) => state.kind === "active").map(placeOf),
     });
   }
 
@@ -57,6 +58,7 @@ export class MasterMachine {
     this.#commands = [];
     this.#apply(event, now);
     this.#flushCancels();
+    this.#jobs.look(now);
     this.#dispatch(now);
     const commands = this.#commands;
     this.#commands = [];
@@ -81,6 +83,11 @@ export class MasterMachine {
   /** Jobs that have not ended, by session. */
   liveJobs(session: SessionId): readonly number[] {
     return [...(this.#jobs.sessions.get(session)?.jobs.keys() ?? [])];
+  }
+
+  /** What keeps whose tasks away from a worker, now. */
+  exclusionsOf(record: WorkerRecord, now: number): WorkerExclusion[] {
+    return this.#jobs.exclusionsOf(placeOf(record), now);
   }
 
   validate(): string[] {
@@ -146,6 +153,8 @@ export class MasterMachine {
     switch (event.kind) {
       case "heartbeat":
         this.#heartbeat(record, event.running, now);
+        for (const [i, key] of event.running.entries()) this.#jobs.progressed(key, record.id, event.records?.[i] ?? 0);
+        this.#send(record.id, { kind: "heartbeat" });
         return;
       case "statuses":
         for (const status of event.statuses) this.#status(record, status, now);
@@ -179,6 +188,7 @@ export class MasterMachine {
     this.#send(registration.worker, {
       kind: "registered",
       heartbeatMs: this.#options.workers.heartbeatMs,
+      timeoutMs: this.#options.workers.heartbeatTimeoutMs,
       liveSessions: [...this.#jobs.sessions.keys()],
     });
   }
@@ -208,7 +218,7 @@ export class MasterMachine {
       const attempt = record.attempts.get(formatTaskKey(status.key));
       if (attempt === undefined) return;
       attempt.running = true;
-      this.#jobs.started(status.key, record.id);
+      this.#jobs.started(status.key, record.id, now);
       return;
     }
     const attempt = this.#registry.ended(record, status.key);
@@ -349,6 +359,11 @@ export class MasterMachine {
     const state = this.#registry.get(worker)?.state.kind;
     if (state !== undefined && state !== "disconnected") this.#commands.push({ kind: "send", worker, message });
   }
+}
+
+function placeOf({ id, registration }: WorkerRecord): Place {
+  const { node, role, incarnation } = registration;
+  return { worker: id, process: `${id} ${incarnation}`, node, role };
 }
 
 function launchBytes(launch: TaskLaunch): number {

@@ -38,7 +38,12 @@ export type MasterEvent =
   /** The shell cannot bring the job to its end: it fails with `error`. */
   | { readonly kind: "jobBroken"; readonly session: SessionId; readonly job: JobId; readonly error: WireError }
   | { readonly kind: "workerRegistered"; readonly registration: WorkerRegistration }
-  | ({ readonly kind: "heartbeat"; readonly running: readonly TaskKey[] } & FromWorker)
+  | ({
+      readonly kind: "heartbeat";
+      readonly running: readonly TaskKey[];
+      /** Records that each has read; by default none. */
+      readonly records?: readonly number[];
+    } & FromWorker)
   | ({ readonly kind: "statuses"; readonly statuses: readonly TaskStatus[] } & FromWorker)
   | ({
       readonly kind: "uncached";

@@ -10,6 +10,8 @@ import type { DriverToMaster, SessionSettings } from "../protocol/driver.js";
 import type { TaskLaunch, TaskOutcome, TaskStatus } from "../protocol/tasks.js";
 import type { WorkerRegistration } from "../protocol/worker.js";
 
+import type { Exclusion } from "./job-scheduler/index.js";
+
 /** Names that may hold secrets stay out of the log. */
 const PRIVATE = /secret|password|token|key/i;
 
@@ -27,7 +29,7 @@ export class SessionLog {
   /** Stages of running jobs that have not ended. */
   readonly #jobs = new Map<JobId, Map<StageId, StageTrack>>();
   /** Locality of attempts that no worker has said to run. */
-  readonly #launched = new Map<string, string>();
+  readonly #launched = new Map<string, { readonly locality: string; readonly speculative: boolean }>();
 
   /** `options` null: no log is kept. */
   constructor(options: EventLogWriterOptions | null) {
@@ -74,23 +76,28 @@ export class SessionLog {
     this.#writer?.flush();
   }
 
-  launched({ key, locality }: TaskLaunch): void {
-    if (this.#writer !== null) this.#launched.set(formatTaskKey(key), locality);
+  launched({ key, locality, speculative }: TaskLaunch): void {
+    if (this.#writer !== null) this.#launched.set(formatTaskKey(key), { locality, speculative: speculative === true });
   }
 
   status(status: TaskStatus, worker: string): void {
     if (this.#writer === null) return;
     const name = formatTaskKey(status.key);
-    const locality = this.#launched.get(name);
-    if (locality !== undefined) {
+    const launch = this.#launched.get(name);
+    if (launch !== undefined) {
       this.#launched.delete(name);
       // A status may be lost with its connection; what comes after it does not know the slot.
-      this.#taskStarted(status.key, worker, status.kind === "running" ? status.slot : -1, locality);
+      this.#taskStarted(status.key, worker, status.kind === "running" ? status.slot : -1, launch);
     }
     if (status.kind === "ended") this.#taskEnded(status.key, worker, status.outcome);
   }
 
-  #taskStarted(key: TaskKey, worker: string, slot: number, locality: string): void {
+  #taskStarted(
+    key: TaskKey,
+    worker: string,
+    slot: number,
+    { locality, speculative }: { readonly locality: string; readonly speculative: boolean },
+  ): void {
     const { job, stage, partition, attempt } = key;
     const track = this.#jobs.get(job)?.get(stage);
     if (track !== undefined && track.startedMs === 0) {
@@ -98,7 +105,7 @@ export class SessionLog {
       const { name, kind, tasks, parents } = track.stage;
       this.#write({ type: "stageStarted", job, stage, name, kind, tasks: tasks.length, parents });
     }
-    this.#write({ type: "taskStarted", job, stage, partition, attempt, worker, slot, locality });
+    this.#write({ type: "taskStarted", job, stage, partition, attempt, worker, slot, locality, speculative });
   }
 
   #taskEnded({ job, stage, partition, attempt }: TaskKey, worker: string, outcome: TaskOutcome): void {
@@ -122,6 +129,10 @@ export class SessionLog {
 
   workerLost(worker: string, reason: string): void {
     this.#write({ type: "workerLost", worker, reason });
+  }
+
+  workerExcluded({ scope, worker, node, reason, forMs }: Exclusion): void {
+    this.#write({ type: "workerExcluded", scope, worker, node, reason, forMs });
   }
 
   logsDropped(lines: number): void {

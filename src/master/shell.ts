@@ -102,12 +102,14 @@ export class MasterShell {
       jobs: this.#machine.liveJobs(host.id),
       stages: this.#machine.progress(host.id),
     }));
+    const now = this.#clock.now();
     return describeMaster({
       url: this.#url,
       version,
       startedMs: this.#startedMs,
       sessions,
       workers: this.#machine.workers,
+      excluded: (record) => this.#machine.exclusionsOf(record, now),
     });
   }
 
@@ -195,7 +197,7 @@ export class MasterShell {
   ): void {
     switch (message.kind) {
       case "heartbeat":
-        this.#handle({ kind: "heartbeat", worker, incarnation, running: message.running });
+        this.#handle({ kind: "heartbeat", worker, incarnation, running: message.running, records: message.records });
         // The first one makes the worker's slots count.
         this.registrations.emit("worker");
         return;
@@ -265,6 +267,15 @@ export class MasterShell {
         const link = this.#workers.get(command.worker);
         this.#workers.delete(command.worker);
         link?.connection.close();
+        return;
+      }
+      case "workerExcluded": {
+        const { kind: _, session, ...exclusion } = command;
+        const who = exclusion.worker === null ? `node ${exclusion.node}` : `worker ${exclusion.worker}`;
+        this.#options.log(`${who} is excluded (${exclusion.scope}, session ${session}): ${exclusion.reason}`);
+        const mine = this.#desk.find(session);
+        const links = exclusion.scope === "cluster" ? this.#desk.all : mine === undefined ? [] : [mine];
+        for (const { log } of links) log.workerExcluded(exclusion);
         return;
       }
       case "deliver":

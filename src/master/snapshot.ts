@@ -23,6 +23,17 @@ export interface WorkerSnapshot {
   readonly memoryBytes: number;
   readonly pid: number;
   readonly blocks: string;
+  /** Whose tasks are kept away from it, and why. */
+  readonly excluded: readonly ExclusionSnapshot[];
+}
+
+export interface ExclusionSnapshot {
+  readonly scope: "stage" | "session" | "cluster";
+  /** null: every session. */
+  readonly session: string | null;
+  readonly reason: string;
+  /** null: as long as the stage runs. */
+  readonly forMs: number | null;
 }
 
 export interface MasterSnapshot {
@@ -34,20 +45,31 @@ export interface MasterSnapshot {
 }
 
 export function describeMaster(
-  parts: Omit<MasterSnapshot, "workers"> & { readonly workers: readonly WorkerRecord[] },
+  parts: Omit<MasterSnapshot, "workers"> & {
+    readonly workers: readonly WorkerRecord[];
+    readonly excluded: (record: WorkerRecord) => readonly ExclusionSnapshot[];
+  },
 ): MasterSnapshot {
+  const { workers, excluded, ...rest } = parts;
   return {
-    ...parts,
-    workers: parts.workers.map(({ id, state, registration, attempts }) => ({
-      id,
-      state: state.kind,
-      role: registration.role,
-      node: registration.node,
-      slots: registration.slots,
-      running: attempts.size,
-      memoryBytes: registration.memoryBytes,
-      pid: registration.pid,
-      blocks: registration.address.blocks,
+    ...rest,
+    workers: workers.map((record) => ({
+      ...describeWorker(record),
+      excluded: excluded(record).map(({ scope, session, reason, forMs }) => ({ scope, session, reason, forMs })),
     })),
+  };
+}
+
+function describeWorker({ id, state, registration, attempts }: WorkerRecord): Omit<WorkerSnapshot, "excluded"> {
+  return {
+    id,
+    state: state.kind,
+    role: registration.role,
+    node: registration.node,
+    slots: registration.slots,
+    running: attempts.size,
+    memoryBytes: registration.memoryBytes,
+    pid: registration.pid,
+    blocks: registration.address.blocks,
   };
 }

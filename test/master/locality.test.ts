@@ -20,7 +20,7 @@ class Cluster {
   launches: { readonly worker: string; readonly launch: TaskLaunch }[] = [];
 
   constructor(localityWaitMs = WAIT_MS) {
-    const policy = { maxTaskFailures: 2, workerTimeoutMs: 5_000, localityWaitMs };
+    const policy = { speculation: null, exclusion: null, maxTaskFailures: 2, workerTimeoutMs: 5_000, localityWaitMs };
     this.handle({ kind: "sessionOpened", session, policy });
   }
 
@@ -197,6 +197,10 @@ test("a session's own options decide on failures and on the wait for workers", (
 test("the policy of a session is read from its portable options, else the master's", () => {
   const machine = masterOptionsOf(resolveOptions({ given: { "locality.wait": "7s" } }).values);
   const given = { "task.maxFailures": 9, "scheduler.workerTimeout": 50 };
-  expect(sessionPolicyOf(given, machine)).toEqual({ maxTaskFailures: 9, workerTimeoutMs: 50, localityWaitMs: 7000 });
+  expect(sessionPolicyOf(given, machine)).toMatchObject({
+    maxTaskFailures: 9,
+    workerTimeoutMs: 50,
+    localityWaitMs: 7000,
+  });
   expect(sessionPolicyOf({}, defaultMasterOptions).maxTaskFailures).toBe(4);
 });

@@ -144,7 +144,7 @@ describe("a job of one stage", () => {
   });
 
   test("fails after four failures of one task, with the story and its cause, and cancels the siblings", () => {
-    const master = new Master("a", "b");
+    const master = new Master("a", "b", "c", "d", "e");
     master.submit(emptyJob(jobId(1), nodeId(1), 2));
     const sibling = master.launches.find(({ launch }) => launch.key.partition === 1);
     master.launches = master.launches.filter(({ launch }) => launch.key.partition === 0);
@@ -529,7 +529,7 @@ describe("workers", () => {
     ]);
     const running = [kept?.launch.key as TaskKey];
     const commands = master.handle({ kind: "heartbeat", worker: workerId("a"), incarnation: 1, running });
-    expect(kinds(commands)).toEqual(["launch"]);
+    expect(kinds(commands)).toEqual(["heartbeat", "launch"]);
     expect(master.launches[0]?.launch.key).toEqual({ ...lost?.launch.key, attempt: 1 });
   });
 
@@ -539,7 +539,7 @@ describe("workers", () => {
     master.next();
     master.handle({ kind: "workerLeaving", worker: workerId("a"), incarnation: 1, reason: "SIGTERM" });
     expect(master.launches).toEqual([]);
-    expect(kinds(master.join("b"))).toEqual(["launch"]);
+    expect(kinds(master.join("b"))).toEqual(["heartbeat", "launch"]);
     expect(ended(master.succeed())).toMatchObject({ summary: { failedAttempts: 0 } });
   });
 
