@@ -11,7 +11,7 @@ import { type JobCommand, JobScheduler, type Place } from "./job-scheduler/index
 import { defaultMasterOptions, type MasterOptions } from "./options.js";
 import { type Capacity, TaskAssigner } from "./task-assigner/index.js";
 import { WorkerRegistry } from "./worker-registry/index.js";
-import type { WorkerRecord } from "./worker-registry/state.js";
+import type { Attempt, WorkerRecord } from "./worker-registry/state.js";
 
 /** Bytes of splits that one launch message carries about at most: messages stay below 256 KiB. */
 const LAUNCH_BYTES = 192 * 1024;
@@ -34,6 +34,8 @@ export class MasterMachine {
   readonly #assigner: TaskAssigner;
   readonly #jobs: JobScheduler;
   #commands: MasterCommand[] = [];
+  /** Workers that one event excluded from something: what is queued there is looked at anew. */
+  readonly #excluded = new Set<WorkerId>();
   /** Cancels of one event, sent together. */
   readonly #cancels = new Map<WorkerId, { readonly keys: TaskKey[]; reason: string }>();
 
@@ -58,6 +60,11 @@ export class MasterMachine {
     this.#commands = [];
     this.#apply(event, now);
     this.#flushCancels();
+    for (const id of this.#excluded) {
+      const record = this.#registry.get(id);
+      if (record !== undefined) this.#revoke(record, this.#registry.queued(record), now);
+    }
+    this.#excluded.clear();
     this.#jobs.look(now);
     this.#dispatch(now);
     const commands = this.#commands;
@@ -232,8 +239,19 @@ export class MasterMachine {
     for (const record of this.#registry.overdue(now)) {
       this.#lose(record, record.state.kind === "disconnected" ? "its connection ended" : "its heartbeats stopped", now);
     }
+    for (const record of this.#registry.all) {
+      if (record.state.kind === "active") this.#revoke(record, this.#registry.stuck(record, now), now);
+    }
     const active = this.workers.filter((record) => record.state.kind === "active").length;
     this.#jobs.checkWorkers(active, now);
+  }
+
+  /** What was queued on a worker, behind a task that turned out long or one that failed, is launched again where it may. */
+  #revoke(record: WorkerRecord, attempts: readonly Attempt[], now: number): void {
+    const keys = attempts.map(({ key }) => key);
+    if (keys.length === 0) return;
+    this.#send(record.id, { kind: "cancel", keys, reason: "it waited for a slot and is launched elsewhere" });
+    for (const key of keys) this.#dropAttempt(record, key, now);
   }
 
   #lose(record: WorkerRecord, reason: string, now: number, code: LossCode = "WORKER_LOST"): void {
@@ -263,7 +281,7 @@ export class MasterMachine {
     }
   }
 
-  /** Its launch or its report was lost with the connection: nobody is to blame. */
+  /** Its launch or its report was lost with the connection, or it was called back: nobody is to blame. */
   #dropAttempt(record: WorkerRecord, key: TaskKey, now: number): void {
     if (this.#registry.ended(record, key) === null) return;
     this.#assigner.count(key.session, -1);
@@ -276,7 +294,8 @@ export class MasterMachine {
     for (const record of this.#registry.all) {
       if (record.state.kind !== "active") continue;
       const { node, slots } = record.registration;
-      workers.push({ worker: record.id, node, slots, inFlight: record.attempts.size });
+      const stalled = this.#registry.isStalled(record, now);
+      workers.push({ worker: record.id, node, slots, inFlight: record.attempts.size, stalled });
     }
     if (workers.length === 0) return;
     const launches = new Map<WorkerId, TaskLaunch[]>();
@@ -342,6 +361,7 @@ export class MasterMachine {
       const { worker, session, node } = command;
       this.#send(worker, { kind: "uncache", session, node });
     } else {
+      if (command.kind === "workerExcluded" && command.worker !== null) this.#excluded.add(command.worker);
       this.#commands.push(command);
     }
   }

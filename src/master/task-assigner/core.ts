@@ -14,6 +14,8 @@ export interface Capacity {
   readonly slots: number;
   /** Attempts that it holds. */
   inFlight: number;
+  /** Nothing may be queued ahead on it. */
+  readonly stalled: boolean;
 }
 
 export interface Preference {
@@ -151,7 +153,9 @@ export class TaskAssigner {
     if (depth === 0) return;
     const ahead = (worker: Capacity) => worker.slots + Math.min(this.#options.maxQueueAhead, depth * worker.slots);
     // Refilled when half empty: one message carries many launches.
-    const low = workers.filter((worker) => worker.inFlight - worker.slots <= (ahead(worker) - worker.slots) / 2);
+    const low = workers.filter(
+      (worker) => !worker.stalled && worker.inFlight - worker.slots <= (ahead(worker) - worker.slots) / 2,
+    );
     this.#rounds(low, ahead, sharesNodes, now, onAssigned);
   }
 

@@ -102,6 +102,25 @@ export class WorkerRegistry {
     return ran;
   }
 
+  /** Something on the worker takes so long that nothing shall be queued behind it. */
+  isStalled(record: WorkerRecord, now: number): boolean {
+    const oldest = record.attempts.values().next().value;
+    return oldest !== undefined && now - oldest.launchedMs > this.#options.stalledMs;
+  }
+
+  /** Attempts that wait for a slot of the worker. */
+  queued(record: WorkerRecord): Attempt[] {
+    if (record.attempts.size <= record.registration.slots) return [];
+    const ran = this.ran(record);
+    return [...record.attempts.values()].filter((attempt) => !ran.has(attempt));
+  }
+
+  /** Attempts that wait on a stalled worker behind what runs there. */
+  stuck(record: WorkerRecord, now: number): Attempt[] {
+    if (!this.isStalled(record, now)) return [];
+    return this.queued(record).filter(({ launchedMs }) => now - launchedMs > this.#options.stalledMs);
+  }
+
   addresses(ids: Iterable<WorkerId>): WorkerAddress[] {
     return [...new Set(ids)].flatMap((id) => this.#workers.get(id)?.registration.address ?? []);
   }
