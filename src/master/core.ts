@@ -62,7 +62,7 @@ export class MasterMachine {
     this.#flushCancels();
     for (const id of this.#excluded) {
       const record = this.#registry.get(id);
-      if (record !== undefined) this.#revoke(record, this.#registry.queued(record), now);
+      if (record !== undefined) this.#revoke(record, this.#registry.queued(record));
     }
     this.#excluded.clear();
     this.#jobs.look(now);
@@ -240,18 +240,19 @@ export class MasterMachine {
       this.#lose(record, record.state.kind === "disconnected" ? "its connection ended" : "its heartbeats stopped", now);
     }
     for (const record of this.#registry.all) {
-      if (record.state.kind === "active") this.#revoke(record, this.#registry.stuck(record, now), now);
+      if (record.state.kind === "active") this.#revoke(record, this.#registry.stuck(record, now));
     }
     const active = this.workers.filter((record) => record.state.kind === "active").length;
     this.#jobs.checkWorkers(active, now);
   }
 
-  /** What was queued on a worker, behind a task that turned out long or one that failed, is launched again where it may. */
-  #revoke(record: WorkerRecord, attempts: readonly Attempt[], now: number): void {
-    const keys = attempts.map(({ key }) => key);
-    if (keys.length === 0) return;
-    this.#send(record.id, { kind: "cancel", keys, reason: "it waited for a slot and is launched elsewhere" });
-    for (const key of keys) this.#dropAttempt(record, key, now);
+  /** What is queued on a worker, behind a task that turned out long or one that failed, comes back to be launched elsewhere. */
+  #revoke(record: WorkerRecord, attempts: readonly Attempt[]): void {
+    const asked = attempts.filter((attempt) => !attempt.calledBack);
+    if (asked.length === 0) return;
+    for (const attempt of asked) attempt.calledBack = true;
+    const reason = "it waited for a slot and is launched elsewhere";
+    this.#send(record.id, { kind: "cancel", keys: asked.map(({ key }) => key), reason, onlyWaiting: true });
   }
 
   #lose(record: WorkerRecord, reason: string, now: number, code: LossCode = "WORKER_LOST"): void {
@@ -281,7 +282,7 @@ export class MasterMachine {
     }
   }
 
-  /** Its launch or its report was lost with the connection, or it was called back: nobody is to blame. */
+  /** Its launch or its report was lost with the connection: nobody is to blame. */
   #dropAttempt(record: WorkerRecord, key: TaskKey, now: number): void {
     if (this.#registry.ended(record, key) === null) return;
     this.#assigner.count(key.session, -1);

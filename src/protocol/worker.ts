@@ -61,7 +61,13 @@ export type MasterToWorker =
   | { readonly kind: "refused"; readonly error: WireError }
   | { readonly kind: "mapOutputs"; readonly locations: MapOutputLocations }
   | { readonly kind: "launch"; readonly launches: readonly TaskLaunch[] }
-  | { readonly kind: "cancel"; readonly keys: readonly TaskKey[]; readonly reason: string }
+  | {
+      readonly kind: "cancel";
+      readonly keys: readonly TaskKey[];
+      readonly reason: string;
+      /** What runs already goes on: only what waits for a slot is given back. */
+      readonly onlyWaiting?: true;
+    }
   /** Results acknowledged by the driver: their files may go. */
   | { readonly kind: "releaseResults"; readonly keys: readonly TaskKey[] }
   | { readonly kind: "releaseShuffle"; readonly session: SessionId; readonly shuffle: ShuffleId }

@@ -205,7 +205,7 @@ export class WorkerShell {
       case "launch":
         return this.#handle({ kind: "launches", launches: message.launches });
       case "cancel":
-        return this.#handle({ kind: "cancel", keys: message.keys, reason: message.reason });
+        return this.#handle(message);
       case "releaseResults":
         for (const key of message.keys) rmSync(resultPath(directory.path, key), { force: true });
         return;

@@ -176,6 +176,10 @@ test("what waits behind a task that turned out long is launched elsewhere, and i
     one.kind === "send" && one.message.kind === "cancel" ? one.message.keys : [],
   );
   expect(cancelled).toEqual(expect.arrayContaining(waiting));
+  expect(master.handle({ kind: "tick" })).toEqual([]);
+  const statuses = waiting.map((key) => ({ kind: "ended", key, outcome: { kind: "cancelled" } }) as const);
+  master.handle({ kind: "statuses", worker: workerId("a"), incarnation: 1, statuses });
+  expect(new Set(master.launches.map(({ worker }) => worker))).toEqual(new Set(["b"]));
   expect(master.machine.workers.find(({ id }) => id === "a")?.attempts.size).toBe(1);
 });
 

@@ -1,7 +1,7 @@
 // Which tasks are slow, and where their second attempts go: the rule of Spark 4, number by number.
 
 import { expect, test } from "vitest";
-import { jobId, nodeId, sessionId, type TaskKey, workerId } from "../../src/core/ids.js";
+import { jobId, sessionId, type TaskKey, workerId } from "../../src/core/ids.js";
 import { type SpeculationPolicy, usualSpeculation } from "../../src/master/job-scheduler/index.js";
 import { StagePace } from "../../src/master/job-scheduler/stage-pace.js";
 import type { ActionSpec } from "../../src/plan/lineage.js";

@@ -2,7 +2,7 @@
 // checked after every event.
 
 import { expect } from "vitest";
-import { formatTaskKey, type SessionId, sessionId, type TaskKey, workerId } from "../../src/core/ids.js";
+import { formatTaskKey, type SessionId, sessionId, type TaskKey, type WorkerId, workerId } from "../../src/core/ids.js";
 import { MasterMachine } from "../../src/master/core.js";
 import type { MasterCommand, MasterEvent } from "../../src/master/events.js";
 import type { SessionPolicy } from "../../src/master/job-scheduler/index.js";
@@ -39,20 +39,27 @@ export class TestMaster {
 
   handle(event: MasterEvent): MasterCommand[] {
     const commands = this.machine.handle(event, this.now);
+    const givenBack: { readonly worker: WorkerId; readonly keys: readonly TaskKey[] }[] = [];
     expect(this.machine.validate()).toEqual([]);
     for (const command of commands) {
       if (command.kind !== "send") continue;
-      if (command.message.kind === "cancel") this.#forget(command.message.keys);
+      if (command.message.kind === "cancel") givenBack.push({ worker: command.worker, keys: command.message.keys });
       if (command.message.kind !== "launch") continue;
       for (const launch of command.message.launches) this.launches.push({ worker: command.worker, launch });
     }
+    for (const { worker, keys } of givenBack) commands.push(...this.#giveBack(worker, keys));
     return commands;
   }
 
-  /** A cancel reaches what was only launched. */
-  #forget(keys: readonly TaskKey[]): void {
+  /** A cancel reaches what no slot has taken yet. */
+  #giveBack(worker: WorkerId, keys: readonly TaskKey[]): MasterCommand[] {
     const names = new Set(keys.map(formatTaskKey));
-    this.launches = this.launches.filter(({ launch }) => !names.has(formatTaskKey(launch.key)));
+    const waiting = this.launches.filter(({ launch }) => names.has(formatTaskKey(launch.key)));
+    this.launches = this.launches.filter((one) => !waiting.includes(one));
+    const statuses = waiting.map(
+      ({ launch }) => ({ kind: "ended", key: launch.key, outcome: { kind: "cancelled" } }) as const,
+    );
+    return waiting.length === 0 ? [] : this.handle({ kind: "statuses", worker, incarnation: 1, statuses });
   }
 
   submit(graph: StageGraph, more: { savesFiles?: boolean; maxResultBytes?: number } = {}): MasterCommand[] {

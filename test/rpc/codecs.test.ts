@@ -162,6 +162,7 @@ const masterToWorker = fc.oneof(
   }),
   record({ kind: kind("launch"), launches: list(markedLaunch) }),
   record({ kind: kind("cancel"), keys: list(key), reason: text }),
+  record({ kind: kind("cancel"), keys: list(key), reason: text, onlyWaiting: fc.constant(true) }),
   record({ kind: kind("releaseResults"), keys: list(key) }),
   record({ kind: kind("releaseShuffle"), session: name, shuffle: count }),
   record({ kind: kind("uncache"), session: name, node: count }),

@@ -168,7 +168,7 @@ export class SimulatedWorker {
         this.#tell({ kind: "launches", launches: message.launches });
         return;
       case "cancel":
-        this.#tell({ kind: "cancel", keys: message.keys, reason: message.reason });
+        this.#tell(message);
         return;
       case "mapOutputs":
         this.#tell({ kind: "mapOutputs", locations: message.locations });

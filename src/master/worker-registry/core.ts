@@ -78,7 +78,7 @@ export class WorkerRegistry {
   }
 
   launched(record: WorkerRecord, launch: TaskLaunch, now: number): Attempt {
-    const attempt: Attempt = { key: launch.key, worker: record.id, launchedMs: now, running: false };
+    const attempt: Attempt = { key: launch.key, worker: record.id, launchedMs: now, running: false, calledBack: false };
     record.attempts.set(formatTaskKey(launch.key), attempt);
     return attempt;
   }

@@ -22,6 +22,8 @@ export interface Attempt {
   readonly worker: WorkerId;
   readonly launchedMs: number;
   running: boolean;
+  /** The worker was asked to give it back if it still waits for a slot. */
+  calledBack: boolean;
 }
 
 export interface WorkerRecord {

@@ -117,7 +117,9 @@ function toProtoMasterMessage(message: MasterToWorker): pb.MasterToWorker.$Prope
     case "launch":
       return { launch: { launches: message.launches.map(toProtoLaunch) } };
     case "cancel":
-      return { cancel: { keys: mutable(message.keys), reason: message.reason } };
+      return {
+        cancel: { keys: mutable(message.keys), reason: message.reason, onlyWaiting: message.onlyWaiting === true },
+      };
     case "releaseResults":
       return { releaseResults: { keys: mutable(message.keys) } };
     case "releaseShuffle":
@@ -148,8 +150,9 @@ function fromProtoMasterMessage(message: pb.MasterToWorker): MasterToWorker {
     case "refused":
       return { kind: "refused", error: fromProtoError(message.refused, "MasterToWorker.refused") };
     case "cancel": {
-      const { keys, reason } = required(message.cancel, "cancel");
-      return { kind: "cancel", keys: keys.map((key) => fromProtoKey(key, "CancelTasks.keys")), reason };
+      const { keys, reason, onlyWaiting } = required(message.cancel, "cancel");
+      const given = keys.map((key) => fromProtoKey(key, "CancelTasks.keys"));
+      return { kind: "cancel", keys: given, reason, ...(onlyWaiting ? { onlyWaiting } : {}) };
     }
     case "releaseResults": {
       const { keys } = required(message.releaseResults, "releaseResults");

@@ -75,7 +75,8 @@ export class AttemptRunner {
         for (const launch of event.launches) this.#accept(launch);
         break;
       case "cancel":
-        this.#cancel(new Set(event.keys.map(formatTaskKey)), { kind: "cancelled" }, now);
+        if (event.onlyWaiting === true) this.#giveBack(event.keys.map(formatTaskKey), { kind: "cancelled" });
+        else this.#cancel(new Set(event.keys.map(formatTaskKey)), { kind: "cancelled" }, now);
         break;
       case "mapOutputs":
         this.#learn(event.locations);
@@ -200,17 +201,22 @@ export class AttemptRunner {
   }
 
   #cancel(names: ReadonlySet<string>, outcome: TaskOutcome, now: number): void {
+    this.#giveBack(names, outcome);
+    this.#slots.forEach(({ state }, slot) => {
+      if (state.kind !== "running" || !names.has(formatTaskKey(state.launch.key))) return;
+      this.#move(slot, "cancel", { kind: "cancelling", launch: state.launch, sinceMs: now, outcome });
+      this.#commands.push({ kind: "cancelWord", slot, key: state.launch.key });
+    });
+  }
+
+  /** Those that wait for a slot. */
+  #giveBack(names: Iterable<string>, outcome: TaskOutcome): void {
     for (const name of names) {
       const queued = this.#queue.get(name);
       if (queued === undefined) continue;
       this.#queue.delete(name);
       this.#end(queued.key, outcome);
     }
-    this.#slots.forEach(({ state }, slot) => {
-      if (state.kind !== "running" || !names.has(formatTaskKey(state.launch.key))) return;
-      this.#move(slot, "cancel", { kind: "cancelling", launch: state.launch, sinceMs: now, outcome });
-      this.#commands.push({ kind: "cancelWord", slot, key: state.launch.key });
-    });
   }
 
   #cancelAll(now: number): void {
