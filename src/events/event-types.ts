@@ -67,6 +67,8 @@ type EventBody =
       readonly worker: string;
       readonly slot: number;
       readonly locality: string;
+      /** A second attempt beside one that is slow. Absent in logs of earlier versions. */
+      readonly speculative?: boolean;
     })
   | (TaskName & {
       readonly type: "taskEnded";
@@ -84,6 +86,16 @@ type EventBody =
       readonly memoryBytes: number;
     }
   | { readonly type: "workerLost"; readonly worker: string; readonly reason: string }
+  /** Tasks are kept away from a worker, or (`worker` null) from a node: those of a stage, of the session, of everybody. */
+  | {
+      readonly type: "workerExcluded";
+      readonly scope: "stage" | "session" | "cluster";
+      readonly worker: string | null;
+      readonly node: string;
+      readonly reason: string;
+      /** null: as long as the stage runs. */
+      readonly forMs: number | null;
+    }
   | {
       readonly type: "decommissionStarted";
       readonly worker: string;
@@ -129,6 +141,7 @@ const known: Record<EventType, true> = {
   workerLost: true,
   decommissionStarted: true,
   decommissionEnded: true,
+  workerExcluded: true,
   cached: true,
   uncached: true,
   logsDropped: true,

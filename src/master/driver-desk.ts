@@ -194,6 +194,7 @@ export class DriverDesk {
         handle({ kind: "blobsReleased", hashes: [message.hash] });
         return;
       case "heartbeat":
+        link.send({ kind: "heartbeat" });
         return;
       case "close": {
         const error = { code: "JOB_CANCELLED", message: "the session was stopped", fields: {} } as const;

@@ -40,7 +40,14 @@ export type MasterEvent =
   /** The shell cannot bring the job to its end: it fails with `error`. */
   | { readonly kind: "jobBroken"; readonly session: SessionId; readonly job: JobId; readonly error: WireError }
   | { readonly kind: "workerRegistered"; readonly registration: WorkerRegistration }
-  | ({ readonly kind: "heartbeat"; readonly running: readonly TaskKey[]; readonly diskShort?: boolean } & FromWorker)
+  | ({
+      readonly kind: "heartbeat";
+      readonly running: readonly TaskKey[];
+      /** Records that each has read; by default none. */
+      readonly records?: readonly number[];
+      /** Its local directory is nearly full. Default false. */
+      readonly diskShort?: boolean;
+    } & FromWorker)
   | ({ readonly kind: "statuses"; readonly statuses: readonly TaskStatus[] } & FromWorker)
   | ({
       readonly kind: "uncached";

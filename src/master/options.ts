@@ -3,7 +3,15 @@
 import type { OptionName } from "../core/option-table.js";
 import type { OptionValues } from "../core/options.js";
 import { type DecommissionOptions, defaultDecommissionOptions } from "./decommission/index.js";
-import { defaultJobSchedulerOptions, type JobSchedulerOptions, type SessionPolicy } from "./job-scheduler/index.js";
+import {
+  defaultJobSchedulerOptions,
+  type ExclusionPolicy,
+  type JobSchedulerOptions,
+  type SessionPolicy,
+  type SpeculationPolicy,
+  usualExclusion,
+  usualSpeculation,
+} from "./job-scheduler/index.js";
 import { defaultMapOutputsOptions, type MapOutputsOptions } from "./map-outputs/index.js";
 import { defaultTaskAssignerOptions, type TaskAssignerOptions } from "./task-assigner/index.js";
 import { defaultWorkerRegistryOptions, type WorkerRegistryOptions } from "./worker-registry/index.js";
@@ -38,6 +46,35 @@ export function sessionPolicyOf(
     workerTimeoutMs: numberOr("scheduler.workerTimeout", defaults.jobs.workerTimeoutMs),
     maxResultsAheadBytes: numberOr("driver.maxResultsAhead", defaults.jobs.maxResultsAheadBytes),
     localityWaitMs: numberOr("locality.wait", defaults.assigner.localityWaitMs),
+    speculation: (options.speculation ?? defaults.jobs.speculation !== null) ? speculationOf(numberOr) : null,
+    exclusion: (options["exclude.enabled"] ?? defaults.jobs.exclusion !== null) ? exclusionOf(numberOr) : null,
+  };
+}
+
+type NumberOption = (name: OptionName, fallback: number) => number;
+
+function speculationOf(numberOr: NumberOption): SpeculationPolicy {
+  const usual = usualSpeculation;
+  return {
+    intervalMs: numberOr("speculation.interval", usual.intervalMs),
+    multiplier: numberOr("speculation.multiplier", usual.multiplier),
+    quantile: numberOr("speculation.quantile", usual.quantile),
+    minTaskRuntimeMs: numberOr("speculation.minTaskRuntime", usual.minTaskRuntimeMs),
+    processRateMultiplier: numberOr("speculation.processRateMultiplier", usual.processRateMultiplier),
+    longRunTaskFactor: numberOr("speculation.longRunTaskFactor", usual.longRunTaskFactor),
+  };
+}
+
+function exclusionOf(numberOr: NumberOption): ExclusionPolicy {
+  const usual = usualExclusion;
+  return {
+    timeoutMs: numberOr("exclude.timeout", usual.timeoutMs),
+    attemptsOfTaskPerWorker: numberOr("exclude.task.maxAttemptsPerWorker", usual.attemptsOfTaskPerWorker),
+    attemptsOfTaskPerNode: numberOr("exclude.task.maxAttemptsPerNode", usual.attemptsOfTaskPerNode),
+    tasksOfStagePerWorker: numberOr("exclude.stage.maxFailedTasksPerWorker", usual.tasksOfStagePerWorker),
+    workersOfStagePerNode: numberOr("exclude.stage.maxFailedWorkersPerNode", usual.workersOfStagePerNode),
+    tasksOfSessionPerWorker: numberOr("exclude.session.maxFailedTasksPerWorker", usual.tasksOfSessionPerWorker),
+    workersOfSessionPerNode: numberOr("exclude.session.maxFailedWorkersPerNode", usual.workersOfSessionPerNode),
   };
 }
 
@@ -53,5 +90,10 @@ export function masterOptionsOf(values: OptionValues): MasterOptions {
     },
     assigner: { ...defaultMasterOptions.assigner, localityWaitMs: values["locality.wait"] },
     decommission: { ...defaultMasterOptions.decommission, timeoutMs: values["decommission.timeout"] },
+    workers: {
+      ...defaultMasterOptions.workers,
+      heartbeatMs: values["worker.heartbeat"],
+      heartbeatTimeoutMs: values["worker.heartbeatTimeout"],
+    },
   };
 }

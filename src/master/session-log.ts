@@ -11,6 +11,8 @@ import type { TaskLaunch, TaskOutcome, TaskStatus } from "../protocol/tasks.js";
 import type { WorkerRegistration } from "../protocol/worker.js";
 import type { DecommissionCommand } from "./decommission/index.js";
 
+import type { Exclusion } from "./job-scheduler/index.js";
+
 /** Names that may hold secrets stay out of the log. */
 const PRIVATE = /secret|password|token|key/i;
 
@@ -28,7 +30,7 @@ export class SessionLog {
   /** Stages of running jobs that have not ended. */
   readonly #jobs = new Map<JobId, Map<StageId, StageTrack>>();
   /** Locality of attempts that no worker has said to run. */
-  readonly #launched = new Map<string, string>();
+  readonly #launched = new Map<string, { readonly locality: string; readonly speculative: boolean }>();
 
   /** `options` null: no log is kept. */
   constructor(options: EventLogWriterOptions | null) {
@@ -75,23 +77,28 @@ export class SessionLog {
     this.#writer?.flush();
   }
 
-  launched({ key, locality }: TaskLaunch): void {
-    if (this.#writer !== null) this.#launched.set(formatTaskKey(key), locality);
+  launched({ key, locality, speculative }: TaskLaunch): void {
+    if (this.#writer !== null) this.#launched.set(formatTaskKey(key), { locality, speculative: speculative === true });
   }
 
   status(status: TaskStatus, worker: string): void {
     if (this.#writer === null) return;
     const name = formatTaskKey(status.key);
-    const locality = this.#launched.get(name);
-    if (locality !== undefined) {
+    const launch = this.#launched.get(name);
+    if (launch !== undefined) {
       this.#launched.delete(name);
       // A status may be lost with its connection; what comes after it does not know the slot.
-      this.#taskStarted(status.key, worker, status.kind === "running" ? status.slot : -1, locality);
+      this.#taskStarted(status.key, worker, status.kind === "running" ? status.slot : -1, launch);
     }
     if (status.kind === "ended") this.#taskEnded(status.key, worker, status.outcome);
   }
 
-  #taskStarted(key: TaskKey, worker: string, slot: number, locality: string): void {
+  #taskStarted(
+    key: TaskKey,
+    worker: string,
+    slot: number,
+    { locality, speculative }: { readonly locality: string; readonly speculative: boolean },
+  ): void {
     const { job, stage, partition, attempt } = key;
     const track = this.#jobs.get(job)?.get(stage);
     if (track !== undefined && track.startedMs === 0) {
@@ -99,7 +106,7 @@ export class SessionLog {
       const { name, kind, tasks, parents } = track.stage;
       this.#write({ type: "stageStarted", job, stage, name, kind, tasks: tasks.length, parents });
     }
-    this.#write({ type: "taskStarted", job, stage, partition, attempt, worker, slot, locality });
+    this.#write({ type: "taskStarted", job, stage, partition, attempt, worker, slot, locality, speculative });
   }
 
   #taskEnded({ job, stage, partition, attempt }: TaskKey, worker: string, outcome: TaskOutcome): void {
@@ -134,6 +141,10 @@ export class SessionLog {
     const { outputsMoved, cachedMoved, bytesMoved, blocksLeft: blocksLost } = counts;
     const moved = { outputsMoved, cachedMoved, bytesMoved, blocksLost };
     this.#write({ type: "decommissionEnded", worker, reason, elapsedMs, ...moved });
+  }
+
+  workerExcluded({ scope, worker, node, reason, forMs }: Exclusion): void {
+    this.#write({ type: "workerExcluded", scope, worker, node, reason, forMs });
   }
 
   logsDropped(lines: number): void {

@@ -111,13 +111,15 @@ export class MasterShell {
       jobs: this.#machine.liveJobs(host.id),
       stages: this.#machine.progress(host.id),
     }));
+    const now = this.#clock.now();
     return describeMaster({
       url: this.#url,
       version,
       startedMs: this.#startedMs,
       sessions,
       workers: this.#machine.workers,
-      decommission: (worker) => this.#machine.decommission(worker, this.#clock.now()),
+      decommission: (worker) => this.#machine.decommission(worker, now),
+      excluded: (record) => this.#machine.exclusionsOf(record, now),
     });
   }
 
@@ -218,6 +220,7 @@ export class MasterShell {
           worker,
           incarnation,
           running: message.running,
+          records: message.records,
           diskShort: message.disk?.isShort ?? false,
         });
         // The first one makes the worker's slots count.
@@ -303,6 +306,15 @@ export class MasterShell {
         return this.#departures.started(command);
       case "decommissionEnded":
         return this.#departures.ended(command);
+      case "workerExcluded": {
+        const { kind: _, session, ...exclusion } = command;
+        const who = exclusion.worker === null ? `node ${exclusion.node}` : `worker ${exclusion.worker}`;
+        this.#options.log(`${who} is excluded (${exclusion.scope}, session ${session}): ${exclusion.reason}`);
+        const mine = this.#desk.find(session);
+        const links = exclusion.scope === "cluster" ? this.#desk.all : mine === undefined ? [] : [mine];
+        for (const { log } of links) log.workerExcluded(exclusion);
+        return;
+      }
       case "deliver":
         this.#desk.find(command.session)?.deliver(command);
         return;

@@ -27,6 +27,17 @@ export interface WorkerSnapshot {
   readonly blocks: string;
   /** How far it is, where it is to go; null otherwise. */
   readonly decommission: DecommissionProgress | null;
+  /** Whose tasks are kept away from it, and why. */
+  readonly excluded: readonly ExclusionSnapshot[];
+}
+
+export interface ExclusionSnapshot {
+  readonly scope: "stage" | "session" | "cluster";
+  /** null: every session. */
+  readonly session: string | null;
+  readonly reason: string;
+  /** null: as long as the stage runs. */
+  readonly forMs: number | null;
 }
 
 export interface MasterSnapshot {
@@ -41,22 +52,36 @@ export function describeMaster(
   parts: Omit<MasterSnapshot, "workers"> & {
     readonly workers: readonly WorkerRecord[];
     readonly decommission: (worker: WorkerId) => DecommissionProgress | null;
+    readonly excluded: (record: WorkerRecord) => readonly ExclusionSnapshot[];
   },
 ): MasterSnapshot {
-  const { workers, decommission, ...rest } = parts;
+  const { workers, decommission, excluded, ...rest } = parts;
   return {
     ...rest,
-    workers: workers.map(({ id, state, diskShort, registration, attempts }) => ({
-      id,
-      state: diskShort ? `${state.kind}, short of disk` : state.kind,
-      role: registration.role,
-      node: registration.node,
-      slots: registration.slots,
-      running: attempts.size,
-      memoryBytes: registration.memoryBytes,
-      pid: registration.pid,
-      blocks: registration.address.blocks,
-      decommission: decommission(id),
+    workers: workers.map((record) => ({
+      ...describeWorker(record),
+      decommission: decommission(record.id),
+      excluded: excluded(record).map(({ scope, session, reason, forMs }) => ({ scope, session, reason, forMs })),
     })),
+  };
+}
+
+function describeWorker({
+  id,
+  state,
+  diskShort,
+  registration,
+  attempts,
+}: WorkerRecord): Omit<WorkerSnapshot, "decommission" | "excluded"> {
+  return {
+    id,
+    state: diskShort ? `${state.kind}, short of disk` : state.kind,
+    role: registration.role,
+    node: registration.node,
+    slots: registration.slots,
+    running: attempts.size,
+    memoryBytes: registration.memoryBytes,
+    pid: registration.pid,
+    blocks: registration.address.blocks,
   };
 }

@@ -48,6 +48,8 @@ export type DriverToMaster =
 
 export type MasterToDriver =
   | { readonly kind: "opened"; readonly session: SessionId; readonly slots: number; readonly heartbeatMs: number }
+  /** Answers each heartbeat. */
+  | { readonly kind: "heartbeat" }
   | { readonly kind: "refused"; readonly error: WireError }
   | {
       readonly kind: "partitions";

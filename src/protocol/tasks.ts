@@ -19,6 +19,10 @@ export interface TaskLaunch {
   /** Shuffles that the fragment reads, with the version of locations that this attempt needs at least. */
   readonly shuffles: readonly { readonly shuffle: ShuffleId; readonly version: number }[];
   readonly locality: Locality;
+  /** The task ran out of memory before: nothing may run beside this attempt. */
+  readonly alone?: true;
+  /** A second attempt beside one that is slow: whichever ends well first counts. */
+  readonly speculative?: true;
 }
 
 export interface ValueInput {

@@ -44,6 +44,8 @@ export type WorkerToMaster =
       readonly running: readonly TaskKey[];
       /** Of the local directory. Not there where the system does not tell. */
       readonly disk?: DiskState;
+      /** Records that each of `running` has read so far; 0 for one that waits for a slot. */
+      readonly records: readonly number[];
     }
   | { readonly kind: "statuses"; readonly statuses: readonly TaskStatus[] }
   | { readonly kind: "logs"; readonly lines: readonly TaskLogLine[] }
@@ -60,11 +62,25 @@ export type WorkerToMaster =
   | { readonly kind: "adopted"; readonly from: WorkerId; readonly outcomes: readonly AdoptionOutcome[] };
 
 export type MasterToWorker =
-  | { readonly kind: "registered"; readonly heartbeatMs: number; readonly liveSessions: readonly SessionId[] }
+  | {
+      readonly kind: "registered";
+      readonly heartbeatMs: number;
+      /** A connection that is silent for so long is dead, at either end. */
+      readonly timeoutMs: number;
+      readonly liveSessions: readonly SessionId[];
+    }
+  /** Answers each heartbeat, so that the worker hears of the master as often as the master of it. */
+  | { readonly kind: "heartbeat" }
   | { readonly kind: "refused"; readonly error: WireError }
   | { readonly kind: "mapOutputs"; readonly locations: MapOutputLocations }
   | { readonly kind: "launch"; readonly launches: readonly TaskLaunch[] }
-  | { readonly kind: "cancel"; readonly keys: readonly TaskKey[]; readonly reason: string }
+  | {
+      readonly kind: "cancel";
+      readonly keys: readonly TaskKey[];
+      readonly reason: string;
+      /** What runs already goes on: only what waits for a slot is given back. */
+      readonly onlyWaiting?: true;
+    }
   /** Results acknowledged by the driver: their files may go. */
   | { readonly kind: "releaseResults"; readonly keys: readonly TaskKey[] }
   | { readonly kind: "releaseShuffle"; readonly session: SessionId; readonly shuffle: ShuffleId }

@@ -85,6 +85,10 @@ export class WorkerShell {
   /** Where other workers serve their blocks, learnt from locations. */
   readonly #addresses = new Map<string, WorkerAddress>();
   #connection: Connection | null = null;
+  /** When the master was last heard of, and how long it may be silent: our own option until it has said so. */
+  #heardMs = 0;
+  #silenceMs: number;
+  #disconnected: (error: Error | null) => void = () => undefined;
   #heartbeat: NodeJS.Timeout | null = null;
   readonly #leave = new Leave();
   #statuses: TaskStatus[] = [];
@@ -96,6 +100,7 @@ export class WorkerShell {
     const { registration, directory, options: values } = options;
     this.#options = options;
     this.#disk = new DiskWatch(directory.path, values["disk.minFree"], options.log);
+    this.#silenceMs = values["worker.heartbeatTimeout"];
     this.#registration = { ...registration, version, pid: process.pid, incarnation: Date.now() };
     const plan = planMemory(registration.memoryBytes, registration.slots, values["memory.taskBytes"]);
     this.cache = new CacheStore({
@@ -164,15 +169,34 @@ export class WorkerShell {
   /** Speaks over this connection from now on: the first one, or the next after it broke. */
   attach(connection: Connection, onClose: (error: Error | null) => void): void {
     this.#connection = connection;
-    connection.onMessage((bytes) => this.#fromMaster(decodeMasterToWorker(bytes)));
-    connection.onClose((error) => {
-      if (this.#connection === connection) this.#connection = null;
+    this.#heardMs = this.#clock.now();
+    connection.onMessage((bytes) => {
+      if (this.#connection !== connection) return;
+      this.#heardMs = this.#clock.now();
+      this.#fromMaster(decodeMasterToWorker(bytes));
+    });
+    this.#disconnected = (error) => {
+      if (this.#connection !== connection) return;
+      this.#connection = null;
       if (this.#heartbeat !== null) clearInterval(this.#heartbeat);
       this.#heartbeat = null;
       this.#handle({ kind: "connectionLost" });
       onClose(error);
-    });
+    };
+    connection.onClose(this.#disconnected);
     this.#send({ kind: "register", registration: this.#registration });
+  }
+
+  /** A network that lost the connection tells neither side: a master that does not even answer heartbeats is not there. */
+  #tick(now: number): void {
+    this.#handle({ kind: "tick" }, now);
+    const overdue = this.#leave.overdue(now);
+    if (overdue !== null) this.#options.onDecommissioned(overdue);
+    if (this.#connection === null || now - this.#heardMs < this.#silenceMs) return;
+    const message = `nothing was heard of the master for ${this.#silenceMs} ms (worker.heartbeatTimeout)`;
+    const connection = this.#connection;
+    this.#disconnected(new MillraceError("MASTER_LOST", message, { fields: { timeoutMs: this.#silenceMs } }));
+    connection.close();
   }
 
   /** Tells the master and lets running attempts be cancelled; `onDrained` follows. */
@@ -209,9 +233,12 @@ export class WorkerShell {
     switch (message.kind) {
       case "registered":
         this.#heartbeat = setInterval(() => this.#beat(), message.heartbeatMs);
+        this.#silenceMs = message.timeoutMs;
         this.#handle({ kind: "registered", liveSessions: message.liveSessions });
         this.#dropAdopted(new Set(message.liveSessions));
         this.#sayAgain();
+        return;
+      case "heartbeat":
         return;
       case "refused":
         return this.#options.onRefused(
@@ -223,7 +250,7 @@ export class WorkerShell {
       case "launch":
         return this.#handle({ kind: "launches", launches: message.launches });
       case "cancel":
-        return this.#handle({ kind: "cancel", keys: message.keys, reason: message.reason });
+        return this.#handle(message);
       case "releaseResults":
         for (const key of message.keys) rmSync(resultPath(directory.path, key), { force: true });
         return;
@@ -266,12 +293,6 @@ export class WorkerShell {
   #sayAgain(): void {
     const said = this.#leave.said(this.#clock.now());
     if (said !== null) this.#send(said);
-  }
-
-  #tick(now: number): void {
-    this.#handle({ kind: "tick" }, now);
-    const overdue = this.#leave.overdue(now);
-    if (overdue !== null) this.#options.onDecommissioned(overdue);
   }
 
   /** A session that ended while the stream was broken may have nothing here but what was taken over. */
@@ -450,11 +471,18 @@ export class WorkerShell {
 
   #beat(): void {
     const disk = this.#disk.look();
+    const running = this.#runner.held;
+    const progress = new Map(
+      this.#runner.slots.flatMap((state, slot) =>
+        state.kind === "running" ? [[state.launch.key, this.#pool.recordsRead(slot)] as const] : [],
+      ),
+    );
     this.#send({
       kind: "heartbeat",
       rssBytes: process.memoryUsage.rss(),
       cacheBytes: this.cache.usedBytes,
-      running: this.#runner.held,
+      running,
+      records: running.map((key) => progress.get(key) ?? 0),
       ...(disk === null ? {} : { disk }),
     });
   }

@@ -367,7 +367,7 @@ describe("it stays on its way", () => {
     expect(kinds(back)).toEqual(["a registered", "a decommission"]);
     expect(back[1]).toMatchObject({ message: { timeoutMs: 9_000 } });
     master.launches = [];
-    expect(kinds(master.from("a", { kind: "heartbeat", running: [launch.key] }))).toEqual([]);
+    expect(kinds(master.from("a", { kind: "heartbeat", running: [launch.key] }))).toEqual(["a heartbeat"]);
     expect(master.state("a")).toBe("decommissioning");
   });
 

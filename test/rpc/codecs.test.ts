@@ -72,6 +72,11 @@ const launch = record({
   shuffles: list(record({ shuffle: count, version: count })),
   locality: fc.constantFrom("PROCESS_LOCAL", "NODE_LOCAL", "NO_PREF", "ANY"),
 });
+const markedLaunch = fc.tuple(launch, fc.boolean(), fc.boolean()).map(([one, alone, speculative]) => ({
+  ...one,
+  ...(alone ? { alone: true } : {}),
+  ...(speculative ? { speculative: true } : {}),
+}));
 const metrics = record({
   runMs: size,
   recordsRead: size,
@@ -148,7 +153,7 @@ const workerToMaster = fc.oneof(
       address,
     }),
   }),
-  record({ kind: kind("heartbeat"), rssBytes: size, cacheBytes: size, running: list(key) }),
+  record({ kind: kind("heartbeat"), rssBytes: size, cacheBytes: size, running: list(key), records: list(size) }),
   record({ kind: kind("statuses"), statuses: list(status) }),
   record({ kind: kind("logs"), lines: list(record({ key, stream, text })) }),
   record({ kind: kind("uncached"), session: name, partitions: list(record({ node: count, partition: count })) }),
@@ -162,7 +167,8 @@ const workerToMaster = fc.oneof(
 );
 
 const masterToWorker = fc.oneof(
-  record({ kind: kind("registered"), heartbeatMs: size, liveSessions: list(name) }),
+  record({ kind: kind("registered"), heartbeatMs: size, timeoutMs: size, liveSessions: list(name) }),
+  record({ kind: kind("heartbeat") }),
   record({ kind: kind("refused"), error }),
   record({
     kind: kind("mapOutputs"),
@@ -174,8 +180,9 @@ const masterToWorker = fc.oneof(
       workers: list(address),
     }),
   }),
-  record({ kind: kind("launch"), launches: list(launch) }),
+  record({ kind: kind("launch"), launches: list(markedLaunch) }),
   record({ kind: kind("cancel"), keys: list(key), reason: text }),
+  record({ kind: kind("cancel"), keys: list(key), reason: text, onlyWaiting: fc.constant(true) }),
   record({ kind: kind("releaseResults"), keys: list(key) }),
   record({ kind: kind("releaseShuffle"), session: name, shuffle: count }),
   record({
@@ -251,6 +258,7 @@ const summary = record({
 });
 const masterToDriver = fc.oneof(
   record({ kind: kind("opened"), session: name, slots: count, heartbeatMs: size }),
+  record({ kind: kind("heartbeat") }),
   record({ kind: kind("refused"), error }),
   record({ kind: kind("partitions"), request: count, count: fc.option(count), error: fc.option(error) }),
   record({ kind: kind("result"), job: count, partition: count, bytes, last: fc.boolean(), records: size }),

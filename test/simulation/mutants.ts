@@ -52,8 +52,28 @@ const mutants: readonly Mutant[] = [
     changes: [
       {
         file: `${scheduler}/attempts.ts`,
-        find: "return state.attempt === key.attempt && state.worker === worker ? { record, task } : null;",
-        put: "return { record, task };",
+        find: "return at.attempt === key.attempt && at.worker === worker ? { record, task, at } : null;",
+        put: "return { record, task, at };",
+      },
+    ],
+  },
+  {
+    name: "a second attempt is launched on the worker of the first",
+    changes: [
+      {
+        file: `${scheduler}/speculation.ts`,
+        find: 'if (state.kind !== "running" || state.worker === worker) return false;',
+        put: 'if (state.kind !== "running") return false;',
+      },
+    ],
+  },
+  {
+    name: "an attempt that is left of two is not waited for",
+    changes: [
+      {
+        file: `${scheduler}/attempts.ts`,
+        find: 'if (running) moveTask(this.#shared, record, task, "single", { ...other, kind: "running" });',
+        put: 'if (running) moveTask(this.#shared, record, task, "single", { ...main, kind: "running" });',
       },
     ],
   },

@@ -18,11 +18,14 @@ import { BlobStore } from "../../src/master/blob-store.js";
 import { MasterMachine } from "../../src/master/core.js";
 import type { MasterCommand, MasterEvent } from "../../src/master/events.js";
 import { TICK_MS } from "../../src/master/events.js";
+import { type SessionPolicy, usualExclusion, usualSpeculation } from "../../src/master/job-scheduler/index.js";
+import { defaultMasterOptions } from "../../src/master/options.js";
 import { ValueBlobs } from "../../src/master/value-blobs.js";
 import type { StorageLevel } from "../../src/plan/lineage.js";
 import { lowerJob } from "../../src/plan/lower.js";
 import { lineageOrder } from "../../src/plan/resolve.js";
 import { ShuffleTable } from "../../src/plan/shuffle-table.js";
+import type { TaskLaunch, TaskStatus } from "../../src/protocol/tasks.js";
 import type { WorkerToMaster } from "../../src/protocol/worker.js";
 import { VirtualClock } from "./clock.js";
 import { FaultBudget } from "./faults.js";
@@ -39,6 +42,10 @@ export interface SimulationResult {
   /** Empty: all invariants held. */
   readonly problems: readonly string[];
   readonly faults: readonly string[];
+  /** Attempts that were launched beside another one. */
+  readonly copies: number;
+  /** Times that a worker was excluded for a stage, a session or all. */
+  readonly exclusions: number;
   readonly trace: readonly string[];
 }
 
@@ -84,8 +91,8 @@ export class Simulation {
   /** Values of more than a few bytes are blobs here, so that they occur. */
   readonly #values = new ValueBlobs(this.#blobs, 24);
   readonly #closed = new Set<SessionId>();
-  /** The latest attempt of each task that was launched. */
-  readonly #latest = new Map<string, number>();
+  /** Of each task the attempts that may still count, and where: the latest, and the one that it was launched beside. */
+  readonly #live = new Map<string, Map<number, WorkerId | "done">>();
   readonly #jobs: LiveJob[] = [];
   readonly #problems: string[] = [];
   readonly #trace: string[] = [];
@@ -97,6 +104,10 @@ export class Simulation {
   readonly #again: string[] = [];
   #failedAttempts = 0;
   #scheduledJobs = 0;
+  /** Attempts that were launched beside another one. */
+  copies = 0;
+  /** Times that a worker was excluded for a stage, a session or all. */
+  exclusions = 0;
 
   constructor(
     readonly seed: number,
@@ -133,6 +144,8 @@ export class Simulation {
       jobs: this.#jobs.length,
       problems: this.#problems,
       faults: this.faults.injected,
+      copies: this.copies,
+      exclusions: this.exclusions,
       trace: this.#trace,
     };
   }
@@ -180,7 +193,7 @@ export class Simulation {
         this.master({ kind: "workerRegistered", registration: message.registration });
         return;
       case "heartbeat":
-        this.master({ kind: "heartbeat", ...from, running: message.running });
+        this.master({ kind: "heartbeat", ...from, running: message.running, records: message.records });
         return;
       case "statuses":
         this.master({ kind: "statuses", ...from, statuses: message.statuses });
@@ -206,6 +219,7 @@ export class Simulation {
 
   master(event: MasterEvent): void {
     this.note(() => `master <- ${describe(event)}`);
+    if (event.kind === "statuses") for (const status of event.statuses) this.#ended(status);
     const commands = this.#machine.handle(event, this.clock.now);
     for (const command of commands) this.#do(command);
     for (const problem of this.#machine.validate()) throw new Error(`after ${describe(event)}: ${problem}`);
@@ -259,7 +273,7 @@ export class Simulation {
     const program = randomProgram(this.random);
     const driver: SimulatedDriver = { session, program, table: new ShuffleTable(), storage: new Map(program.storage) };
     this.#sessions.push(session);
-    this.master({ kind: "sessionOpened", session });
+    this.master({ kind: "sessionOpened", session, policy: this.#policy() });
     program.jobs.forEach((plan, i) => {
       this.#scheduledJobs++;
       const doomed = this.random.chance(0.04);
@@ -269,6 +283,17 @@ export class Simulation {
       });
     });
     for (const step of program.steps) this.clock.after(step.atMs, () => this.#step(driver, step));
+  }
+
+  /** With slow tasks that are few beside a stage's others nothing would ever be launched twice: here half is enough. */
+  #policy(): SessionPolicy & { readonly localityWaitMs: number } {
+    const eager = { ...usualSpeculation, quantile: 0.5, multiplier: 1.5, minTaskRuntimeMs: 20 };
+    return {
+      ...defaultMasterOptions.jobs,
+      localityWaitMs: defaultMasterOptions.assigner.localityWaitMs,
+      speculation: this.random.chance(0.5) ? eager : null,
+      exclusion: this.random.chance(0.7) ? usualExclusion : null,
+    };
   }
 
   #step({ session, program, table, storage }: SimulatedDriver, { kind, atMs }: DriverStep): void {
@@ -352,6 +377,8 @@ export class Simulation {
         this.#send(command);
         return;
       case "dropWorker":
+        for (const live of this.#live.values())
+          for (const [attempt, where] of live) if (where === command.worker) live.delete(attempt);
         this.#workers.get(command.worker)?.breakStream();
         return;
       case "deliver":
@@ -387,6 +414,9 @@ export class Simulation {
       case "abortOutput":
         this.files.abort(command.session, command.job);
         return;
+      case "workerExcluded":
+        this.exclusions++;
+        return;
     }
   }
 
@@ -394,7 +424,7 @@ export class Simulation {
     const live = this.#jobOf(session, job) as LiveJob;
     for (const { pending } of files) {
       const [stage, partition, attempt] = pending.split("-").map(Number) as [number, number, number];
-      this.#checkLatest({ session, job, stage: stageId(stage), partition, attempt });
+      this.#checkLive({ session, job, stage: stageId(stage), partition, attempt });
     }
     live.commitFails = this.faults.free(0.04, `commit of ${session}/${job} fails`);
     this.files.commit(session, job, files, live.commitFails, (problem) => {
@@ -409,17 +439,32 @@ export class Simulation {
     if (hashes.length > 0) this.clock.after(0, () => this.master({ kind: "blobsReleased", hashes }));
   }
 
-  /** What counts is the work of the latest attempt: an earlier one was given up. */
-  #checkLatest(key: TaskKey): void {
-    const latest = this.#latest.get(taskName(key));
-    if (latest !== key.attempt)
-      this.#problems.push(`${formatTaskKey(key)} was taken, but attempt ${latest} was launched after it`);
+  /** What counts is the work of an attempt that was not given up. */
+  #checkLive(key: TaskKey): void {
+    const live = this.#live.get(taskName(key));
+    if (live?.has(key.attempt)) return;
+    this.#problems.push(`${formatTaskKey(key)} was taken, but those that may count are ${[...(live?.keys() ?? [])]}`);
+  }
+
+  #launched({ key, speculative }: TaskLaunch, worker: WorkerId): void {
+    const name = taskName(key);
+    const live = speculative === true ? this.#live.get(name) : undefined;
+    this.#live.set(name, new Map([...(live ?? []), [key.attempt, worker]]));
+    if (speculative === true) this.copies++;
+  }
+
+  #ended(status: TaskStatus): void {
+    const live = this.#live.get(taskName(status.key));
+    if (status.kind === "running" || !live?.has(status.key.attempt)) return;
+    // What it made outlives its worker: a part file, a small result.
+    if (status.outcome.kind === "succeeded") live.set(status.key.attempt, "done");
+    else if (live.get(status.key.attempt) !== "done") live.delete(status.key.attempt);
   }
 
   #send(command: MasterCommand & { kind: "send" }): void {
     const worker = this.#workers.get(command.worker);
     if (command.message.kind === "launch") {
-      for (const { key } of command.message.launches) this.#latest.set(taskName(key), key.attempt);
+      for (const launch of command.message.launches) this.#launched(launch, command.worker);
     }
     const message = this.#values.lighten(command.message);
     if (worker === undefined || !worker.connected) return;
@@ -432,7 +477,7 @@ export class Simulation {
   #deliver(command: MasterCommand & { kind: "deliver" }): void {
     const { session, partition, key, result } = command;
     const job = this.#jobOf(session, command.job) as LiveJob;
-    this.#checkLatest(key);
+    this.#checkLive(key);
     if (partition > job.nextPartition)
       this.#problems.push(`${session}/${job.id}: partition ${partition} came before ${job.nextPartition}`);
     job.nextPartition = Math.max(job.nextPartition, partition + 1);

@@ -219,7 +219,7 @@ export class SimulatedWorker {
         this.#tell({ kind: "launches", launches: message.launches });
         return;
       case "cancel":
-        this.#tell({ kind: "cancel", keys: message.keys, reason: message.reason });
+        this.#tell(message);
         return;
       case "mapOutputs":
         this.#tell({ kind: "mapOutputs", locations: message.locations });
@@ -307,7 +307,7 @@ export class SimulatedWorker {
         this.#send({ kind: "statuses", statuses: command.statuses });
         return;
       case "heartbeat":
-        this.#send({ kind: "heartbeat", rssBytes: 1, cacheBytes: 1, running: command.running });
+        this.#sendHeartbeat(command.running);
         return;
       case "fetchBlob":
         later(1 + random.below(5), () => this.#pulled(command.hash));
@@ -458,10 +458,15 @@ export class SimulatedWorker {
     });
   }
 
+  #sendHeartbeat(running: readonly TaskKey[]): void {
+    const records = running.map(() => this.simulation.random.below(4));
+    this.#send({ kind: "heartbeat", rssBytes: 1, cacheBytes: 1, running, records });
+  }
+
   #beat(incarnation: number): void {
     this.simulation.clock.after(HEARTBEAT_MS, () => {
       if (!this.alive || this.incarnation !== incarnation) return;
-      this.#send({ kind: "heartbeat", rssBytes: 1, cacheBytes: 1, running: this.runner.held });
+      this.#sendHeartbeat(this.runner.held);
       this.#beat(incarnation);
     });
   }

@@ -50,6 +50,15 @@ export function formatSnapshot(snapshot: MasterSnapshot, nowMs: number): string 
       ]),
     ),
   );
+  const excluded = snapshot.workers.flatMap((worker) =>
+    worker.excluded.map(({ scope, session, reason, forMs }) => [
+      worker.id,
+      scope === "cluster" ? "every session" : `${scope} of ${session}`,
+      forMs === null ? "the stage's end" : `${Math.ceil(forMs / 1000)} s from now`,
+      reason,
+    ]),
+  );
+  if (excluded.length > 0) parts.push(table("Workers excluded", ["id", "for", "until", "why"], excluded));
   parts.push(
     table(
       "Sessions",

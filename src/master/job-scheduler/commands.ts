@@ -4,6 +4,7 @@ import type { WireError } from "../../core/errors.js";
 import type { JobId, NodeId, SessionId, ShuffleId, StageId, TaskKey, WorkerId } from "../../core/ids.js";
 import type { JobSummary } from "../../protocol/driver.js";
 import type { AccumulatorUpdate, TaskResult } from "../../protocol/tasks.js";
+import type { Exclusion } from "./blame.js";
 
 export type JobCommand =
   /** The next result in partition order; again for a partition whose bytes were lost. The shell keeps it from now on. */
@@ -41,6 +42,8 @@ export type JobCommand =
   /** A value stage's result lies in a block of the worker. Answered by valueFetched. */
   | { readonly kind: "fetchValue"; readonly key: TaskKey; readonly worker: WorkerId }
   | { readonly kind: "cancelAttempt"; readonly worker: WorkerId; readonly key: TaskKey; readonly reason: string }
+  /** Tasks of the session are kept away from a worker. */
+  | ({ readonly kind: "workerExcluded"; readonly session: SessionId } & Exclusion)
   /** No job reads it any more: its files may go, everywhere. */
   | { readonly kind: "releaseShuffle"; readonly session: SessionId; readonly shuffle: ShuffleId }
   /** A map output that nobody counts on. */

@@ -10,6 +10,8 @@ import type { StageProgress } from "../../protocol/driver.js";
 import type { Locality, TaskLaunch, TaskOutcome } from "../../protocol/tasks.js";
 import { CachedPartitions, MapOutputs, type MapOutputsOptions } from "../map-outputs/index.js";
 import { Attempts } from "./attempts.js";
+import { newSessionBlame } from "./blame.js";
+import { Exclusions } from "./exclusion.js";
 import { validateJobs } from "./invariants.js";
 import { Jobs } from "./jobs.js";
 import { makeLaunch } from "./launches.js";
@@ -17,7 +19,8 @@ import { newJob } from "./new-records.js";
 import type { JobSchedulerOptions, SessionPolicy } from "./options.js";
 import { progressOf } from "./progress.js";
 import { Results } from "./results.js";
-import { type SchedulerPorts, type Scheduling, type Submission, wire } from "./scheduling.js";
+import { type Place, type SchedulerPorts, type Scheduling, type Submission, wire } from "./scheduling.js";
+import { Speculation } from "./speculation.js";
 import { Stages } from "./stages.js";
 import type { SessionRecord } from "./state.js";
 import { removeUnwanted } from "./unwanted.js";
@@ -29,6 +32,8 @@ export class JobScheduler {
   readonly #attempts: Attempts;
   readonly #results: Results;
   readonly #jobs: Jobs;
+  readonly #exclusions: Exclusions;
+  readonly #speculation: Speculation;
 
   constructor(options: JobSchedulerOptions, outputs: MapOutputsOptions, ports: SchedulerPorts) {
     this.#outputsOptions = outputs;
@@ -39,6 +44,8 @@ export class JobScheduler {
     this.#attempts = shared.attempts = new Attempts(shared);
     this.#results = shared.results = new Results(shared);
     this.#jobs = shared.jobs = new Jobs(shared);
+    this.#exclusions = shared.exclusions = new Exclusions(shared);
+    this.#speculation = shared.speculation = new Speculation(shared);
   }
 
   get sessions(): ReadonlyMap<SessionId, SessionRecord> {
@@ -51,6 +58,8 @@ export class JobScheduler {
     this.#shared.sessions.set(id, {
       id,
       policy,
+      nextLookMs: 0,
+      blame: newSessionBlame(),
       jobs: new Map(),
       outputs: new MapOutputs(this.#outputsOptions),
       cached: new CachedPartitions(),
@@ -154,12 +163,30 @@ export class JobScheduler {
     this.#jobs.releaseShuffles(record);
   }
 
+  /** After every event, before tasks are assigned. */
+  look(now: number): void {
+    this.#shared.now = now;
+    this.#speculation.look();
+  }
+
+  /** Records that an attempt has read so far. */
+  progressed(key: TaskKey, worker: WorkerId, records: number): void {
+    this.#attempts.progressed(key, worker, records);
+  }
+
+  /** What keeps whose tasks away from a worker. */
+  exclusionsOf(place: Place, now: number): ReturnType<Exclusions["of"]> {
+    this.#shared.now = now;
+    return this.#exclusions.of(place);
+  }
+
   /** The launch of a task that the assigner gave to `worker`. */
   launch(session: SessionId, stage: StageId, partition: number, worker: WorkerId, locality: Locality): TaskLaunch {
     return makeLaunch(this.#shared, session, stage, partition, worker, locality);
   }
 
-  started(key: TaskKey, worker: WorkerId): void {
+  started(key: TaskKey, worker: WorkerId, now: number): void {
+    this.#shared.now = now;
     this.#attempts.started(key, worker);
   }
 
@@ -179,10 +206,10 @@ export class JobScheduler {
     return this.#attempts.isCurrent(key, worker);
   }
 
-  /** An attempt is gone with its worker, or never reached it. */
-  attemptLost(key: TaskKey, worker: WorkerId, charged: boolean, reason: string, now: number): void {
+  /** An attempt is gone with its worker, or never reached it. `charge`: what it is charged with; null: nothing. */
+  attemptLost(key: TaskKey, worker: WorkerId, charge: WireError | null, now: number): void {
     this.#shared.now = now;
-    this.#attempts.lost(key, worker, charged, reason);
+    this.#attempts.lost(key, worker, charge);
   }
 
   /** The driver has all bytes of the partition. */

@@ -4,7 +4,7 @@ import type { WireError } from "../../core/errors.js";
 import type { JobId, SessionId, ShuffleId, WorkerId } from "../../core/ids.js";
 import type { JobSummary } from "../../protocol/driver.js";
 import { moveStage, type Scheduling, wire } from "./scheduling.js";
-import type { JobRecord, SessionRecord } from "./state.js";
+import { type JobRecord, liveAttempts, type SessionRecord } from "./state.js";
 
 export class Jobs {
   readonly #shared: Scheduling;
@@ -30,7 +30,9 @@ export class Jobs {
       for (const job of [...session.jobs.values()]) {
         const starved =
           active === 0 &&
-          [...job.stages.values()].some((stage) => stage.state.kind === "running" && stage.remaining > stage.running);
+          [...job.stages.values()].some(
+            (stage) => stage.state.kind === "running" && stage.remaining > stage.running - stage.doubled,
+          );
         if (!starved) job.workerlessSinceMs = null;
         else if (job.workerlessSinceMs === null) job.workerlessSinceMs = this.#shared.now;
         else if (this.#shared.now - job.workerlessSinceMs >= session.policy.workerTimeoutMs) {
@@ -71,15 +73,12 @@ export class Jobs {
         if (record.stage.shuffleOutput !== null) shuffles.push(record.stage.shuffleOutput);
       }
       if (record.running === 0) continue;
+      const reason = error?.message ?? "its result is not needed";
       for (const { state, partition } of record.tasks) {
-        if (state.kind !== "launched" && state.kind !== "running") continue;
-        const key = { session: session.id, job: job.id, stage: record.stage.id, partition, attempt: state.attempt };
-        this.#shared.ports.emit({
-          kind: "cancelAttempt",
-          worker: state.worker,
-          key,
-          reason: error?.message ?? "its result is not needed",
-        });
+        for (const { attempt, worker } of liveAttempts(state)) {
+          const key = { session: session.id, job: job.id, stage: record.stage.id, partition, attempt };
+          this.#shared.ports.emit({ kind: "cancelAttempt", worker, key, reason });
+        }
       }
     }
     for (const [partition, key] of job.unacknowledged) {

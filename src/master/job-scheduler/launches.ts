@@ -3,8 +3,8 @@
 import type { SessionId, StageId, WorkerId } from "../../core/ids.js";
 import type { Stage } from "../../plan/stages.js";
 import type { Locality, TaskLaunch, ValueInput } from "../../protocol/tasks.js";
-import { findStage, moveTask, type Scheduling } from "./scheduling.js";
-import type { StageRecord, TaskRecord } from "./state.js";
+import { findStage, moveTask, type Place, type Scheduling } from "./scheduling.js";
+import type { LiveAttempt, StageRecord, TaskRecord } from "./state.js";
 
 const NONE: readonly never[] = [];
 
@@ -20,7 +20,19 @@ export function makeLaunch(
   const record = findStage(shared.sessions, session, stage) as StageRecord;
   const task = record.tasks[partition] as TaskRecord;
   const attempt = task.nextAttempt;
-  moveTask(shared, record, task, "launch", { kind: "launched", attempt, worker });
+  const { node, process } = shared.ports.worker(worker) as Place;
+  const place: LiveAttempt = { attempt, worker, node, process, sinceMs: shared.now };
+  const speculative = task.state.kind === "running";
+  if (task.state.kind === "running") {
+    moveTask(shared, record, task, "duplicate", {
+      ...task.state,
+      kind: "doubled",
+      copy: { ...place, running: false },
+    });
+    record.doubled++;
+  } else {
+    moveTask(shared, record, task, "launch", { kind: "launched", ...place });
+  }
   task.nextAttempt++;
   record.running++;
   const { outputs, cached } = record.job.session;
@@ -43,6 +55,8 @@ export function makeLaunch(
             .filter((shuffle) => outputs.isComplete(shuffle))
             .map((shuffle) => ({ shuffle, version: outputs.version(shuffle) })),
     locality,
+    ...(task.alone ? { alone: true } : {}),
+    ...(speculative ? { speculative: true } : {}),
   };
 }
 

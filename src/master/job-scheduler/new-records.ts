@@ -5,6 +5,7 @@ import type { StageId } from "../../core/ids.js";
 import type { Stage } from "../../plan/stages.js";
 import { ResultWindow } from "./result-window.js";
 import type { Submission } from "./scheduling.js";
+import { StagePace } from "./stage-pace.js";
 import type { JobRecord, SessionRecord, StageRecord, TaskRecord } from "./state.js";
 
 export function newJob(session: SessionRecord, submission: Submission, now: number): JobRecord {
@@ -52,11 +53,29 @@ function newStage(stage: Stage, job: JobRecord): StageRecord {
     startedMs: 0,
     failed: 0,
     running: 0,
+    doubled: 0,
+    pace: mayDouble(stage, job) ? new StagePace() : null,
+    blame: null,
     records: 0,
     bytes: 0,
   };
 }
 
+/** Effects of foreach would happen twice. Part files are written aside, and one attempt's are committed. */
+function mayDouble(stage: Stage, job: JobRecord): boolean {
+  return job.session.policy.speculation !== null && (!stage.commitsOutput || job.savesFiles);
+}
+
 export function newTask(partition: number): TaskRecord {
-  return { partition, state: { kind: "pending" }, nextAttempt: 0, failures: 0, accumulated: false, moves: [] };
+  return {
+    partition,
+    state: { kind: "pending" },
+    nextAttempt: 0,
+    failures: 0,
+    blamed: false,
+    alone: false,
+    recordsRead: 0,
+    accumulated: false,
+    moves: [],
+  };
 }

@@ -70,6 +70,7 @@ export class Stages {
     if (this.#grow(record)) return false;
     this.closeQueue(record);
     record.fetchFailures = 0;
+    this.#shared.exclusions.stageSucceeded(record);
     if (stage.kind === "result" && job.savesFiles) {
       moveStage(this.#shared, record, "commit", { kind: "committing" });
       const files = record.tasks.flatMap(({ state }) =>
@@ -140,6 +141,7 @@ export class Stages {
   /** true when the stage was complete at once. */
   #start(record: StageRecord): boolean {
     const { stage, job } = record;
+    const { exclusions, speculation } = this.#shared;
     moveStage(this.#shared, record, "start", { kind: "running" });
     if (record.tasks.length === 0) {
       record.startedMs = this.#shared.now;
@@ -153,7 +155,13 @@ export class Stages {
       job.session.id,
       job.id,
       stage.id,
-      (partition) => record.tasks[partition]?.state.kind === "pending",
+      {
+        isPending: (partition) => record.tasks[partition]?.state.kind === "pending",
+        allows: (worker) => exclusions.allows(record, null, worker),
+        allowsTask: (partition, worker) => exclusions.allows(record, record.tasks[partition] as TaskRecord, worker),
+        allowsCopy: (partition, worker) =>
+          speculation.allowsCopy(record, record.tasks[partition] as TaskRecord, worker),
+      },
       this.#shared.now,
     );
     for (let partition = 0; partition < record.roundEnd; partition++) {

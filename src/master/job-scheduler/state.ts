@@ -5,13 +5,27 @@ import type { JobId, NodeId, SessionId, ShuffleId, StageId, TaskKey, WorkerId } 
 import type { Stage, StageGraph } from "../../plan/stages.js";
 import type { TaskResult } from "../../protocol/tasks.js";
 import type { CachedPartitions, MapOutputs } from "../map-outputs/index.js";
+import type { ProcessName, SessionBlame, StageBlame } from "./blame.js";
 import type { SessionPolicy } from "./options.js";
 import type { ResultWindow } from "./result-window.js";
+import type { StagePace } from "./stage-pace.js";
+
+/** An attempt that somebody waits for, and where it is. */
+export interface LiveAttempt {
+  readonly attempt: number;
+  readonly worker: WorkerId;
+  readonly node: string;
+  readonly process: ProcessName;
+  /** When it was launched; from `running` on: when it began. */
+  readonly sinceMs: number;
+}
 
 export type TaskState =
   | { readonly kind: "pending" }
-  | { readonly kind: "launched"; readonly attempt: number; readonly worker: WorkerId }
-  | { readonly kind: "running"; readonly attempt: number; readonly worker: WorkerId }
+  | ({ readonly kind: "launched" } & LiveAttempt)
+  | ({ readonly kind: "running" } & LiveAttempt)
+  /** It runs and is slow: a copy runs, or will, on another worker. Whichever ends well first counts. */
+  | ({ readonly kind: "doubled"; readonly copy: LiveAttempt & { readonly running: boolean } } & LiveAttempt)
   /** `result` is null for map outputs (map-outputs has them) and for what the shell has taken over. */
   | {
       readonly kind: "succeeded";
@@ -25,6 +39,12 @@ export interface TaskRecord {
   state: TaskState;
   nextAttempt: number;
   failures: number;
+  /** A worker may be to blame for a failure of it: not every place will do (exclusion.ts). */
+  blamed: boolean;
+  /** It ran out of memory: its attempts run with nothing beside them. */
+  alone: boolean;
+  /** Records that its running attempt has read, as its worker last said. */
+  recordsRead: number;
   /** Accumulator updates of this partition were delivered: never twice. */
   accumulated: boolean;
   readonly moves: string[];
@@ -55,16 +75,36 @@ export interface StageRecord {
   missingValues: number;
   startedMs: number;
   failed: number;
+  /** Attempts that somebody waits for, copies too. */
   running: number;
+  /** Tasks with two of them. */
+  doubled: number;
+  /** How fast its tasks are; null where no task of it may get a copy. */
+  readonly pace: StagePace | null;
+  /** Failures that workers may be to blame for; null before the first. */
+  blame: StageBlame | null;
   records: number;
   bytes: number;
 }
 
 export interface AttemptStory {
   readonly task: string;
+  readonly stage: number;
+  readonly partition: number;
+  readonly attempt: number;
   readonly worker: string;
+  readonly node: string;
   readonly code: string;
   readonly message: string;
+  /** Milliseconds after the job was submitted. */
+  readonly startedMs: number;
+  readonly ranMs: number;
+}
+
+/** The attempts of a task that somebody waits for. */
+export function liveAttempts(state: TaskState): readonly LiveAttempt[] {
+  if (state.kind === "launched" || state.kind === "running") return [state];
+  return state.kind === "doubled" ? [state, state.copy] : [];
 }
 
 export interface JobRecord {
@@ -95,6 +135,8 @@ export interface JobRecord {
 export interface SessionRecord {
   readonly id: SessionId;
   readonly policy: SessionPolicy;
+  /** When its running tasks are next looked at for slow ones. */
+  nextLookMs: number;
   readonly jobs: Map<JobId, JobRecord>;
   readonly outputs: MapOutputs;
   readonly cached: CachedPartitions;
@@ -102,6 +144,7 @@ export interface SessionRecord {
   readonly owners: Map<ShuffleId, StageRecord>;
   /** Nodes that jobs may fill the cache with: named persisted by a job and not unpersisted since. */
   readonly persisted: Set<NodeId>;
+  readonly blame: SessionBlame;
   /** Shuffles that the driver has let go of and running jobs still use. */
   readonly releasing: Set<ShuffleId>;
 }

@@ -28,6 +28,8 @@ export interface Attempt {
   readonly shuffles: TaskLaunch["shuffles"];
   readonly cached: TaskLaunch["cached"];
   running: boolean;
+  /** The worker was asked to give it back if it still waits for a slot. */
+  calledBack: boolean;
 }
 
 export interface WorkerRecord {

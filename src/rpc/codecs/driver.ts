@@ -125,6 +125,8 @@ function toProtoMasterMessage(message: MasterToDriver): pb.MasterToDriver.$Prope
   switch (message.kind) {
     case "opened":
       return { opened: message };
+    case "heartbeat":
+      return { heartbeat: {} };
     case "refused":
       return { refused: toProtoError(message.error) };
     case "partitions": {
@@ -158,6 +160,8 @@ function fromProtoMasterMessage(message: pb.MasterToDriver): MasterToDriver {
       const { session, slots, heartbeatMs } = required(message.opened, "opened");
       return { kind: "opened", session: requiredText(session, "Opened.session") as SessionId, slots, heartbeatMs };
     }
+    case "heartbeat":
+      return { kind: "heartbeat" };
     case "refused":
       return { kind: "refused", error: fromProtoError(message.refused, "MasterToDriver.refused") };
     case "partitions": {

@@ -45,6 +45,8 @@ export function toProtoLaunch(launch: TaskLaunch): pb.TaskLaunch.$Properties {
     cached: mutable(launch.cached),
     shuffles: mutable(launch.shuffles),
     locality: localities.to[launch.locality],
+    ...(launch.alone === undefined ? {} : { alone: true }),
+    ...(launch.speculative === undefined ? {} : { speculative: true }),
   };
 }
 
@@ -61,6 +63,8 @@ export function fromProtoLaunch(message: pb.TaskLaunch): TaskLaunch {
     })),
     shuffles: message.shuffles.map(({ shuffle, version }) => ({ shuffle: shuffle as ShuffleId, version })),
     locality: localities.from(message.locality, "TaskLaunch.locality"),
+    ...(message.alone ? { alone: true } : {}),
+    ...(message.speculative ? { speculative: true } : {}),
   };
 }
 

@@ -41,10 +41,9 @@ function toProtoWorkerMessage(message: WorkerToMaster): pb.WorkerToMaster.$Prope
     case "register":
       return { register: message.registration };
     case "heartbeat": {
-      const { rssBytes, cacheBytes, running, disk } = message;
-      return {
-        heartbeat: { rssBytes, cacheBytes, running: mutable(running), ...(disk === undefined ? {} : { disk }) },
-      };
+      const { rssBytes, cacheBytes, running, records, disk } = message;
+      const told = disk === undefined ? {} : { disk };
+      return { heartbeat: { rssBytes, cacheBytes, running: mutable(running), records: mutable(records), ...told } };
     }
     case "statuses":
       return { statuses: { statuses: message.statuses.map(toProtoStatus) } };
@@ -75,9 +74,9 @@ function fromProtoWorkerMessage(message: pb.WorkerToMaster): WorkerToMaster {
   if (statuses != null) return { kind: "statuses", statuses: statuses.statuses.map(fromProtoStatus) };
   if (heartbeat != null) {
     const running = heartbeat.running.map((key) => fromProtoKey(key, "Heartbeat.running"));
-    const { rssBytes, cacheBytes, disk } = heartbeat;
+    const { rssBytes, cacheBytes, records, disk } = heartbeat;
     const told = disk == null ? {} : { disk: { freeBytes: disk.freeBytes, isShort: disk.isShort } };
-    return { kind: "heartbeat", rssBytes, cacheBytes, running, ...told };
+    return { kind: "heartbeat", rssBytes, cacheBytes, running, records, ...told };
   }
   if (logs != null) {
     const lines = logs.lines.map(({ key, stderr, text, dropped }) => {
@@ -119,8 +118,12 @@ function fromProtoRegistration(message: pb.Register): WorkerRegistration {
 
 function toProtoMasterMessage(message: MasterToWorker): pb.MasterToWorker.$Properties {
   switch (message.kind) {
-    case "registered":
-      return { registered: { heartbeatMs: message.heartbeatMs, liveSessions: message.liveSessions as SessionId[] } };
+    case "registered": {
+      const { heartbeatMs, timeoutMs, liveSessions } = message;
+      return { registered: { heartbeatMs, timeoutMs, liveSessions: mutable(liveSessions) } };
+    }
+    case "heartbeat":
+      return { heartbeat: {} };
     case "refused":
       return { refused: toProtoError(message.error) };
     case "mapOutputs":
@@ -128,7 +131,9 @@ function toProtoMasterMessage(message: MasterToWorker): pb.MasterToWorker.$Prope
     case "launch":
       return { launch: { launches: message.launches.map(toProtoLaunch) } };
     case "cancel":
-      return { cancel: { keys: mutable(message.keys), reason: message.reason } };
+      return {
+        cancel: { keys: mutable(message.keys), reason: message.reason, onlyWaiting: message.onlyWaiting === true },
+      };
     case "releaseResults":
       return { releaseResults: { keys: mutable(message.keys) } };
     case "releaseShuffle":
@@ -161,14 +166,17 @@ function fromProtoMasterMessage(message: pb.MasterToWorker): MasterToWorker {
     case "mapOutputs":
       return { kind: "mapOutputs", locations: fromProtoLocations(required(message.mapOutputs, "mapOutputs")) };
     case "registered": {
-      const { heartbeatMs, liveSessions } = required(message.registered, "registered");
-      return { kind: "registered", heartbeatMs, liveSessions: liveSessions as SessionId[] };
+      const { heartbeatMs, timeoutMs, liveSessions } = required(message.registered, "registered");
+      return { kind: "registered", heartbeatMs, timeoutMs, liveSessions: liveSessions as SessionId[] };
     }
+    case "heartbeat":
+      return { kind: "heartbeat" };
     case "refused":
       return { kind: "refused", error: fromProtoError(message.refused, "MasterToWorker.refused") };
     case "cancel": {
-      const { keys, reason } = required(message.cancel, "cancel");
-      return { kind: "cancel", keys: keys.map((key) => fromProtoKey(key, "CancelTasks.keys")), reason };
+      const { keys, reason, onlyWaiting } = required(message.cancel, "cancel");
+      const given = keys.map((key) => fromProtoKey(key, "CancelTasks.keys"));
+      return { kind: "cancel", keys: given, reason, ...(onlyWaiting ? { onlyWaiting } : {}) };
     }
     case "releaseResults": {
       const { keys } = required(message.releaseResults, "releaseResults");

@@ -90,6 +90,9 @@ export class RpcServer {
       "grpc.max_send_message_length": MAX_WIRE_BYTES,
       "grpc.max_receive_message_length": MAX_WIRE_BYTES,
       "grpc.enable_channelz": 0,
+      // A peer that vanished without a word leaves a socket that nothing else would ever end.
+      "grpc.keepalive_time_ms": 20_000,
+      "grpc.keepalive_timeout_ms": 10_000,
     });
     const offered = (Object.keys(methods) as MethodName[]).filter((name) => options.services[name] !== undefined);
     this.#roles = [...new Set(offered.flatMap((name) => methods[name].roles as readonly Role[]))];

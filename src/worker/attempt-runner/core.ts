@@ -1,6 +1,6 @@
 // Runs the attempts that the master sends on this worker's slots: waits for the blobs and locations that each needs, gives it
 // to a slot of its session (or recycles one), cancels by word and then by force, and reports every attempt's end exactly once
-// a stream. Pure: threads, sockets and files are the shell's.
+// a stream. An attempt marked `alone` has the worker to itself. Pure: threads, sockets and files are the shell's.
 
 import { MillraceError, toWireError, type WireError } from "../../core/errors.js";
 import { type BlobHash, formatTaskKey, type SessionId, type ShuffleId, type TaskKey } from "../../core/ids.js";
@@ -77,7 +77,8 @@ export class AttemptRunner {
         for (const launch of event.launches) this.#accept(launch);
         break;
       case "cancel":
-        this.#cancel(new Set(event.keys.map(formatTaskKey)), { kind: "cancelled" }, now);
+        if (event.onlyWaiting === true) this.#giveBack(event.keys.map(formatTaskKey), { kind: "cancelled" });
+        else this.#cancel(new Set(event.keys.map(formatTaskKey)), { kind: "cancelled" }, now);
         break;
       case "mapOutputs":
         this.#learn(event.locations);
@@ -91,7 +92,7 @@ export class AttemptRunner {
         this.#blobFailed(event.hash, event.error);
         break;
       case "blobsReleased":
-        for (const hash of event.hashes) this.#blobs.delete(hash);
+        this.#release(new Set(event.hashes));
         break;
       case "shuffleReleased":
         this.#locations.get(event.session)?.delete(event.shuffle);
@@ -161,6 +162,13 @@ export class AttemptRunner {
     blob.sessions.add(session);
   }
 
+  /** Another job may have made the same value since: what waits here names it, and it is fetched anew. */
+  #release(hashes: ReadonlySet<BlobHash>): void {
+    for (const hash of hashes) this.#blobs.delete(hash);
+    for (const launch of this.#queue.values())
+      for (const hash of blobsOf(launch)) if (hashes.has(hash)) this.#want(hash, launch.key.session);
+  }
+
   #blobFailed(hash: BlobHash, error: WireError): void {
     if (this.#blobs.get(hash)?.state === "fetching") this.#blobs.delete(hash);
     for (const [name, launch] of [...this.#queue]) {
@@ -199,17 +207,22 @@ export class AttemptRunner {
   }
 
   #cancel(names: ReadonlySet<string>, outcome: TaskOutcome, now: number): void {
+    this.#giveBack(names, outcome);
+    this.#slots.forEach(({ state }, slot) => {
+      if (state.kind !== "running" || !names.has(formatTaskKey(state.launch.key))) return;
+      this.#move(slot, "cancel", { kind: "cancelling", launch: state.launch, sinceMs: now, outcome });
+      this.#commands.push({ kind: "cancelWord", slot, key: state.launch.key });
+    });
+  }
+
+  /** Those that wait for a slot. */
+  #giveBack(names: Iterable<string>, outcome: TaskOutcome): void {
     for (const name of names) {
       const queued = this.#queue.get(name);
       if (queued === undefined) continue;
       this.#queue.delete(name);
       this.#end(queued.key, outcome);
     }
-    this.#slots.forEach(({ state }, slot) => {
-      if (state.kind !== "running" || !names.has(formatTaskKey(state.launch.key))) return;
-      this.#move(slot, "cancel", { kind: "cancelling", launch: state.launch, sinceMs: now, outcome });
-      this.#commands.push({ kind: "cancelWord", slot, key: state.launch.key });
-    });
   }
 
   #cancelAll(now: number): void {
@@ -256,10 +269,13 @@ export class AttemptRunner {
   #fill(now: number): void {
     if (this.#queue.size === 0) return;
     let idle = this.#slots.filter(({ state }) => state.kind === "idle").length;
+    if (this.#runsAlone()) return;
     let looked = 0;
     for (const [name, launch] of this.#queue) {
       if (idle === 0 || ++looked > LOOK_AHEAD + this.#slots.length) return;
       if (!this.#isReady(launch)) continue;
+      // Its turn: the slots empty themselves, because nothing overtakes it.
+      if (launch.alone === true && this.#slots.some(({ state }) => "launch" in state)) return;
       const slot = this.#slotFor(launch.key.session);
       if (slot === null) {
         // Its turn: a slot of another session is made fresh for it.
@@ -273,7 +289,12 @@ export class AttemptRunner {
       this.#move(slot, "run", { kind: "running", launch, sinceMs: now });
       this.#commands.push({ kind: "run", slot, launch, locations: this.#locationsFor(launch) });
       this.#statuses.push({ kind: "running", key: launch.key, slot });
+      if (launch.alone === true) return;
     }
+  }
+
+  #runsAlone(): boolean {
+    return this.#slots.some(({ state }) => "launch" in state && state.launch.alone === true);
   }
 
   /** One that has the session already, else a fresh one. */

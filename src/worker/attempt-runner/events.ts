@@ -9,7 +9,13 @@ export type RunnerEvent =
   | { readonly kind: "registered"; readonly liveSessions: readonly SessionId[] }
   | { readonly kind: "connectionLost" }
   | { readonly kind: "launches"; readonly launches: readonly TaskLaunch[] }
-  | { readonly kind: "cancel"; readonly keys: readonly TaskKey[]; readonly reason: string }
+  | {
+      readonly kind: "cancel";
+      readonly keys: readonly TaskKey[];
+      readonly reason: string;
+      /** What runs already goes on. */
+      readonly onlyWaiting?: true;
+    }
   | { readonly kind: "mapOutputs"; readonly locations: MapOutputLocations }
   | { readonly kind: "blobArrived"; readonly hash: BlobHash }
   | { readonly kind: "blobFailed"; readonly hash: BlobHash; readonly error: WireError }

@@ -108,6 +108,12 @@ export class SlotPool {
     }
   }
 
+  /** Records that the run in the slot has read so far, as it last said. */
+  recordsRead(slot: number): number {
+    const { control } = this.#seat(slot).thread;
+    return control.running === 0 ? 0 : control.records;
+  }
+
   /** Sets the slot's cancel word: the task stops at its next look. */
   cancel(slot: number): void {
     const seat = this.#seat(slot);
