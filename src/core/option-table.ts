@@ -115,9 +115,9 @@ export const optionTable = {
   ),
   "shuffle.checksum": row(
     "true or false",
-    "Sum up the records of each map output, so that two runs of one map task can be compared.",
+    "Sum up the records of each map output: one that is computed again and differs starts its readers over.",
     parseBoolean,
-    false,
+    true,
   ),
   "fetch.maxBytesInFlight": row(
     size,

@@ -276,6 +276,9 @@ export class MasterShell {
       case "deliver":
         this.#desk.find(command.session)?.deliver(command);
         return;
+      case "restartResults":
+        this.#desk.find(command.session)?.restartResults(command.job);
+        return;
       case "accumulators": {
         const { session, job, updates } = command;
         this.#desk.find(session)?.send({ kind: "accumulators", job, updates });

@@ -45,7 +45,7 @@ export class BlockService {
         for (const part of [asked.key.job, asked.key.stage, asked.key.partition, asked.key.attempt]) requireIndex(part);
         return createReadStream(resultPath(this.directory, asked.key), { highWaterMark: CHUNK_BYTES });
       case "cached":
-        return cachedPieces(this.cache.get(asked.session, asked.node, asked.partition));
+        return cachedPieces(this.cache.get(asked.session, asked.node, asked.partition, asked.generation ?? 0));
       default:
         throw new MillraceError("PROTOCOL_ERROR", "a block was asked for in no known form");
     }

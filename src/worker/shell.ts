@@ -96,7 +96,7 @@ export class WorkerShell {
     const plan = planMemory(registration.memoryBytes, registration.slots, values["memory.taskBytes"]);
     this.cache = new CacheStore({
       limitBytes: plan.cacheBytes,
-      pathOf: (session, node, partition) => directory.cachePath(session, node, partition),
+      pathOf: (session, node, partition, generation) => directory.cachePath(session, { node, partition, generation }),
       onEvicted: (session, node, partition) =>
         this.#send({ kind: "uncached", session, partitions: [{ node, partition }] }),
     });
@@ -112,8 +112,8 @@ export class WorkerShell {
           const asked = { kind: "shuffle", ...request, partition, pieceBytes } as const;
           return options.fetchBlock(request.worker.blocks, asked, signal);
         },
-        cached: ({ session, node, partition, worker }, signal) =>
-          this.#fetchCached(worker, { kind: "cached", session, node, partition }, signal),
+        cached: ({ session, node, partition, generation, worker }, signal) =>
+          this.#fetchCached(worker, { kind: "cached", session, node, partition, generation }, signal),
       },
       window,
     );

@@ -11,6 +11,12 @@ import { attemptDirectory, mapOutputName, resultPath, sessionDirectories } from 
 
 const PREFIX = "millrace-";
 
+export interface CachedName {
+  readonly node: NodeId;
+  readonly partition: number;
+  readonly generation?: number;
+}
+
 interface Owner {
   readonly pid: number;
   /** Start of the process in clock ticks since boot (Linux): a pid alone may have been given to another process. */
@@ -41,8 +47,15 @@ export class WorkerDirectory {
     }
   }
 
-  cachePath(session: SessionId, node: NodeId, partition: number): string {
-    return join(this.path, "cache", session, `${node}-${partition}`);
+  cachePath(session: SessionId, block: CachedName): string {
+    const { node, partition, generation = 0 } = block;
+    // One that was made anew lies apart from its earlier generations, which somebody may still read.
+    return join(
+      this.path,
+      "cache",
+      session,
+      generation === 0 ? `${node}-${partition}` : `${node}-${partition}-${generation}`,
+    );
   }
 
   removeSession(session: SessionId): void {

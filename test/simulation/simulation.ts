@@ -57,6 +57,8 @@ interface LiveJob {
   readonly results: Map<number, readonly Pair[]>;
   readonly updates: Set<string>;
   nextPartition: number;
+  /** How often the results started over. */
+  round: number;
   /** A fault: the file system refuses the commit. */
   commitFails: boolean;
   cancelled: boolean;
@@ -279,6 +281,7 @@ export class Simulation {
       results: new Map(),
       updates: new Set(),
       nextPartition: 0,
+      round: 0,
       commitFails: false,
       cancelled: false,
       ended: null,
@@ -304,6 +307,13 @@ export class Simulation {
       case "deliver":
         this.#deliver(command);
         return;
+      case "restartResults": {
+        const job = this.#jobOf(command.session, command.job) as LiveJob;
+        job.results.clear();
+        job.nextPartition = 0;
+        job.round++;
+        return;
+      }
       case "accumulators":
         for (const { value } of command.updates) {
           const job = this.#jobOf(command.session, command.job);
@@ -386,7 +396,9 @@ export class Simulation {
       job.results.set(partition, unpack<Pair[]>(result.bytes));
       return;
     }
+    const { round } = job;
     this.clock.after(1 + this.random.below(40), () => {
+      if (round !== job.round) return;
       const bytes = this.#workers.get(command.worker)?.resultBlock(key) ?? null;
       if (bytes === null) return this.master({ kind: "resultLost", session, job: job.id, partition });
       job.results.set(partition, unpack<Pair[]>(bytes));

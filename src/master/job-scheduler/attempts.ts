@@ -33,8 +33,9 @@ export class Attempts {
   ended(key: TaskKey, worker: WorkerId, outcome: TaskOutcome): void {
     if (outcome.kind === "succeeded") {
       const session = this.#shared.sessions.get(key.session);
-      for (const { node, partition } of outcome.cached) {
-        if (session?.persisted.has(node)) session.cached.add(node, partition, worker);
+      for (const { node, partition, generation = 0 } of outcome.cached) {
+        if (session?.persisted.has(node) && generation === (session.generations.get(node) ?? 0))
+          session.cached.add(node, partition, worker);
         else if (session !== undefined) this.#shared.ports.emit({ kind: "uncache", worker, session: session.id, node });
       }
     }
@@ -50,7 +51,7 @@ export class Attempts {
         this.#failed(record, task, key, worker, outcome.error);
         return;
       case "fetchFailed":
-        this.#fetchFailed(record, task, outcome);
+        this.#fetchFailed(record, task, outcome, task.launchedAt[key.attempt]);
         return;
       case "cancelled":
         this.#retry(record, task);
@@ -130,12 +131,11 @@ export class Attempts {
       }
     }
     if (isMap && stage.shuffleOutput !== null) {
-      job.session.outputs.add(
-        stage.shuffleOutput,
-        key.partition,
-        { worker, stage: stage.id, attempt: key.attempt },
-        result.output,
-      );
+      const location = { worker, stage: stage.id, attempt: key.attempt };
+      if (job.session.outputs.add(stage.shuffleOutput, key.partition, location, result.output)) {
+        this.#shared.indeterminacy.changed(record, key.partition);
+        if (!this.#shared.jobs.isLive(job)) return;
+      }
     } else if (stage.kind === "value") {
       if (result.kind === "inline") this.#shared.results.setValue(record, key.partition, result.bytes);
       else this.#shared.ports.emit({ kind: "fetchValue", key, worker });
@@ -181,14 +181,15 @@ export class Attempts {
     this.#shared.jobs.end(job, { ...wire("JOB_FAILED", message, fields), cause: error });
   }
 
-  #fetchFailed(record: StageRecord, task: TaskRecord, outcome: FetchFailedOutcome): void {
+  /** `launchedAt`: an output that came after the attempt was launched is not what it missed. */
+  #fetchFailed(record: StageRecord, task: TaskRecord, outcome: FetchFailedOutcome, launchedAt?: number): void {
     const { job } = record;
     const { session } = job;
     this.#retry(record, task);
     // Nobody has the shuffle: the task counted on a cached partition that could not be read after all.
     if (outcome.map < 0) this.#forgetCached(record, task);
     const gone = this.#shared.ports.worker(outcome.worker) === null;
-    const dropped = session.outputs.drop(outcome.shuffle, outcome.map, outcome.worker);
+    const dropped = session.outputs.drop(outcome.shuffle, outcome.map, outcome.worker, launchedAt);
     if (dropped) this.#shared.stages.outputsLost(session, outcome.shuffle, [outcome.map]);
     if (gone) {
       for (const { shuffle, maps } of session.outputs.dropWorker(outcome.worker))

@@ -9,6 +9,8 @@ import type { StageProgress } from "../../protocol/driver.js";
 import type { Locality, TaskLaunch, TaskOutcome } from "../../protocol/tasks.js";
 import { CachedPartitions, MapOutputs, type MapOutputsOptions } from "../map-outputs/index.js";
 import { Attempts } from "./attempts.js";
+import { Derivations } from "./derivations.js";
+import { Indeterminacy } from "./indeterminacy.js";
 import { validateJobs } from "./invariants.js";
 import { Jobs } from "./jobs.js";
 import { makeLaunch } from "./launches.js";
@@ -38,6 +40,7 @@ export class JobScheduler {
     this.#attempts = shared.attempts = new Attempts(shared);
     this.#results = shared.results = new Results(shared);
     this.#jobs = shared.jobs = new Jobs(shared);
+    shared.indeterminacy = new Indeterminacy(shared);
   }
 
   get sessions(): ReadonlyMap<SessionId, SessionRecord> {
@@ -53,6 +56,8 @@ export class JobScheduler {
       jobs: new Map(),
       outputs: new MapOutputs(this.#outputsOptions),
       cached: new CachedPartitions(),
+      derivations: new Derivations(),
+      generations: new Map(),
       owners: new Map(),
       persisted: new Set(),
       releasing: new Set(),
@@ -74,6 +79,7 @@ export class JobScheduler {
     if (session === undefined || session.jobs.has(submission.graph.job)) return;
     const job = newJob(session, submission, now);
     session.jobs.set(job.id, job);
+    session.derivations.learn(submission.graph);
     for (const { stage } of job.stages.values()) {
       if (stage.shuffleOutput !== null) session.outputs.open(stage.shuffleOutput, stage.tasks.length);
       for (const { node } of stage.reach) if (node !== null) session.persisted.add(node);
@@ -125,6 +131,7 @@ export class JobScheduler {
     if (record === undefined) return;
     record.persisted.delete(node);
     record.cached.removeNode(node);
+    record.derivations.forgetNode(node);
     this.#stages.review(record);
   }
 

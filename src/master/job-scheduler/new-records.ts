@@ -8,7 +8,7 @@ import type { Submission } from "./scheduling.js";
 import type { JobRecord, SessionRecord, StageRecord, TaskRecord } from "./state.js";
 
 export function newJob(session: SessionRecord, submission: Submission, now: number): JobRecord {
-  const { graph, savesFiles, maxResultBytes } = submission;
+  const { graph, savesFiles, maxResultBytes, streamed = false } = submission;
   const stages = new Map<StageId, StageRecord>();
   const resultTasks = graph.stages.find((stage) => stage.id === graph.resultStage)?.tasks.length ?? 0;
   const job: Omit<JobRecord, "result"> = {
@@ -19,6 +19,7 @@ export function newJob(session: SessionRecord, submission: Submission, now: numb
     submittedMs: now,
     savesFiles,
     maxResultBytes,
+    streamed,
     resultBytes: 0,
     nextDelivery: 0,
     window: savesFiles ? null : new ResultWindow(session.policy.maxResultsAheadBytes, resultTasks),
@@ -47,6 +48,7 @@ function newStage(stage: Stage, job: JobRecord): StageRecord {
     roundEnd: stage.tasks.length,
     remaining: stage.tasks.length,
     fetchFailures: 0,
+    restarts: 0,
     values: [],
     missingValues: stage.kind === "value" ? stage.tasks.length : 0,
     startedMs: 0,
@@ -58,5 +60,13 @@ function newStage(stage: Stage, job: JobRecord): StageRecord {
 }
 
 export function newTask(partition: number): TaskRecord {
-  return { partition, state: { kind: "pending" }, nextAttempt: 0, failures: 0, accumulated: false, moves: [] };
+  return {
+    partition,
+    state: { kind: "pending" },
+    nextAttempt: 0,
+    failures: 0,
+    accumulated: false,
+    launchedAt: [],
+    moves: [],
+  };
 }

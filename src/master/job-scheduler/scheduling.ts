@@ -25,6 +25,8 @@ export interface Submission {
   readonly savesFiles: boolean;
   /** driver.maxResultSize; null where results are streamed. */
   readonly maxResultBytes: number | null;
+  /** The user gets the records as they come. Default false. */
+  readonly streamed?: boolean;
 }
 
 /** One scheduler, as its parts see it. */
@@ -38,6 +40,7 @@ export interface Scheduling {
   readonly attempts: AttemptPart;
   readonly results: DeliveryPart;
   readonly jobs: JobPart;
+  readonly indeterminacy: IndeterminacyPart;
 }
 
 /** What other parts ask of stages.ts. */
@@ -66,6 +69,12 @@ export interface DeliveryPart {
   /** Passes results on in partition order. false when they are too large and the job was ended. */
   deliver(job: JobRecord, blockBytes: number, partition: number): boolean;
   setValue(record: StageRecord, partition: number, bytes: Uint8Array): void;
+}
+
+/** What other parts ask of indeterminacy.ts. */
+export interface IndeterminacyPart {
+  /** The output of map `map` that `source` has just made differs from the one that was there before. */
+  changed(source: StageRecord, map: number): void;
 }
 
 /** What other parts ask of jobs.ts. */

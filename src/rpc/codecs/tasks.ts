@@ -45,6 +45,7 @@ export function toProtoLaunch(launch: TaskLaunch): pb.TaskLaunch.$Properties {
     cached: mutable(launch.cached),
     shuffles: mutable(launch.shuffles),
     locality: localities.to[launch.locality],
+    ...(launch.generations === undefined ? {} : { generations: mutable(launch.generations) }),
   };
 }
 
@@ -61,6 +62,9 @@ export function fromProtoLaunch(message: pb.TaskLaunch): TaskLaunch {
     })),
     shuffles: message.shuffles.map(({ shuffle, version }) => ({ shuffle: shuffle as ShuffleId, version })),
     locality: localities.from(message.locality, "TaskLaunch.locality"),
+    ...(message.generations.length === 0
+      ? {}
+      : { generations: message.generations.map(({ node, generation }) => ({ node: node as NodeId, generation })) }),
   };
 }
 
@@ -99,6 +103,7 @@ export function fromProtoStatus(message: pb.TaskStatus): TaskStatus {
       node: at.node as NodeId,
       partition: at.partition,
       sizeBytes: at.sizeBytes,
+      ...(at.generation === 0 ? {} : { generation: at.generation }),
     }));
     return {
       kind: "ended",
