@@ -31,6 +31,7 @@ import { modelOf } from "./model.js";
 import { type DriverStep, type Program, randomProgram, type SimulatedJob, site } from "./program.js";
 import { Random } from "./random.js";
 import type { Pair } from "./records.js";
+import { Versions } from "./versions.js";
 import { SimulatedWorker } from "./worker.js";
 
 export interface SimulationResult {
@@ -56,6 +57,8 @@ interface LiveJob {
   readonly doomed: boolean;
   readonly results: Map<number, readonly Pair[]>;
   readonly updates: Set<string>;
+  /** The attempts that gave the results, by partition. */
+  readonly contributors: Map<number, TaskKey>;
   nextPartition: number;
   /** How often the results started over. */
   round: number;
@@ -78,6 +81,7 @@ export class Simulation {
   readonly random: Random;
   readonly faults: FaultBudget;
   readonly files: SimulatedFiles;
+  readonly versions = new Versions();
   readonly #machine = new MasterMachine();
   readonly #workers = new Map<WorkerId, SimulatedWorker>();
   readonly #blobs = new BlobStore();
@@ -92,6 +96,7 @@ export class Simulation {
   readonly #down = new Map<WorkerId, number>();
   readonly #sessions: SessionId[] = [];
   #scheduledJobs = 0;
+  #salt = 0;
 
   constructor(
     readonly seed: number,
@@ -143,6 +148,18 @@ export class Simulation {
   isDoomed(key: TaskKey): boolean {
     const job = this.#jobOf(key.session, key.job);
     return job?.doomed === true && key.partition === 0;
+  }
+
+  /** Functions give other records each time they run. Answers need not equal the model then, but must be of one version. */
+  get #isUnsteady(): boolean {
+    return this.seed % 3 === 0;
+  }
+
+  /** What every second map gives in an unsteady run. */
+  perturb(session: SessionId, node: NodeId, records: readonly Pair[]): readonly Pair[] {
+    if (!this.#isUnsteady || (node + session.length) % 2 === 0) return records;
+    const salt = ++this.#salt;
+    return records.map(([k, v]) => [(k + salt) % 23, (v + salt) % 10007]);
   }
 
   /** The worker has been silent for longer than the master waits. */
@@ -280,6 +297,7 @@ export class Simulation {
       doomed,
       results: new Map(),
       updates: new Set(),
+      contributors: new Map(),
       nextPartition: 0,
       round: 0,
       commitFails: false,
@@ -310,6 +328,8 @@ export class Simulation {
       case "restartResults": {
         const job = this.#jobOf(command.session, command.job) as LiveJob;
         job.results.clear();
+        job.contributors.clear();
+        this.faults.injected.push(`the results of ${job.session}/${job.id} start over`);
         job.nextPartition = 0;
         job.round++;
         return;
@@ -350,7 +370,9 @@ export class Simulation {
     const live = this.#jobOf(session, job) as LiveJob;
     for (const { pending } of files) {
       const [stage, partition, attempt] = pending.split("-").map(Number) as [number, number, number];
-      this.#checkLatest({ session, job, stage: stageId(stage), partition, attempt });
+      const key = { session, job, stage: stageId(stage), partition, attempt };
+      this.#checkLatest(key);
+      live.contributors.set(partition, key);
     }
     live.commitFails = this.faults.free(0.04, `commit of ${session}/${job} fails`);
     this.files.commit(session, job, files, live.commitFails, (problem) => {
@@ -389,6 +411,7 @@ export class Simulation {
     const { session, partition, key, result } = command;
     const job = this.#jobOf(session, command.job) as LiveJob;
     this.#checkLatest(key);
+    job.contributors.set(partition, key);
     if (partition > job.nextPartition)
       this.#problems.push(`${session}/${job.id}: partition ${partition} came before ${job.nextPartition}`);
     job.nextPartition = Math.max(job.nextPartition, partition + 1);
@@ -434,6 +457,7 @@ export class Simulation {
     if (code !== null && visible.size > 0) this.#problems.push(`${name} ended with ${code} and left its output`);
     if (code === "IO_ERROR" && job.commitFails) return;
     if (code === "JOB_CANCELLED" && job.cancelled) return;
+    if (this.#isUnsteady && code === "INDETERMINATE_RESULT") return;
     const model = modelOf(job.program.nodes, job.plan.root, job.program.splits);
     if (job.doomed && code === "JOB_FAILED") return;
     if (job.ended === null) return;
@@ -441,6 +465,8 @@ export class Simulation {
       this.#problems.push(`${name} ended with ${code}`);
       return;
     }
+    this.#problems.push(...this.versions.mixed(job.contributors.values()).map((problem) => `${name}: ${problem}`));
+    if (this.#isUnsteady) return;
     const limit = job.plan.action.kind === "collect" ? job.plan.action.limit : null;
     const parts = [...(saves ? visible : job.results)].sort(([a], [b]) => a - b).map(([, records]) => records);
     const wanted = limit === null ? model : [model.flat().slice(0, limit)];

@@ -10,7 +10,7 @@ import {
   type TaskKey,
   workerId,
 } from "../../src/core/ids.js";
-import type { MapOutputLocation, TaskLaunch, TaskOutcome } from "../../src/protocol/tasks.js";
+import { generationOf, type MapOutputLocation, type TaskLaunch, type TaskOutcome } from "../../src/protocol/tasks.js";
 import type { MasterToWorker, WorkerRegistration, WorkerToMaster } from "../../src/protocol/worker.js";
 import {
   AttemptRunner,
@@ -20,7 +20,7 @@ import {
 } from "../../src/worker/attempt-runner/index.js";
 import type { Pair } from "./records.js";
 import type { Simulation } from "./simulation.js";
-import { type DataPlane, runFragment } from "./slot.js";
+import { type DataPlane, type ReadRecords, runFragment } from "./slot.js";
 
 const TICK_MS = 100;
 const HEARTBEAT_MS = 1_000;
@@ -32,13 +32,15 @@ export class SimulatedWorker {
   runner: AttemptRunner;
   incarnation = 1;
   alive = true;
+  /** Grows when it loses its files: names of outputs may come again then. */
+  lives = 1;
   #epoch = 0;
   #connected = false;
   #upDueMs = 0;
   #slotLives: number[];
   /** "session/shuffle/stage/map/attempt" to one list a reduce partition. */
   #outputs = new Map<string, readonly (readonly Pair[])[]>();
-  #cache = new Map<string, readonly Pair[]>();
+  #cache = new Map<string, { readonly records: readonly Pair[]; readonly generation: number }>();
   #blocks = new Map<string, Uint8Array>();
   #blobs = new Map<BlobHash, Uint8Array>();
   #leaving = false;
@@ -71,14 +73,18 @@ export class SimulatedWorker {
     map: number,
     location: MapOutputLocation,
     partition: number,
-  ): readonly Pair[] | null {
+  ): ReadRecords | null {
     if (!this.alive) return null;
-    const parts = this.#outputs.get(`${session}/${shuffle}/${location.stage}/${map}/${location.attempt}`);
-    return parts?.[partition] ?? null;
+    const name = `${session}/${shuffle}/${location.stage}/${map}/${location.attempt}`;
+    const records = this.#outputs.get(name)?.[partition];
+    return records === undefined ? null : { records, reads: new Set([`${this.name}/${this.lives}/${name}`]) };
   }
 
-  cached(session: SessionId, node: NodeId, partition: number): readonly Pair[] | null {
-    return this.alive ? (this.#cache.get(`${session}/${node}/${partition}`) ?? null) : null;
+  /** Of another generation nothing is given. */
+  cached(session: SessionId, node: NodeId, partition: number, generation: number): ReadRecords | null {
+    const kept = this.alive ? this.#cache.get(`${session}/${node}/${partition}`) : undefined;
+    if (kept === undefined || kept.generation !== generation) return null;
+    return { records: kept.records, reads: this.simulation.versions.readCached(kept.records) };
   }
 
   resultBlock(key: TaskKey): Uint8Array | null {
@@ -142,6 +148,7 @@ export class SimulatedWorker {
     this.simulation.clock.after((silently ? SILENT_MS : 50) + this.simulation.random.below(2_000), () => {
       if (silently) this.simulation.checkGivenUp(this.id);
       this.incarnation++;
+      this.lives++;
       this.alive = true;
       this.#leaving = false;
       this.#blobs = new Map();
@@ -364,6 +371,7 @@ export class SimulatedWorker {
 
   #dataPlane(launch: TaskLaunch, values: ReadonlyMap<BlobHash, Uint8Array>): DataPlane {
     const { session, stage, partition: map, attempt } = launch.key;
+    const { versions } = this.simulation;
     return {
       block: (location, shuffle, at, partition) =>
         this.simulation.worker(location.worker)?.block(session, shuffle, at, location, partition) ?? null,
@@ -372,13 +380,26 @@ export class SimulatedWorker {
           .filter((one) => one.node === node && one.partition === partition)
           .map((one) => one.worker);
         for (const holder of [this.id, ...holders]) {
-          const records = this.simulation.worker(holder)?.cached(session, node, partition) ?? null;
-          if (records !== null) return records;
+          const generation = generationOf(launch, node);
+          const found = this.simulation.worker(holder)?.cached(session, node, partition, generation) ?? null;
+          if (found !== null) return found;
         }
         return null;
       },
-      writeMapOutput: (shuffle, parts) => this.#outputs.set(`${session}/${shuffle}/${stage}/${map}/${attempt}`, parts),
-      writeCached: (node, partition, records) => this.#cache.set(`${session}/${node}/${partition}`, records),
+      perturb: (node, records) => this.simulation.perturb(session, node, records),
+      ended: (reads) => versions.ended(launch.key, reads),
+      writeMapOutput: (shuffle, parts, checksum, reads) => {
+        const name = `${session}/${shuffle}/${stage}/${map}/${attempt}`;
+        this.#outputs.set(name, parts);
+        versions.wroteOutput(`${this.name}/${this.lives}/${name}`, `${session}/${shuffle}/${map}`, checksum, reads);
+      },
+      writeCached: (node, partition, records, reads) => {
+        const generation = generationOf(launch, node);
+        const key = `${session}/${node}/${partition}`;
+        if ((this.#cache.get(key)?.generation ?? 0) > generation) return;
+        this.#cache.set(key, { records, generation });
+        versions.wroteCached(records, reads);
+      },
       writeBlock: (bytes) => {
         if (!this.simulation.random.chance(0.3)) return false;
         this.#blocks.set(formatTaskKey(launch.key), bytes);
