@@ -4,7 +4,7 @@
 import type { WireError } from "../core/errors.js";
 import type { BlobHash, JobId, NodeId, SessionId, ShuffleId, TaskKey, WorkerId } from "../core/ids.js";
 import type { TaskStatus } from "../protocol/tasks.js";
-import type { MasterToWorker, WorkerRegistration } from "../protocol/worker.js";
+import type { MasterToWorker, OfferedOutput, WorkerRegistration } from "../protocol/worker.js";
 import type { JobCommand, SessionPolicy, Submission } from "./job-scheduler/index.js";
 
 /** How often the shell sends `tick`. */
@@ -45,6 +45,7 @@ export type MasterEvent =
       readonly session: SessionId;
       readonly partitions: readonly { readonly node: NodeId; readonly partition: number }[];
     } & FromWorker)
+  | ({ readonly kind: "offered"; readonly outputs: readonly OfferedOutput[] } & FromWorker)
   | ({ readonly kind: "workerLeaving"; readonly reason: string } & FromWorker)
   /** Its stream broke: it has a while to come back. */
   | ({ readonly kind: "workerDisconnected" } & FromWorker)

@@ -218,6 +218,9 @@ export class MasterShell {
           partitions: message.partitions,
         });
         return;
+      case "offer":
+        this.#handle({ kind: "offered", worker, incarnation, outputs: message.outputs });
+        return;
       case "leaving":
         this.#handle({ kind: "workerLeaving", worker, incarnation, reason: message.reason });
         return;

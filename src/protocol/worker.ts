@@ -34,6 +34,15 @@ export interface DiskState {
   readonly isShort: boolean;
 }
 
+/** A committed map output that an earlier process of the same worker has left in its directory. */
+export interface OfferedOutput {
+  readonly session: SessionId;
+  readonly shuffle: ShuffleId;
+  readonly map: number;
+  readonly stage: StageId;
+  readonly attempt: number;
+}
+
 export type WorkerToMaster =
   | { readonly kind: "register"; readonly registration: WorkerRegistration }
   | {
@@ -51,6 +60,8 @@ export type WorkerToMaster =
       readonly session: SessionId;
       readonly partitions: readonly { readonly node: NodeId; readonly partition: number }[];
     }
+  /** Before its first heartbeat: what the master takes of it counts as if the worker had never gone. */
+  | { readonly kind: "offer"; readonly outputs: readonly OfferedOutput[] }
   /** Leaves on purpose (SIGTERM): its attempts are rescheduled and nothing is charged. */
   | { readonly kind: "leaving"; readonly reason: string };
 

@@ -10,7 +10,13 @@ import { SteadyClock } from "../core/steady-clock.js";
 import { version } from "../core/version.js";
 import type { BlockRequest } from "../protocol/blocks.js";
 import type { TaskStatus, WorkerAddress } from "../protocol/tasks.js";
-import type { MasterToWorker, TaskLogLine, WorkerRegistration, WorkerToMaster } from "../protocol/worker.js";
+import type {
+  MasterToWorker,
+  OfferedOutput,
+  TaskLogLine,
+  WorkerRegistration,
+  WorkerToMaster,
+} from "../protocol/worker.js";
 import { type Connection, decodeMasterToWorker, encodeWorkerMessage } from "../rpc/index.js";
 import { MAX_OPEN_FILES } from "../shuffle/map-output-files.js";
 import { type MapOutputName, mapOutputPath, resultPath, shuffleDirectory } from "../shuffle/paths.js";
@@ -22,6 +28,7 @@ import {
 } from "./attempt-runner/index.js";
 import { BlockService } from "./block-service.js";
 import { CacheStore } from "./cache-store.js";
+import { keepLive } from "./committed-blocks.js";
 import { DiskWatch } from "./disk-watch.js";
 import { type HeapLimits, planMemory } from "./memory-plan.js";
 import type { SlotMessage, SlotSettings } from "./slot/messages.js";
@@ -34,6 +41,8 @@ import type { WorkerDirectory } from "./worker-directory.js";
 export interface WorkerShellOptions {
   readonly registration: Omit<WorkerRegistration, "version" | "pid" | "incarnation">;
   readonly directory: WorkerDirectory;
+  /** What an earlier process of this worker has left. Default: nothing. */
+  readonly committed?: readonly OfferedOutput[];
   readonly options: OptionValues;
   /** Whoever reads this worker's blocks runs on this machine, on threads of this process or as another worker of its session. */
   readonly oneMachine: boolean;
@@ -61,6 +70,8 @@ export interface WorkerShellOptions {
 const TICK_MS = 100;
 const LOG_FLUSH_MS = 50;
 const INLINE_RESULT_BYTES = 64 * 1024;
+/** Messages stay below 256 KiB. */
+const OFFERS_A_MESSAGE = 2_000;
 const REQUEST_TIMEOUT_MS = 120_000;
 
 export class WorkerShell {
@@ -186,6 +197,7 @@ export class WorkerShell {
     switch (message.kind) {
       case "registered":
         this.#heartbeat = setInterval(() => this.#beat(), message.heartbeatMs);
+        this.#offer(message.liveSessions);
         this.#handle({ kind: "registered", liveSessions: message.liveSessions });
         if (this.#leavingFor !== null) this.#send({ kind: "leaving", reason: this.#leavingFor });
         return;
@@ -221,6 +233,15 @@ export class WorkerShell {
       case "shutdown":
         return this.#handle({ kind: "shutdown", reason: message.reason });
     }
+  }
+
+  /** Once a process; again when the stream broke before the master could decide. The first heartbeat follows. */
+  #offer(live: readonly SessionId[]): void {
+    const { directory, committed = [] } = this.#options;
+    if (committed.length === 0) return;
+    const outputs = keepLive(directory.path, committed, live);
+    for (let at = 0; at < outputs.length; at += OFFERS_A_MESSAGE)
+      this.#send({ kind: "offer", outputs: outputs.slice(at, at + OFFERS_A_MESSAGE) });
   }
 
   #handle(event: RunnerEvent, now = this.#clock.now()): void {

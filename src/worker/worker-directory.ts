@@ -103,8 +103,8 @@ function entriesOf(directory: string): string[] {
   }
 }
 
-/** Removes the directories in `localDir` whose owner is no longer alive. Returns their paths. */
-export function sweepDeadOwners(localDir: string): string[] {
+/** Removes the directories in `localDir` whose owner is no longer alive, all but `own`. Returns their paths. */
+export function sweepDeadOwners(localDir: string, own: WorkerDirectory | null = null): string[] {
   const removed: string[] = [];
   let names: string[];
   try {
@@ -116,6 +116,7 @@ export function sweepDeadOwners(localDir: string): string[] {
   for (const name of names) {
     if (!name.startsWith(PREFIX)) continue;
     const path = join(localDir, name);
+    if (path === own?.path) continue;
     const owner = readOwner(path);
     if (owner === null || isAlive(owner)) continue;
     rmSync(path, { recursive: true, force: true });

@@ -16,6 +16,7 @@ import { streamBlocks } from "../rpc/block-stream.js";
 import { BlockClient } from "../rpc/grpc/block-client.js";
 import { dial, type RpcChannel } from "../rpc/grpc/channel.js";
 import { serve } from "../rpc/grpc/server.js";
+import { findCommitted } from "./committed-blocks.js";
 import { environmentOfSlots } from "./embedded.js";
 import { WorkerShell } from "./shell.js";
 import { PiscinaSlot } from "./slots/slot.js";
@@ -62,9 +63,11 @@ export async function startWorkerProcess(given: WorkerProcessOptions): Promise<W
   });
   const log = (message: string) => logger.info(message);
   const id = workerId(given.id);
-  for (const path of sweepDeadOwners(given.options.localDir)) log(`removed ${path} of a dead worker`);
   const directory = WorkerDirectory.of(given.options.localDir, id);
+  for (const path of sweepDeadOwners(given.options.localDir, directory)) log(`removed ${path} of a dead worker`);
   directory.claim();
+  const committed = findCommitted(directory.path);
+  if (committed.length > 0) log(`found ${committed.length} map outputs of an earlier process of this worker`);
   const identity = { role: "worker" as const, id: given.id, secret: given.secret, version };
   const blocks = new BlockClient(identity, given.options["fetch.maxBytesInFlight"]);
   let channel: RpcChannel | null = null;
@@ -88,6 +91,7 @@ export async function startWorkerProcess(given: WorkerProcessOptions): Promise<W
       address: { worker: id, machine: machineId(), blocks: server.address, directory: directory.path },
     },
     directory,
+    committed,
     options: given.options,
     oneMachine: given.masterTimeoutMs === 0,
     watchedMemory: given.options["memory.watch"] ? { limitBytes: given.memoryBytes, shared: false } : null,

@@ -189,6 +189,9 @@ export class Simulation {
       case "uncached":
         this.master({ kind: "uncached", ...from, session: message.session, partitions: message.partitions });
         return;
+      case "offer":
+        this.master({ kind: "offered", ...from, outputs: message.outputs });
+        return;
       case "leaving":
         this.master({ kind: "workerLeaving", ...from, reason: message.reason });
         return;

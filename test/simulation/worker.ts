@@ -7,6 +7,9 @@ import {
   type NodeId,
   type SessionId,
   type ShuffleId,
+  sessionId,
+  shuffleId,
+  stageId,
   type TaskKey,
   workerId,
 } from "../../src/core/ids.js";
@@ -43,6 +46,8 @@ export class SimulatedWorker {
   #cache = new Map<string, { readonly records: readonly Pair[]; readonly generation: number }>();
   #blocks = new Map<string, Uint8Array>();
   #blobs = new Map<BlobHash, Uint8Array>();
+  /** Names of outputs that an earlier incarnation left. */
+  #found: readonly string[] = [];
   #leaving = false;
 
   constructor(
@@ -147,12 +152,17 @@ export class SimulatedWorker {
     this.breakStream(silently);
     this.simulation.clock.after((silently ? SILENT_MS : 50) + this.simulation.random.below(2_000), () => {
       if (silently) this.simulation.checkGivenUp(this.id);
+      // Half of the time it finds its committed outputs where they were, and offers them.
+      const keeps = (this.simulation.seed + this.incarnation) % 2 === 0;
       this.incarnation++;
-      this.lives++;
       this.alive = true;
       this.#leaving = false;
       this.#blobs = new Map();
-      this.#outputs = new Map();
+      this.#found = keeps ? [...this.#outputs.keys()] : [];
+      if (!keeps) {
+        this.lives++;
+        this.#outputs = new Map();
+      }
       this.#cache = new Map();
       this.#blocks = new Map();
       this.#slotLives = this.#slotLives.map((life) => life + 1);
@@ -168,6 +178,7 @@ export class SimulatedWorker {
     if (!this.alive || epoch !== this.#epoch) return;
     switch (message.kind) {
       case "registered":
+        this.#offer(message.liveSessions);
         this.#tell({ kind: "registered", liveSessions: message.liveSessions });
         if (this.#leaving) this.#send({ kind: "leaving", reason: "simulated" });
         return;
@@ -204,6 +215,25 @@ export class SimulatedWorker {
       default:
         return;
     }
+  }
+
+  #offer(live: readonly SessionId[]): void {
+    const alive = new Set<string>(live);
+    for (const name of [...this.#outputs.keys()])
+      if (this.#found.includes(name) && !alive.has(name.split("/")[0] as string)) this.#outputs.delete(name);
+    const outputs = this.#found
+      .filter((name) => this.#outputs.has(name))
+      .map((name) => {
+        const [session, shuffle, stage, map, attempt] = name.split("/") as [string, string, string, string, string];
+        return {
+          session: sessionId(session),
+          shuffle: shuffleId(Number(shuffle)),
+          map: Number(map),
+          stage: stageId(Number(stage)),
+          attempt: Number(attempt),
+        };
+      });
+    if (outputs.length > 0) this.#send({ kind: "offer", outputs });
   }
 
   #newRunner(): AttemptRunner {

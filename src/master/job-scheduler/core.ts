@@ -7,6 +7,7 @@ import type { WireError } from "../../core/errors.js";
 import type { JobId, NodeId, SessionId, ShuffleId, StageId, TaskKey, WorkerId } from "../../core/ids.js";
 import type { StageProgress } from "../../protocol/driver.js";
 import type { Locality, TaskLaunch, TaskOutcome } from "../../protocol/tasks.js";
+import type { OfferedOutput } from "../../protocol/worker.js";
 import { CachedPartitions, MapOutputs, type MapOutputsOptions } from "../map-outputs/index.js";
 import { Attempts } from "./attempts.js";
 import { Derivations } from "./derivations.js";
@@ -110,6 +111,27 @@ export class JobScheduler {
       session.cached.removeWorker(worker);
       this.#stages.review(session);
     }
+  }
+
+  /**
+   * The worker is there again in a new process. Of its map outputs those stay that it has offered, also ones that were given up
+   * and not computed again since. Answers the offers that nobody wants.
+   */
+  workerBack(worker: WorkerId, offered: readonly OfferedOutput[], now: number): OfferedOutput[] {
+    this.#shared.now = now;
+    const refused = offered.filter(({ session }) => !this.#shared.sessions.has(session));
+    for (const session of this.#shared.sessions.values()) {
+      const answer = session.outputs.returned(
+        worker,
+        offered.filter((one) => one.session === session.id),
+      );
+      refused.push(...answer.refused);
+      for (const { shuffle, maps } of answer.lost) this.#stages.outputsLost(session, shuffle, maps);
+      for (const { shuffle, maps } of answer.found) this.#stages.outputsFound(session, shuffle, maps);
+      const uncached = session.cached.removeWorker(worker);
+      if (uncached || answer.lost.length > 0 || answer.found.length > 0) this.#stages.review(session);
+    }
+    return refused;
   }
 
   uncached(

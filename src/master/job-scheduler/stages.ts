@@ -122,6 +122,31 @@ export class Stages {
     }
   }
 
+  /** Outputs that were given up are there after all: who computes them again need not. */
+  outputsFound(session: SessionRecord, shuffle: ShuffleId, maps: readonly number[]): void {
+    const owner = session.owners.get(shuffle);
+    if (owner === undefined) return;
+    for (const map of maps) {
+      const task = owner.tasks[map] as TaskRecord;
+      const { state, partition } = task;
+      if (state.kind === "launched" || state.kind === "running") {
+        const key = {
+          session: session.id,
+          job: owner.job.id,
+          stage: owner.stage.id,
+          partition,
+          attempt: state.attempt,
+        };
+        const reason = "its output came back with its worker";
+        this.#shared.ports.emit({ kind: "cancelAttempt", worker: state.worker, key, reason });
+        moveTask(this.#shared, owner, task, "retry", { kind: "pending" });
+        owner.running--;
+      }
+      this.compareOutput(owner, task, shuffle);
+    }
+    if (owner.remaining === 0) this.finish(owner);
+  }
+
   /** After a loss: stages whose inputs are not whole any more stop, and what is missing is started. */
   review(session: SessionRecord): void {
     for (const job of [...session.jobs.values()]) {

@@ -4,8 +4,9 @@
 
 import type { SessionId, ShuffleId, StageId, WorkerId } from "../../core/ids.js";
 import type { MapOutput, MapOutputLocation, MapOutputLocations } from "../../protocol/tasks.js";
+import type { OfferedOutput } from "../../protocol/worker.js";
 import type { MapOutputsOptions } from "./options.js";
-import type { LocatedOutput, LostOutputs, ShuffleState } from "./state.js";
+import type { LocatedOutput, LostOutputs, ReturnedOutputs, ShuffleState } from "./state.js";
 
 export class MapOutputs {
   readonly #options: MapOutputsOptions;
@@ -102,6 +103,45 @@ export class MapOutputs {
     return lost;
   }
 
+  /**
+   * The worker is back with what it has `offered`. Its accepted outputs that are among them stay, under its new address, and so
+   * do those that were lost with it and not computed again; what it held else is lost.
+   */
+  returned(worker: WorkerId, offered: readonly OfferedOutput[]): ReturnedOutputs {
+    const found: LostOutputs[] = [];
+    const lost: LostOutputs[] = [];
+    const names = new Set(offered.map(nameOf));
+    const kept = new Set<string>();
+    for (const state of this.#shuffles.values()) {
+      const { shuffle } = state;
+      const isOffered = (map: number, { location: { stage, attempt } }: LocatedOutput) =>
+        names.has(nameOf({ shuffle, map, stage, attempt }));
+      const gone: number[] = [];
+      const back: number[] = [];
+      for (const map of [...(state.byWorker.get(worker) ?? [])]) {
+        const output = state.outputs[map] as LocatedOutput;
+        this.#drop(state, map);
+        if (isOffered(map, output)) this.#put(state, map, output.location, output.output);
+        else gone.push(map);
+      }
+      for (const [map, output] of [...state.lostWithWorker]) {
+        if (output.location.worker !== worker || !isOffered(map, output)) continue;
+        this.#put(state, map, output.location, output.output);
+        back.push(map);
+      }
+      for (const map of state.byWorker.get(worker) ?? []) {
+        const { stage, attempt } = (state.outputs[map] as LocatedOutput).location;
+        kept.add(nameOf({ shuffle, map, stage, attempt }));
+      }
+      if (gone.length > 0) {
+        state.version++;
+        lost.push({ shuffle, maps: gone });
+      }
+      if (back.length > 0) found.push({ shuffle, maps: back });
+    }
+    return { found, lost, refused: offered.filter((one) => !kept.has(nameOf(one))) };
+  }
+
   /** Everything of it is of no use any more, and nobody who read it counts. */
   restart(shuffle: ShuffleId): void {
     const state = this.#shuffles.get(shuffle);
@@ -187,6 +227,10 @@ export class MapOutputs {
     held?.delete(map);
     if (held?.size === 0) state.byWorker.delete(before.location.worker);
   }
+}
+
+function nameOf({ shuffle, map, stage, attempt }: Omit<OfferedOutput, "session">): string {
+  return `${shuffle}/${map}-${stage}-${attempt}`;
 }
 
 /** Whether two outputs of one map are known to hold other records; without checksums nothing is known. */

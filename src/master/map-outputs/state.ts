@@ -3,6 +3,7 @@
 
 import type { ShuffleId, WorkerId } from "../../core/ids.js";
 import type { MapOutput, MapOutputLocation } from "../../protocol/tasks.js";
+import type { OfferedOutput } from "../../protocol/worker.js";
 
 export interface LocatedOutput {
   readonly location: MapOutputLocation;
@@ -30,4 +31,11 @@ export interface ShuffleState {
 export interface LostOutputs {
   readonly shuffle: ShuffleId;
   readonly maps: readonly number[];
+}
+
+/** What came of a worker's return. */
+export interface ReturnedOutputs {
+  readonly found: readonly LostOutputs[];
+  readonly lost: readonly LostOutputs[];
+  readonly refused: readonly OfferedOutput[];
 }

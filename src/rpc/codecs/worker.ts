@@ -1,7 +1,7 @@
 // protocol/worker.ts <-> bytes: the control conversation of a worker and the master.
 
 import type { BlobHash, NodeId, SessionId, ShuffleId, StageId, WorkerId } from "../../core/ids.js";
-import type { MasterToWorker, WorkerRegistration, WorkerToMaster } from "../../protocol/worker.js";
+import type { MasterToWorker, OfferedOutput, WorkerRegistration, WorkerToMaster } from "../../protocol/worker.js";
 import { millrace as pb } from "../generated/messages.js";
 import { fromProtoError, toProtoError } from "./errors.js";
 import {
@@ -59,13 +59,15 @@ function toProtoWorkerMessage(message: WorkerToMaster): pb.WorkerToMaster.$Prope
       const partitions = mutable(message.partitions);
       return { uncached: { session: message.session, partitions } };
     }
+    case "offer":
+      return { offer: { outputs: mutable(message.outputs) } };
     case "leaving":
       return { leaving: { reason: message.reason } };
   }
 }
 
 function fromProtoWorkerMessage(message: pb.WorkerToMaster): WorkerToMaster {
-  const { register, heartbeat, statuses, logs, uncached, leaving } = message;
+  const { register, heartbeat, statuses, logs, uncached, leaving, offer } = message;
   if (statuses != null) return { kind: "statuses", statuses: statuses.statuses.map(fromProtoStatus) };
   if (heartbeat != null) {
     const running = heartbeat.running.map((key) => fromProtoKey(key, "Heartbeat.running"));
@@ -86,7 +88,18 @@ function fromProtoWorkerMessage(message: pb.WorkerToMaster): WorkerToMaster {
     return { kind: "uncached", session: requiredText(uncached.session, "Uncached.session") as SessionId, partitions };
   }
   if (leaving != null) return { kind: "leaving", reason: leaving.reason };
+  if (offer != null) return { kind: "offer", outputs: fromProtoNames(offer) };
   throw malformed("WorkerToMaster.kind is missing");
+}
+
+function fromProtoNames({ outputs }: pb.MapOutputNames): OfferedOutput[] {
+  return outputs.map(({ session, shuffle, map, stage, attempt }) => ({
+    session: sessionOf(session, "MapOutputName"),
+    shuffle: shuffle as ShuffleId,
+    map,
+    stage: stage as StageId,
+    attempt,
+  }));
 }
 
 function fromProtoRegistration(message: pb.Register): WorkerRegistration {
