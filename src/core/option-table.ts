@@ -87,6 +87,12 @@ export const optionTable = {
     atLeast(1, "1ms", parseDuration),
     null,
   ),
+  "fetch.retries": row(
+    "a whole number",
+    "Times that a worker asks again for shuffle blocks when a connection broke, after 100 ms, 1 s, 5 s.",
+    count(0),
+    3,
+  ),
   "locality.wait": row(duration, "How long a task waits for a slot near its data.", parseDuration, 3000),
   "scheduler.workerTimeout": row(duration, "How long a job waits for a first worker.", parseDuration, 60_000),
   "driver.maxResultSize": row(

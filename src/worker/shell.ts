@@ -31,6 +31,7 @@ import { CacheStore } from "./cache-store.js";
 import { keepLive } from "./committed-blocks.js";
 import { DiskWatch } from "./disk-watch.js";
 import { type HeapLimits, planMemory } from "./memory-plan.js";
+import { RETRY_PAUSES_MS, retryingFetch } from "./retrying-fetch.js";
 import type { SlotMessage, SlotSettings } from "./slot/messages.js";
 import { FetchWindow } from "./slots/fetch-window.js";
 import type { SlotEvents, SlotThread } from "./slots/slot.js";
@@ -121,7 +122,11 @@ export class WorkerShell {
         blocks: ({ request, partition, streams }, signal) => {
           const pieceBytes = window.pieceBytes(streams);
           const asked = { kind: "shuffle", ...request, partition, pieceBytes } as const;
-          return options.fetchBlock(request.worker.blocks, asked, signal);
+          return retryingFetch(
+            () => options.fetchBlock(request.worker.blocks, asked, signal),
+            { retries: values["fetch.retries"], pausesMs: RETRY_PAUSES_MS, log: options.log },
+            signal,
+          );
         },
         cached: ({ session, node, partition, generation, worker }, signal) =>
           this.#fetchCached(worker, { kind: "cached", session, node, partition, generation }, signal),

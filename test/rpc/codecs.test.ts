@@ -71,7 +71,9 @@ const launch = record({
   cached: list(record({ node: count, partition: count, worker: name })),
   shuffles: list(record({ shuffle: count, version: count })),
   locality: fc.constantFrom("PROCESS_LOCAL", "NODE_LOCAL", "NO_PREF", "ANY"),
-});
+}).chain((plain) =>
+  fc.constantFrom({}, { generations: [{ node: 3, generation: 2 }] }).map((more) => ({ ...plain, ...more })),
+);
 const metrics = record({
   runMs: size,
   recordsRead: size,
@@ -101,7 +103,11 @@ const outcome = fc.oneof(
     result,
     accumulators: list(update),
     metrics,
-    cached: list(record({ node: count, partition: count, sizeBytes: size })),
+    cached: list(
+      fc
+        .tuple(record({ node: count, partition: count, sizeBytes: size }), fc.integer({ min: 0, max: 5 }))
+        .map(([plain, generation]) => ({ ...plain, ...(generation === 0 ? {} : { generation }) })),
+    ),
   }),
   record({ kind: kind("failed"), error, metrics: fc.option(metrics) }),
   record({
@@ -119,6 +125,8 @@ const status = fc.oneof(
 );
 const address = record({ worker: name, machine: text, blocks: text, directory: text });
 const stream = fc.constantFrom("stdout", "stderr");
+
+const outputName = record({ session: name, shuffle: count, map: count, stage: count, attempt: count });
 
 const workerToMaster = fc.oneof(
   record({
@@ -140,6 +148,7 @@ const workerToMaster = fc.oneof(
   record({ kind: kind("logs"), lines: list(record({ key, stream, text })) }),
   record({ kind: kind("uncached"), session: name, partitions: list(record({ node: count, partition: count })) }),
   record({ kind: kind("leaving"), reason: text }),
+  record({ kind: kind("offer"), outputs: list(outputName) }),
 );
 
 const masterToWorker = fc.oneof(
@@ -166,6 +175,7 @@ const masterToWorker = fc.oneof(
     outputs: list(record({ map: count, stage: count, attempt: count })),
   }),
   record({ kind: kind("uncache"), session: name, node: count }),
+  record({ kind: kind("discard"), outputs: list(outputName) }),
   record({ kind: kind("releaseSession"), session: name }),
   record({ kind: kind("releaseBlobs"), hashes: list(name) }),
   record({ kind: kind("shutdown"), reason: text }),
@@ -207,6 +217,7 @@ const driverToMaster = fc.oneof(
   record({ kind: kind("countPartitions"), request: count, nodes, node: count }),
   record({ kind: kind("cancel"), job: count, reason: text }),
   record({ kind: kind("acknowledge"), job: count, bytes: size }),
+  record({ kind: kind("acknowledge"), job: count, bytes: size, round: fc.integer({ min: 1, max: 9 }) }),
   record({
     kind: kind("persist"),
     node: count,
@@ -236,6 +247,7 @@ const masterToDriver = fc.oneof(
   record({ kind: kind("jobEnded"), job: count, error: fc.option(error), summary }),
   record({ kind: kind("log"), stage: count, partition: count, stream, text }),
   record({ kind: kind("progress"), stages: list(record({ job: count, stage: count, name: text, tasks: count })) }),
+  record({ kind: kind("resultsRestarted"), job: count, round: count }),
   record({ kind: kind("closed"), error: fc.option(error) }),
 );
 
