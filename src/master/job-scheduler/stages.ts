@@ -30,7 +30,10 @@ export class Stages {
           moveStage(this.#shared, record, "share", { kind: "sharing" });
           continue;
         }
-        const done = record.tasks.length > 0 && record.remaining === 0 && job.graph.growth?.stage !== record.stage.id;
+        // Of a map stage the outputs say it: its tasks may have succeeded and what they made be lost since.
+        const isMade = record.stage.kind !== "shuffleMap" || isWhole(record);
+        const ended = record.tasks.length > 0 && record.remaining === 0;
+        const done = ended && isMade && job.graph.growth?.stage !== record.stage.id;
         const missing = done ? [] : missingParents(record);
         if (missing.length === 0) {
           // A stage without tasks is complete at once, and what waits for it must be looked at again.
