@@ -108,7 +108,7 @@ export class WorkerShell {
     const plan = planMemory(registration.memoryBytes, registration.slots, values["memory.taskBytes"]);
     this.cache = new CacheStore({
       limitBytes: plan.cacheBytes,
-      pathOf: (session, node, partition, generation) => directory.cachePath(session, { node, partition, generation }),
+      pathOf: (session, node, partition, generation) => directory.cachePath(session, node, partition, generation),
       onEvicted: (session, node, partition) =>
         this.#send({ kind: "uncached", session, partitions: [{ node, partition }] }),
     });
@@ -128,7 +128,7 @@ export class WorkerShell {
             signal,
           );
         },
-        cached: ({ session, node, partition, generation, worker }, signal) =>
+        cached: ({ session, node, partition, generation = 0, worker }, signal) =>
           this.#fetchCached(worker, { kind: "cached", session, node, partition, generation }, signal),
       },
       window,

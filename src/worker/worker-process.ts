@@ -48,6 +48,8 @@ export interface WorkerProcess {
   stop(reason: string): Promise<void>;
 }
 
+/** How often a worker says in its directory that it is alive. */
+const TOUCH_MS = 60_000;
 const RETRY_FIRST_MS = 100;
 const RETRY_MAX_MS = 5_000;
 /** A master that is down, or going down while it is asked; others (another secret, another version) stay as they are. */
@@ -65,7 +67,9 @@ export async function startWorkerProcess(given: WorkerProcessOptions): Promise<W
   const id = workerId(given.id);
   const directory = WorkerDirectory.of(given.options.localDir, id);
   for (const path of sweepDeadOwners(given.options.localDir, directory)) log(`removed ${path} of a dead worker`);
-  directory.claim();
+  // One with a name of its own is started again by whoever gave it the name.
+  directory.claim(!given.removeDirectory);
+  const touching = setInterval(() => directory.touch(), TOUCH_MS).unref();
   const committed = findCommitted(directory.path);
   if (committed.length > 0) log(`found ${committed.length} map outputs of an earlier process of this worker`);
   const identity = { role: "worker" as const, id: given.id, secret: given.secret, version };
@@ -110,6 +114,7 @@ export async function startWorkerProcess(given: WorkerProcessOptions): Promise<W
 
   let stopping = false;
   const cleanUp = async (): Promise<void> => {
+    clearInterval(touching);
     await shell.close();
     blocks.close();
     channel?.close();

@@ -1,7 +1,7 @@
 // A worker process ended by SIGKILL and started again on the same directory: what it had committed counts as if it had never
 // gone, and nothing is computed again.
 
-import { chmodSync, existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, expect, test } from "vitest";
 import { type Running, startCli, until } from "../support/cli.js";
@@ -36,6 +36,9 @@ async function workerPids(s: Session, workers: number): Promise<number[]> {
     .collect();
 }
 
+const ownerOf = (directory: string): number =>
+  (JSON.parse(readFileSync(join(directory, "owner.json"), "utf8")) as { pid: number }).pid;
+
 /** A shuffle of 12 maps, which counts the records that its maps have seen. */
 function shuffledSums(s: Session) {
   const mapped = s.longAccumulator("mapped");
@@ -64,6 +67,54 @@ test("in a local cluster, where the launcher starts it again: the next job recom
   expect(sorted(await sums.collect())).toEqual(expected);
   expect(mapped.value).toBe(1_200);
   expect(session.lastJob?.tasks).toBe(4);
+});
+
+test("without its files: through four shuffles exactly the map tasks run again whose outputs it held", async () => {
+  session = await engine.open("local-cluster[2,1,512m]");
+  const s = session;
+  let counts = s.range(0, 1_200, 1, 6).map((n): [number, number] => [n, n]);
+  // Each exchange has a key of its own, so that none is left out.
+  for (let step = 1; step <= 4; step++)
+    counts = counts.map(([key, n]): [number, number] => [key * 3 + step, n]).reduceByKey((a, b) => a + b, 6);
+  const before = sorted(await counts.collect());
+  const pids = await workerPids(s, 2);
+  const directory = readdirSync(engine.directory)
+    .map((name) => join(engine.directory, name))
+    .find((path) => existsSync(join(path, "owner.json")) && ownerOf(path) === pids[0]) as string;
+  const held = readdirSync(join(directory, "shuffle"), { recursive: true, encoding: "utf8" }).filter((name) =>
+    name.endsWith(".data"),
+  );
+  expect(held.length).toBeGreaterThan(0);
+  expect(held.length).toBeLessThan(24);
+  rmSync(join(directory, "shuffle"), { recursive: true });
+  process.kill(pids[0] as number, "SIGKILL");
+  await workerPids(s, 2);
+  expect(sorted(await counts.collect())).toEqual(before);
+  expect(s.lastJob).toMatchObject({ tasks: held.length + 6, failedAttempts: 0 });
+});
+
+test("that held cached partitions: only these are computed again", async () => {
+  session = await engine.open("local-cluster[2,1,512m]");
+  const s = session;
+  const computed = s.longAccumulator("computed");
+  const kept = s
+    .range(0, 80, 1, 8)
+    .map((n) => {
+      computed.add(1);
+      return n;
+    })
+    .cache();
+  // Read to its end: only a whole partition is kept.
+  const holders = kept.mapPartitions((records) => [[...records].length > 0 ? process.pid : 0]);
+  const before = await holders.collect();
+  expect(await kept.count()).toBe(80);
+  expect(computed.value).toBe(80);
+  const [victim] = await workerPids(s, 2);
+  const lost = before.filter((pid) => pid === victim).length;
+  process.kill(victim as number, "SIGKILL");
+  await workerPids(s, 2);
+  expect(await kept.count()).toBe(80);
+  expect(computed.value).toBe(80 + 10 * lost);
 });
 
 test("on a cluster started by hand: kill -9 of one of three, and it again with the same id and directory", async () => {

@@ -115,7 +115,8 @@ export type SlotRequest =
       readonly session: SessionId;
       readonly node: NodeId;
       readonly partition: number;
-      readonly generation: number;
+      /** Default 0. */
+      readonly generation?: number;
       readonly worker: string;
     };
 
