@@ -3,16 +3,7 @@
 //
 //   <localDir>/millrace-<worker id>/owner.json, and below it what shuffle/paths.ts spells and /cache/<session>/...
 
-import {
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  rmdirSync,
-  rmSync,
-  statSync,
-  utimesSync,
-  writeFileSync,
-} from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, rmdirSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { MillraceError } from "../core/errors.js";
 import type { NodeId, SessionId, TaskKey, WorkerId } from "../core/ids.js";

@@ -2,7 +2,15 @@
 // followed by a check of the invariants.
 
 import { expect } from "vitest";
-import { type JobId, nodeId, type SessionId, sessionId, type TaskKey, workerId } from "../../src/core/ids.js";
+import {
+  type JobId,
+  nodeId,
+  type SessionId,
+  sessionId,
+  shuffleId,
+  type TaskKey,
+  workerId,
+} from "../../src/core/ids.js";
 import { MasterMachine } from "../../src/master/core.js";
 import type { MasterCommand, MasterEvent } from "../../src/master/events.js";
 import { defaultMasterOptions } from "../../src/master/options.js";
@@ -142,6 +150,7 @@ export class DrivenMaster {
 /** A map output whose records have this checksum. */
 export const output = (checksum: number, partitions = 2): TaskResult => ({
   kind: "mapOutput",
+  shuffle: shuffleId(1),
   output: { sizes: new Array(partitions).fill(1), records: partitions, checksum: String(checksum) },
 });
 

@@ -135,7 +135,8 @@ describe("a worker that is started again on its directory", () => {
     const stray = { ...offer, attempt: 7 };
     master.handle({ kind: "offered", ...master.from("a"), outputs: [stray] });
     master.beat("a");
-    expect(master.sent("discard")).toEqual([{ kind: "discard", outputs: [stray] }]);
+    const { session, shuffle, ...output } = stray;
+    expect(master.sent("discard")).toEqual([{ kind: "discard", session, shuffle, outputs: [output] }]);
     expect(master.launchOf(graph, 0, offer.map)).toBeDefined();
   });
 
@@ -162,6 +163,7 @@ describe("a worker that is started again on its directory", () => {
     master.register("a", 2);
     master.handle({ kind: "offered", ...master.from("a"), outputs: [offer] });
     master.beat("a");
-    expect(master.sent("discard")).toEqual([{ kind: "discard", outputs: [offer] }]);
+    const { session, shuffle, ...name } = offer;
+    expect(master.sent("discard")).toEqual([{ kind: "discard", session, shuffle, outputs: [name] }]);
   });
 });

@@ -175,7 +175,6 @@ const masterToWorker = fc.oneof(
     outputs: list(record({ map: count, stage: count, attempt: count })),
   }),
   record({ kind: kind("uncache"), session: name, node: count }),
-  record({ kind: kind("discard"), outputs: list(outputName) }),
   record({ kind: kind("releaseSession"), session: name }),
   record({ kind: kind("releaseBlobs"), hashes: list(name) }),
   record({ kind: kind("shutdown"), reason: text }),
