@@ -73,6 +73,10 @@ export const errorCatalog = {
     "A function returned something of another shape than its operation needs.",
     "Return what the message says (for flatMap: an iterable; for a pair: an array of length 2).",
   ),
+  INDETERMINATE_RESULT: row(
+    "A lost map output was computed again and held other records than before, when what had been made of the earlier ones could not be taken back.",
+    "Seed the random numbers of the functions before the operation that the message names, and keep clocks and changing state out of them; or write their result to a file and read that; or run the job again.",
+  ),
   OUT_OF_MEMORY: row(
     "A slot needed more memory than the worker allows.",
     "Use more partitions, a combining operation instead of a grouping one, fewer slots, or more --memory.",

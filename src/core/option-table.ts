@@ -172,6 +172,12 @@ export const optionTable = {
     count(1),
     2,
   ),
+  "fetch.retries": row(
+    "a whole number",
+    "Times that a worker asks again for shuffle blocks when a connection broke, after 100 ms, 1 s, 5 s.",
+    count(0),
+    3,
+  ),
   "locality.wait": row(duration, "How long a task waits for a slot near its data.", parseDuration, 3000),
   "scheduler.workerTimeout": row(duration, "How long a job waits for a first worker.", parseDuration, 60_000),
   "decommission.timeout": row(
@@ -224,9 +230,9 @@ export const optionTable = {
   ),
   "shuffle.checksum": row(
     "true or false",
-    "Sum up the records of each map output, so that two runs of one map task can be compared.",
+    "Sum up the records of each map output: one that is computed again and differs starts its readers over.",
     parseBoolean,
-    false,
+    true,
   ),
   "fetch.maxBytesInFlight": row(
     size,

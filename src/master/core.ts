@@ -193,6 +193,9 @@ export class MasterMachine {
       case "uncached":
         this.#jobs.uncached(event.session, record.id, event.partitions, now);
         return;
+      case "offered":
+        record.offered?.push(...event.outputs);
+        return;
       case "workerLeaving":
         if (record.state.kind === "leaving") return;
         record.state = { kind: "leaving" };
@@ -221,9 +224,11 @@ export class MasterMachine {
     const answer = this.#registry.register(registration, now);
     // Of an incarnation that has been replaced: nobody listens there any more.
     if (answer === null) return;
-    if (answer.replaced !== null)
-      this.#forget(answer.replaced, { code: "WORKER_LOST", reason: "it was started anew" }, now);
-    else this.#decommissions.away(registration.worker);
+    // What it held is decided with what it offers: until its first heartbeat.
+    if (answer.replaced !== null) {
+      this.#forgetAttempts(answer.replaced, { code: "WORKER_LOST", reason: "it was started anew" }, now);
+      this.#decommissions.gone(registration.worker, "it was started anew", now);
+    } else this.#decommissions.away(registration.worker);
     this.#send(registration.worker, {
       kind: "registered",
       heartbeatMs: this.#options.workers.heartbeatMs,
@@ -242,6 +247,12 @@ export class MasterMachine {
     }
     const unknown = running.filter((key) => !record.attempts.has(formatTaskKey(key)));
     if (unknown.length > 0) this.#send(record.id, { kind: "cancel", keys: unknown, reason: "nobody waits for it" });
+    if (record.offered !== null) {
+      const refused = this.#jobs.workerBack(record.id, record.offered, now);
+      record.offered = null;
+      for (const { session, shuffle, map, stage, attempt } of refused)
+        this.#send(record.id, { kind: "discard", session, shuffle, outputs: [{ map, stage, attempt }] });
+    }
     this.#decommissions.resume(record);
     // A cancel may have been lost with the old stream.
     const orphans = [...record.attempts.values()].filter((attempt) => !this.#jobs.isCurrent(attempt.key, record.id));
@@ -302,12 +313,16 @@ export class MasterMachine {
 
   /** What it ran is lost (charged if it was running: a task may kill its workers), and so is what it held. */
   #forget(record: WorkerRecord, loss: Loss, now: number): void {
+    this.#forgetAttempts(record, loss, now);
+    this.#jobs.workerGone(record.id, now);
+    this.#decommissions.gone(record.id, loss.reason, now);
+  }
+
+  #forgetAttempts(record: WorkerRecord, loss: Loss, now: number): void {
     const leaves = record.state.kind === "leaving" || this.#decommissions.has(record.id);
     this.#giveUpAttempts(record, leaves ? { ...loss, code: null } : loss, now);
     for (const { key } of record.attempts.values()) this.#assigner.count(key.session, -1);
     record.attempts.clear();
-    this.#jobs.workerGone(record.id, now);
-    this.#decommissions.gone(record.id, loss.reason, now);
   }
 
   #giveUpAttempts(record: WorkerRecord, { code, reason }: Loss, now: number): void {

@@ -181,7 +181,7 @@ export class DriverDesk {
         host.cancel(message.job, message.reason);
         return;
       case "acknowledge":
-        link.acknowledge(message.job, message.bytes);
+        link.acknowledge(message.job, message.bytes, message.round ?? 0);
         return;
       case "persist":
         host.persist(message.node, message.level);

@@ -5,7 +5,7 @@ import type { WireError } from "../core/errors.js";
 import type { BlobHash, JobId, NodeId, SessionId, ShuffleId, TaskKey, WorkerId } from "../core/ids.js";
 import type { AdoptionOutcome } from "../protocol/adoption.js";
 import type { TaskStatus } from "../protocol/tasks.js";
-import type { MasterToWorker, WorkerRegistration } from "../protocol/worker.js";
+import type { MasterToWorker, OfferedOutput, WorkerRegistration } from "../protocol/worker.js";
 import type { DecommissionCommand } from "./decommission/index.js";
 import type { JobCommand, SessionPolicy, Submission } from "./job-scheduler/index.js";
 
@@ -54,6 +54,7 @@ export type MasterEvent =
       readonly session: SessionId;
       readonly partitions: readonly { readonly node: NodeId; readonly partition: number }[];
     } & FromWorker)
+  | ({ readonly kind: "offered"; readonly outputs: readonly OfferedOutput[] } & FromWorker)
   | ({ readonly kind: "workerLeaving"; readonly reason: string } & FromWorker)
   /** The worker asks to be decommissioned. */
   | ({ readonly kind: "workerDecommissions"; readonly reason: string; readonly timeoutMs: number } & FromWorker)

@@ -239,6 +239,9 @@ export class MasterShell {
           partitions: message.partitions,
         });
         return;
+      case "offer":
+        this.#handle({ kind: "offered", worker, incarnation, outputs: message.outputs });
+        return;
       case "leaving":
         this.#handle({ kind: "workerLeaving", worker, incarnation, reason: message.reason });
         return;
@@ -317,6 +320,9 @@ export class MasterShell {
       }
       case "deliver":
         this.#desk.find(command.session)?.deliver(command);
+        return;
+      case "restartResults":
+        this.#desk.find(command.session)?.restartResults(command.job);
         return;
       case "accumulators": {
         const { session, job, updates } = command;

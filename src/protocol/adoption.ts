@@ -21,6 +21,8 @@ export type AdoptableBlock =
       readonly session: SessionId;
       readonly node: NodeId;
       readonly partition: number;
+      /** How often the node was made anew: of another generation nothing is given. */
+      readonly generation: number;
       readonly sizeBytes: number;
     };
 
@@ -34,5 +36,5 @@ export interface AdoptionOutcome {
 export function blockName(block: AdoptableBlock): string {
   return block.kind === "mapOutput"
     ? `${block.session} shuffle ${block.shuffle} ${block.map}-${block.stage}-${block.attempt}`
-    : `${block.session} cached ${block.node}-${block.partition}`;
+    : `${block.session} cached ${block.node}-${block.partition}${block.generation === 0 ? "" : `, generation ${block.generation}`}`;
 }

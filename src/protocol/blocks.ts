@@ -18,9 +18,22 @@ export type BlockRequest =
   /** A result that was too large for its task's status. */
   | { readonly kind: "result"; readonly key: TaskKey }
   /** A cached partition: u32 length of the schema table, the table, frames. No bytes at all when it is not here (any more). */
-  | { readonly kind: "cached"; readonly session: SessionId; readonly node: NodeId; readonly partition: number }
+  | {
+      readonly kind: "cached";
+      readonly session: SessionId;
+      readonly node: NodeId;
+      readonly partition: number;
+      /** Of another generation nothing is given. Default 0. */
+      readonly generation?: number;
+    }
   /** The same for a worker that takes it over: the storage level as one byte (an index of `storageLevels`) comes first. */
-  | { readonly kind: "adoptCached"; readonly session: SessionId; readonly node: NodeId; readonly partition: number }
+  | {
+      readonly kind: "adoptCached";
+      readonly session: SessionId;
+      readonly node: NodeId;
+      readonly partition: number;
+      readonly generation: number;
+    }
   /** A committed map output as it is: the whole file. */
   | {
       readonly kind: "mapOutput";

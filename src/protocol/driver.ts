@@ -37,7 +37,13 @@ export type DriverToMaster =
     }
   | { readonly kind: "cancel"; readonly job: JobId; readonly reason: string }
   /** Result bytes that the user has taken: opens the job's window again. */
-  | { readonly kind: "acknowledge"; readonly job: JobId; readonly bytes: number }
+  | {
+      readonly kind: "acknowledge";
+      readonly job: JobId;
+      readonly bytes: number;
+      /** That of the last resultsRestarted. Default 0. */
+      readonly round?: number;
+    }
   /** Comes before the first submit that carries the node when it was persisted before any action: levels are kept by id. */
   | { readonly kind: "persist"; readonly node: NodeId; readonly level: StorageLevel }
   /** A broadcast value: off the workers only (unpersist; the master keeps it), or everywhere (destroy). */
@@ -66,6 +72,8 @@ export type MasterToDriver =
       readonly last: boolean;
       readonly records: number;
     }
+  /** What came of the job's results so far is void: they come again from the first partition on. */
+  | { readonly kind: "resultsRestarted"; readonly job: JobId; readonly round: number }
   | { readonly kind: "accumulators"; readonly job: JobId; readonly updates: readonly AccumulatorUpdate[] }
   | { readonly kind: "jobEnded"; readonly job: JobId; readonly error: WireError | null; readonly summary: JobSummary }
   | {

@@ -23,6 +23,18 @@ export interface TaskLaunch {
   readonly alone?: true;
   /** A second attempt beside one that is slow: whichever ends well first counts. */
   readonly speculative?: true;
+  /** Persisted nodes whose cached partitions of earlier generations are void. Default: all are in generation 0. */
+  readonly generations?: readonly CacheGeneration[];
+}
+
+/** A persisted node's partitions were made anew `generation` times, because what they were made from changed. */
+export interface CacheGeneration {
+  readonly node: NodeId;
+  readonly generation: number;
+}
+
+export function generationOf({ generations }: TaskLaunch, node: NodeId): number {
+  return generations?.find((one) => one.node === node)?.generation ?? 0;
 }
 
 export interface ValueInput {
@@ -121,6 +133,14 @@ export type TaskResult =
       readonly records: number;
     };
 
+export interface CachedNow {
+  readonly node: NodeId;
+  readonly partition: number;
+  readonly sizeBytes: number;
+  /** As the launch said. Default 0. */
+  readonly generation?: number;
+}
+
 export type TaskOutcome =
   | {
       readonly kind: "succeeded";
@@ -128,7 +148,7 @@ export type TaskOutcome =
       readonly accumulators: readonly AccumulatorUpdate[];
       readonly metrics: TaskMetrics;
       /** Partitions put into this worker's cache on the way. */
-      readonly cached: readonly { readonly node: NodeId; readonly partition: number; readonly sizeBytes: number }[];
+      readonly cached: readonly CachedNow[];
     }
   | { readonly kind: "failed"; readonly error: WireError; readonly metrics: TaskMetrics | null }
   /** Never counts against the task: the master drops the output named and recomputes it. `map` -1: nobody told the worker where

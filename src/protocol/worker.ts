@@ -35,6 +35,15 @@ export interface DiskState {
   readonly isShort: boolean;
 }
 
+/** A committed map output that an earlier process of the same worker has left in its directory. */
+export interface OfferedOutput {
+  readonly session: SessionId;
+  readonly shuffle: ShuffleId;
+  readonly map: number;
+  readonly stage: StageId;
+  readonly attempt: number;
+}
+
 export type WorkerToMaster =
   | { readonly kind: "register"; readonly registration: WorkerRegistration }
   | {
@@ -59,7 +68,9 @@ export type WorkerToMaster =
   /** Wants to leave, with time for what it runs and holds (SIGTERM, SIGPWR); said again after a broken stream. */
   | { readonly kind: "decommission"; readonly reason: string; readonly timeoutMs: number }
   /** Of an `adopt`, as each block is there or refused. `from`: who held them. */
-  | { readonly kind: "adopted"; readonly from: WorkerId; readonly outcomes: readonly AdoptionOutcome[] };
+  | { readonly kind: "adopted"; readonly from: WorkerId; readonly outcomes: readonly AdoptionOutcome[] }
+  /** Before its first heartbeat: what the master takes of it counts as if the worker had never gone. */
+  | { readonly kind: "offer"; readonly outputs: readonly OfferedOutput[] };
 
 export type MasterToWorker =
   | {

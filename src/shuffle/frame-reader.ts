@@ -5,6 +5,7 @@
 import { FRAME_HEADER_BYTES, frameLength, readFrameHeader } from "../codec/frame.js";
 import type { FrameSource } from "../codec/frame-flow.js";
 import type { SchemaTable } from "../codec/schema.js";
+import { isMillraceError } from "../core/errors.js";
 import { toFetchError } from "./fetch-error.js";
 import type { FetchPlan, FetchRequest } from "./fetch-plan.js";
 import type { MapOutputFiles } from "./map-output-files.js";
@@ -35,6 +36,9 @@ export class ShuffleFrameReader implements FrameSource {
   #end = 0;
   #schemas: SchemaTable | null = null;
   #localBytes = 0;
+  /** Frames of map `#map` that were handed out; -1 map: none was read over. */
+  #handed = 0;
+  #readOverMap = -1;
   #closed = false;
 
   constructor(private readonly options: FrameReaderOptions) {
@@ -60,14 +64,49 @@ export class ShuffleFrameReader implements FrameSource {
       const map = this.#map;
       const origin = maps[map]!;
       try {
-        const found = origin.kind === "file" ? this.#nextLocal(origin.path) : this.#remotes[origin.request]!.next(map);
-        if (found !== null) return { frame: found.frame, schemas: found.schemas, map };
+        const found = this.#nextOf(map);
+        if (found !== null) {
+          this.#handed++;
+          return { frame: found.frame, schemas: found.schemas, map };
+        }
       } catch (error) {
+        // Damage on the way, or in memory, is gone when the bytes are read once more.
+        if (isMillraceError(error) && error.code === "BLOCK_CORRUPT" && this.#readOverMap !== map) {
+          this.#readOver(map);
+          continue;
+        }
         throw toFetchError(error, { shuffle: this.#plan.shuffle, map, worker: origin.worker });
       }
       this.#map++;
+      this.#handed = 0;
     }
     return null;
+  }
+
+  #nextOf(map: number): { frame: Uint8Array; schemas: SchemaTable } | null {
+    const origin = this.#plan.maps[map]!;
+    return origin.kind === "file" ? this.#nextLocal(origin.path) : this.#remotes[origin.request]!.next(map);
+  }
+
+  /** Begins the block of this map anew and passes over what was handed out of it. Damage before that point shows at once. */
+  #readOver(map: number): void {
+    this.#readOverMap = map;
+    const origin = this.#plan.maps[map]!;
+    if (origin.kind === "file") this.#window = null;
+    else {
+      const request = this.#plan.requests[origin.request]!;
+      const outputs = request.outputs.filter((output) => output.map >= map);
+      this.#remotes[origin.request]!.close();
+      this.#remotes[origin.request] = new RemoteFrameReader(
+        this.options.openRemote({ ...request, outputs }, this.options.partition),
+        this.#remotes[origin.request]!.bytesRead,
+      );
+    }
+    try {
+      for (let frame = 0; frame < this.#handed; frame++) this.#nextOf(map);
+    } catch (error) {
+      throw toFetchError(error, { shuffle: this.#plan.shuffle, map, worker: origin.worker });
+    }
   }
 
   close(): void {

@@ -190,11 +190,15 @@ export class Adoption {
 
   async #takeCached(from: WorkerAddress, block: CachedPartition, signal: AbortSignal): Promise<void> {
     const { cache, fetchBlock } = this.#options;
-    const { session, node, partition, sizeBytes } = block;
-    if (cache.get(session, node, partition) !== undefined) return;
+    const { session, node, partition, generation, sizeBytes } = block;
+    if (cache.get(session, node, partition, generation) !== undefined) return;
     const parts: Uint8Array[] = [];
     let bytes = 0;
-    for await (const chunk of fetchBlock(from.blocks, { kind: "adoptCached", session, node, partition }, signal)) {
+    for await (const chunk of fetchBlock(
+      from.blocks,
+      { kind: "adoptCached", session, node, partition, generation },
+      signal,
+    )) {
       parts.push(chunk);
       bytes += chunk.byteLength;
       if (parts.length > 1 && bytes > 2 * sizeBytes + CACHED_SLACK_BYTES)
@@ -211,7 +215,8 @@ export class Adoption {
         `${blockName(block)} is not in the cache of worker ${from.worker} any more`,
       );
     const { level, schemas, frames } = parsed;
-    const offer = { session, level, sizeBytes: frames.byteLength, block: { node, partition, schemas, frames } };
+    const cached = { node, partition, generation, schemas, frames };
+    const offer = { session, level, sizeBytes: frames.byteLength, block: cached };
     if (!cache.store(offer, false))
       throw new MillraceError(
         "CACHE_FULL",

@@ -45,7 +45,7 @@ export class BlockService {
         for (const part of [asked.key.job, asked.key.stage, asked.key.partition, asked.key.attempt]) requireIndex(part);
         return createReadStream(resultPath(this.directory, asked.key), { highWaterMark: CHUNK_BYTES });
       case "cached":
-        return cachedPieces(this.cache.get(asked.session, asked.node, asked.partition));
+        return cachedPieces(this.cache.get(asked.session, asked.node, asked.partition, asked.generation ?? 0));
       case "adoptCached":
         return this.#forAdoption(asked);
       case "mapOutput":
@@ -56,11 +56,13 @@ export class BlockService {
     }
   }
 
-  async *#forAdoption({ session, node, partition }: BlockRequest & { kind: "adoptCached" }) {
+  async *#forAdoption({ session, node, partition, generation }: BlockRequest & { kind: "adoptCached" }) {
+    const block = this.cache.get(session, node, partition, generation);
+    if (block === undefined) return;
     const level = (storageLevels as readonly unknown[]).indexOf(this.cache.levelOf(session, node, partition));
     if (level < 0) return;
     yield Uint8Array.of(level);
-    yield* cachedPieces(this.cache.get(session, node, partition));
+    yield* cachedPieces(block);
   }
 
   /** Closes an open file, or those below a directory, that is about to be removed. */

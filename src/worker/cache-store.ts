@@ -18,7 +18,7 @@ interface Entry {
 export interface CacheStoreOptions {
   readonly limitBytes: number;
   /** Where a partition that goes to disk is written. */
-  readonly pathOf: (session: SessionId, node: NodeId, partition: number) => string;
+  readonly pathOf: (session: SessionId, node: NodeId, partition: number, generation: number) => string;
   /** Told of partitions that went, so that the master stops sending tasks after them. */
   readonly onEvicted: (session: SessionId, node: NodeId, partition: number) => void;
 }
@@ -44,7 +44,13 @@ export class CacheStore {
     const { session, block, level } = offer;
     const key = keyOf(session, block.node, block.partition);
     const known = this.#entries.peek(key);
-    if (known !== undefined) {
+    if (known !== undefined && generationOf(known.block) > generationOf(block)) {
+      removeFile(block);
+      return false;
+    }
+    if (known !== undefined && generationOf(known.block) < generationOf(block)) {
+      this.#drop(key, known);
+    } else if (known !== undefined) {
       // Two jobs computed it at once: the first stays.
       removeFile(block);
       return true;
@@ -64,8 +70,10 @@ export class CacheStore {
     return true;
   }
 
-  get(session: SessionId, node: NodeId, partition: number): CachedBlock | undefined {
-    return this.#entries.get(keyOf(session, node, partition))?.block;
+  /** Nothing of another generation. */
+  get(session: SessionId, node: NodeId, partition: number, generation = 0): CachedBlock | undefined {
+    const block = this.#entries.get(keyOf(session, node, partition))?.block;
+    return block !== undefined && generationOf(block) === generation ? block : undefined;
   }
 
   levelOf(session: SessionId, node: NodeId, partition: number): CacheOffer["level"] | undefined {
@@ -110,7 +118,7 @@ export class CacheStore {
 
   /** Gives the attempt's file the name under which the store keeps it. */
   #named(session: SessionId, block: CachedBlock): CachedBlock {
-    const path = this.#options.pathOf(session, block.node, block.partition);
+    const path = this.#options.pathOf(session, block.node, block.partition, generationOf(block));
     mkdirSync(dirname(path), { recursive: true });
     renameSync((block.frames as { path: string }).path, path);
     return { ...block, frames: { path } };
@@ -119,7 +127,7 @@ export class CacheStore {
   #toDisk(session: SessionId, block: CachedBlock): CachedBlock {
     const { frames } = block;
     if (!(frames instanceof SharedArrayBuffer)) return block;
-    const path = this.#options.pathOf(session, block.node, block.partition);
+    const path = this.#options.pathOf(session, block.node, block.partition, generationOf(block));
     mkdirSync(dirname(path), { recursive: true });
     writeFileSync(path, new Uint8Array(frames));
     return { ...block, frames: { path } };
@@ -128,6 +136,10 @@ export class CacheStore {
 
 function removeFile({ frames }: CachedBlock): void {
   if (!(frames instanceof SharedArrayBuffer)) rmSync(frames.path, { force: true });
+}
+
+function generationOf({ generation = 0 }: CachedBlock): number {
+  return generation;
 }
 
 function keyOf(session: SessionId, node: NodeId, partition: number): string {

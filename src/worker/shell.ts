@@ -10,7 +10,13 @@ import { SteadyClock } from "../core/steady-clock.js";
 import { version } from "../core/version.js";
 import type { BlockRequest } from "../protocol/blocks.js";
 import type { TaskStatus, WorkerAddress } from "../protocol/tasks.js";
-import type { MasterToWorker, TaskLogLine, WorkerRegistration, WorkerToMaster } from "../protocol/worker.js";
+import type {
+  MasterToWorker,
+  OfferedOutput,
+  TaskLogLine,
+  WorkerRegistration,
+  WorkerToMaster,
+} from "../protocol/worker.js";
 import { type Connection, decodeMasterToWorker, encodeWorkerMessage } from "../rpc/index.js";
 import { MAX_OPEN_FILES } from "../shuffle/map-output-files.js";
 import { type MapOutputName, mapOutputPath, resultPath, shuffleDirectory } from "../shuffle/paths.js";
@@ -23,9 +29,11 @@ import {
 } from "./attempt-runner/index.js";
 import { BlockService } from "./block-service.js";
 import { CacheStore } from "./cache-store.js";
+import { keepLive } from "./committed-blocks.js";
 import { DiskWatch } from "./disk-watch.js";
 import { Leave } from "./leave.js";
 import { type HeapLimits, planMemory } from "./memory-plan.js";
+import { RETRY_PAUSES_MS, retryingFetch } from "./retrying-fetch.js";
 import type { SlotMessage, SlotSettings } from "./slot/messages.js";
 import { FetchWindow } from "./slots/fetch-window.js";
 import type { SlotEvents, SlotThread } from "./slots/slot.js";
@@ -36,6 +44,8 @@ import type { WorkerDirectory } from "./worker-directory.js";
 export interface WorkerShellOptions {
   readonly registration: Omit<WorkerRegistration, "version" | "pid" | "incarnation">;
   readonly directory: WorkerDirectory;
+  /** What an earlier process of this worker has left. Default: nothing. */
+  readonly committed?: readonly OfferedOutput[];
   readonly options: OptionValues;
   /** Whoever reads this worker's blocks runs on this machine, on threads of this process or as another worker of its session. */
   readonly oneMachine: boolean;
@@ -65,6 +75,8 @@ export interface WorkerShellOptions {
 const TICK_MS = 100;
 const LOG_FLUSH_MS = 50;
 const INLINE_RESULT_BYTES = 64 * 1024;
+/** Messages stay below 256 KiB. */
+const OFFERS_A_MESSAGE = 2_000;
 const REQUEST_TIMEOUT_MS = 120_000;
 
 export class WorkerShell {
@@ -105,7 +117,7 @@ export class WorkerShell {
     const plan = planMemory(registration.memoryBytes, registration.slots, values["memory.taskBytes"]);
     this.cache = new CacheStore({
       limitBytes: plan.cacheBytes,
-      pathOf: (session, node, partition) => directory.cachePath(session, node, partition),
+      pathOf: (session, node, partition, generation) => directory.cachePath(session, node, partition, generation),
       onEvicted: (session, node, partition) =>
         this.#send({ kind: "uncached", session, partitions: [{ node, partition }] }),
     });
@@ -119,10 +131,14 @@ export class WorkerShell {
         blocks: ({ request, partition, streams }, signal) => {
           const pieceBytes = window.pieceBytes(streams);
           const asked = { kind: "shuffle", ...request, partition, pieceBytes } as const;
-          return options.fetchBlock(request.worker.blocks, asked, signal);
+          return retryingFetch(
+            () => options.fetchBlock(request.worker.blocks, asked, signal),
+            { retries: values["fetch.retries"], pausesMs: RETRY_PAUSES_MS, log: options.log },
+            signal,
+          );
         },
-        cached: ({ session, node, partition, worker }, signal) =>
-          this.#fetchCached(worker, { kind: "cached", session, node, partition }, signal),
+        cached: ({ session, node, partition, generation = 0, worker }, signal) =>
+          this.#fetchCached(worker, { kind: "cached", session, node, partition, generation }, signal),
       },
       window,
     );
@@ -234,6 +250,7 @@ export class WorkerShell {
       case "registered":
         this.#heartbeat = setInterval(() => this.#beat(), message.heartbeatMs);
         this.#silenceMs = message.timeoutMs;
+        this.#offer(message.liveSessions);
         this.#handle({ kind: "registered", liveSessions: message.liveSessions });
         this.#dropAdopted(new Set(message.liveSessions));
         this.#sayAgain();
@@ -302,6 +319,15 @@ export class WorkerShell {
       this.#adoption.release(session);
       this.#handle({ kind: "sessionReleased", session });
     }
+  }
+
+  /** Once a process; again when the stream broke before the master could decide. The first heartbeat follows. */
+  #offer(live: readonly SessionId[]): void {
+    const { directory, committed = [] } = this.#options;
+    if (committed.length === 0) return;
+    const outputs = keepLive(directory.path, committed, live);
+    for (let at = 0; at < outputs.length; at += OFFERS_A_MESSAGE)
+      this.#send({ kind: "offer", outputs: outputs.slice(at, at + OFFERS_A_MESSAGE) });
   }
 
   #handle(event: RunnerEvent, now = this.#clock.now()): void {

@@ -17,6 +17,7 @@ import { streamBlocks } from "../rpc/block-stream.js";
 import { BlockClient } from "../rpc/grpc/block-client.js";
 import { dial, type RpcChannel } from "../rpc/grpc/channel.js";
 import { serve } from "../rpc/grpc/server.js";
+import { findCommitted } from "./committed-blocks.js";
 import { environmentOfSlots } from "./embedded.js";
 import { WorkerShell } from "./shell.js";
 import { PiscinaSlot } from "./slots/slot.js";
@@ -50,6 +51,8 @@ export interface WorkerProcess {
   decommission(reason: string): void;
 }
 
+/** How often a worker says in its directory that it is alive. */
+const TOUCH_MS = 60_000;
 const RETRY_FIRST_MS = 100;
 const RETRY_MAX_MS = 5_000;
 /** A master that is down, or going down while it is asked; others (another secret, another version) stay as they are. */
@@ -65,9 +68,13 @@ export async function startWorkerProcess(given: WorkerProcessOptions): Promise<W
   });
   const log = (message: string) => logger.info(message);
   const id = workerId(given.id);
-  for (const path of sweepDeadOwners(given.options.localDir)) log(`removed ${path} of a dead worker`);
   const directory = WorkerDirectory.of(given.options.localDir, id);
-  directory.claim();
+  for (const path of sweepDeadOwners(given.options.localDir, directory)) log(`removed ${path} of a dead worker`);
+  // One with a name of its own is started again by whoever gave it the name.
+  directory.claim(!given.removeDirectory);
+  const touching = setInterval(() => directory.touch(), TOUCH_MS).unref();
+  const committed = findCommitted(directory.path);
+  if (committed.length > 0) log(`found ${committed.length} map outputs of an earlier process of this worker`);
   const identity = { role: "worker" as const, id: given.id, secret: given.secret, version };
   const blocks = new BlockClient(identity, given.options["fetch.maxBytesInFlight"]);
   let channel: RpcChannel | null = null;
@@ -92,6 +99,7 @@ export async function startWorkerProcess(given: WorkerProcessOptions): Promise<W
       address: { worker: id, machine: machineId(), blocks: server.address, directory: directory.path },
     },
     directory,
+    committed,
     options: given.options,
     oneMachine: given.masterTimeoutMs === 0,
     watchedMemory: given.options["memory.watch"] ? { limitBytes: given.memoryBytes, shared: false } : null,
@@ -115,6 +123,7 @@ export async function startWorkerProcess(given: WorkerProcessOptions): Promise<W
 
   let stopping = false;
   const cleanUp = async (): Promise<void> => {
+    clearInterval(touching);
     await shell.close();
     blocks.close();
     channel?.close();

@@ -400,6 +400,7 @@ describe("the plan of transfers", () => {
       session,
       node: nodeId(1),
       partition,
+      generation: 0,
       sizeBytes,
     }));
 

@@ -71,7 +71,9 @@ const launch = record({
   cached: list(record({ node: count, partition: count, worker: name })),
   shuffles: list(record({ shuffle: count, version: count })),
   locality: fc.constantFrom("PROCESS_LOCAL", "NODE_LOCAL", "NO_PREF", "ANY"),
-});
+}).chain((plain) =>
+  fc.constantFrom({}, { generations: [{ node: 3, generation: 2 }] }).map((more) => ({ ...plain, ...more })),
+);
 const markedLaunch = fc.tuple(launch, fc.boolean(), fc.boolean()).map(([one, alone, speculative]) => ({
   ...one,
   ...(alone ? { alone: true } : {}),
@@ -106,7 +108,11 @@ const outcome = fc.oneof(
     result,
     accumulators: list(update),
     metrics,
-    cached: list(record({ node: count, partition: count, sizeBytes: size })),
+    cached: list(
+      fc
+        .tuple(record({ node: count, partition: count, sizeBytes: size }), fc.integer({ min: 0, max: 5 }))
+        .map(([plain, generation]) => ({ ...plain, ...(generation === 0 ? {} : { generation }) })),
+    ),
   }),
   record({ kind: kind("failed"), error, metrics: fc.option(metrics) }),
   record({
@@ -135,8 +141,9 @@ const adoptable = fc.oneof(
     attempt: count,
     sizeBytes: size,
   }),
-  record({ kind: kind("cached"), session: name, node: count, partition: count, sizeBytes: size }),
+  record({ kind: kind("cached"), session: name, node: count, partition: count, generation: count, sizeBytes: size }),
 );
+const outputName = record({ session: name, shuffle: count, map: count, stage: count, attempt: count });
 
 const workerToMaster = fc.oneof(
   record({
@@ -164,6 +171,7 @@ const workerToMaster = fc.oneof(
     from: name,
     outcomes: list(record({ block: adoptable, error: fc.option(plainError) })),
   }),
+  record({ kind: kind("offer"), outputs: list(outputName) }),
 );
 
 const masterToWorker = fc.oneof(
@@ -236,6 +244,7 @@ const driverToMaster = fc.oneof(
   record({ kind: kind("countPartitions"), request: count, nodes, node: count }),
   record({ kind: kind("cancel"), job: count, reason: text }),
   record({ kind: kind("acknowledge"), job: count, bytes: size }),
+  record({ kind: kind("acknowledge"), job: count, bytes: size, round: fc.integer({ min: 1, max: 9 }) }),
   record({
     kind: kind("persist"),
     node: count,
@@ -266,6 +275,7 @@ const masterToDriver = fc.oneof(
   record({ kind: kind("jobEnded"), job: count, error: fc.option(error), summary }),
   record({ kind: kind("log"), stage: count, partition: count, stream, text }),
   record({ kind: kind("progress"), stages: list(record({ job: count, stage: count, name: text, tasks: count })) }),
+  record({ kind: kind("resultsRestarted"), job: count, round: count }),
   record({ kind: kind("closed"), error: fc.option(error) }),
 );
 

@@ -34,6 +34,7 @@ import { modelOf } from "./model.js";
 import { type DriverStep, type Program, randomProgram, type SimulatedJob, site } from "./program.js";
 import { Random } from "./random.js";
 import type { Pair } from "./records.js";
+import { Versions } from "./versions.js";
 import { SimulatedWorker } from "./worker.js";
 
 export interface SimulationResult {
@@ -65,7 +66,11 @@ interface LiveJob {
   readonly doomed: boolean;
   readonly results: Map<number, readonly Pair[]>;
   readonly updates: Set<string>;
+  /** The attempts that gave the results, by partition. */
+  readonly contributors: Map<number, TaskKey>;
   nextPartition: number;
+  /** How often the results started over. */
+  round: number;
   /** A fault: the file system refuses the commit. */
   commitFails: boolean;
   cancelled: boolean;
@@ -85,6 +90,7 @@ export class Simulation {
   readonly random: Random;
   readonly faults: FaultBudget;
   readonly files: SimulatedFiles;
+  readonly versions = new Versions();
   readonly #machine = new MasterMachine();
   readonly #workers = new Map<WorkerId, SimulatedWorker>();
   readonly #blobs = new BlobStore();
@@ -108,6 +114,7 @@ export class Simulation {
   copies = 0;
   /** Times that a worker was excluded for a stage, a session or all. */
   exclusions = 0;
+  #salt = 0;
 
   constructor(
     readonly seed: number,
@@ -164,6 +171,18 @@ export class Simulation {
     return job?.doomed === true && key.partition === 0;
   }
 
+  /** Functions give other records each time they run. Answers need not equal the model then, but must be of one version. */
+  get #isUnsteady(): boolean {
+    return this.seed % 3 === 0;
+  }
+
+  /** What every second map gives in an unsteady run. */
+  perturb(session: SessionId, node: NodeId, records: readonly Pair[]): readonly Pair[] {
+    if (!this.#isUnsteady || (node + session.length) % 2 === 0) return records;
+    const salt = ++this.#salt;
+    return records.map(([k, v]) => [(k + salt) % 23, (v + salt) % 10007]);
+  }
+
   /** The worker has been silent for longer than the master waits. */
   checkGivenUp(id: WorkerId): void {
     if (this.#machine.workers.some((record) => record.id === id))
@@ -200,6 +219,9 @@ export class Simulation {
         return;
       case "uncached":
         this.master({ kind: "uncached", ...from, session: message.session, partitions: message.partitions });
+        return;
+      case "offer":
+        this.master({ kind: "offered", ...from, outputs: message.outputs });
         return;
       case "leaving":
         this.master({ kind: "workerLeaving", ...from, reason: message.reason });
@@ -356,7 +378,9 @@ export class Simulation {
       doomed,
       results: new Map(),
       updates: new Set(),
+      contributors: new Map(),
       nextPartition: 0,
+      round: 0,
       commitFails: false,
       cancelled: false,
       ended: null,
@@ -384,6 +408,15 @@ export class Simulation {
       case "deliver":
         this.#deliver(command);
         return;
+      case "restartResults": {
+        const job = this.#jobOf(command.session, command.job) as LiveJob;
+        job.results.clear();
+        job.contributors.clear();
+        this.faults.injected.push(`the results of ${job.session}/${job.id} start over`);
+        job.nextPartition = 0;
+        job.round++;
+        return;
+      }
       case "accumulators":
         for (const { value } of command.updates) {
           const job = this.#jobOf(command.session, command.job);
@@ -424,7 +457,9 @@ export class Simulation {
     const live = this.#jobOf(session, job) as LiveJob;
     for (const { pending } of files) {
       const [stage, partition, attempt] = pending.split("-").map(Number) as [number, number, number];
-      this.#checkLive({ session, job, stage: stageId(stage), partition, attempt });
+      const key = { session, job, stage: stageId(stage), partition, attempt };
+      this.#checkLive(key);
+      live.contributors.set(partition, key);
     }
     live.commitFails = this.faults.free(0.04, `commit of ${session}/${job} fails`);
     this.files.commit(session, job, files, live.commitFails, (problem) => {
@@ -478,6 +513,7 @@ export class Simulation {
     const { session, partition, key, result } = command;
     const job = this.#jobOf(session, command.job) as LiveJob;
     this.#checkLive(key);
+    job.contributors.set(partition, key);
     if (partition > job.nextPartition)
       this.#problems.push(`${session}/${job.id}: partition ${partition} came before ${job.nextPartition}`);
     job.nextPartition = Math.max(job.nextPartition, partition + 1);
@@ -485,7 +521,9 @@ export class Simulation {
       job.results.set(partition, unpack<Pair[]>(result.bytes));
       return;
     }
+    const { round } = job;
     this.clock.after(1 + this.random.below(40), () => {
+      if (round !== job.round) return;
       const bytes = this.#workers.get(command.worker)?.resultBlock(key) ?? null;
       if (bytes === null) return this.master({ kind: "resultLost", session, job: job.id, partition });
       job.results.set(partition, unpack<Pair[]>(bytes));
@@ -521,6 +559,7 @@ export class Simulation {
     if (code !== null && visible.size > 0) this.#problems.push(`${name} ended with ${code} and left its output`);
     if (code === "IO_ERROR" && job.commitFails) return;
     if (code === "JOB_CANCELLED" && job.cancelled) return;
+    if (this.#isUnsteady && code === "INDETERMINATE_RESULT") return;
     const model = modelOf(job.program.nodes, job.plan.root, job.program.splits);
     if (job.doomed && code === "JOB_FAILED") return;
     if (job.ended === null) return;
@@ -528,6 +567,8 @@ export class Simulation {
       this.#problems.push(`${name} ended with ${code}`);
       return;
     }
+    this.#problems.push(...this.versions.mixed(job.contributors.values()).map((problem) => `${name}: ${problem}`));
+    if (this.#isUnsteady) return;
     const limit = job.plan.action.kind === "collect" ? job.plan.action.limit : null;
     const parts = [...(saves ? visible : job.results)].sort(([a], [b]) => a - b).map(([, records]) => records);
     const wanted = limit === null ? model : [model.flat().slice(0, limit)];

@@ -5,6 +5,8 @@ import type { BlobHash, NodeId, ShuffleId, WorkerId } from "../../src/core/ids.j
 import { pack, unpack } from "../../src/core/packed.js";
 import type { Fragment, FragmentInput, FragmentNode, Partitioner } from "../../src/plan/stages.js";
 import {
+  type CachedNow,
+  generationOf,
   type MapOutputLocation,
   type MapOutputLocations,
   noMetrics,
@@ -15,13 +17,19 @@ import {
 } from "../../src/protocol/tasks.js";
 import { applyOperator, boundsOf, cogroup, type Pair, place, sortPairs, sourceRecords, sumByKey } from "./records.js";
 
+import { checksumOf, type Reads } from "./versions.js";
+
 /** The data plane as one attempt sees it; null: not there (any more). */
 export interface DataPlane {
-  block(location: MapOutputLocation, shuffle: ShuffleId, map: number, partition: number): readonly Pair[] | null;
-  cached(node: NodeId, partition: number): readonly Pair[] | null;
+  block(location: MapOutputLocation, shuffle: ShuffleId, map: number, partition: number): ReadRecords | null;
+  cached(node: NodeId, partition: number): ReadRecords | null;
+  /** What an operator gives here: the same, unless the program is unsteady. */
+  perturb(node: NodeId, records: readonly Pair[]): readonly Pair[];
   /** Keeps a map output of this attempt, one list a reduce partition. */
-  writeMapOutput(shuffle: ShuffleId, parts: readonly (readonly Pair[])[]): void;
-  writeCached(node: NodeId, partition: number, records: readonly Pair[]): void;
+  writeMapOutput(shuffle: ShuffleId, parts: readonly (readonly Pair[])[], checksum: string, reads: Reads): void;
+  writeCached(node: NodeId, partition: number, records: readonly Pair[], reads: Reads): void;
+  /** All that the attempt has read. */
+  ended(reads: Reads): void;
   /** Keeps a result as a block; false: it rides in the status. */
   writeBlock(bytes: Uint8Array): boolean;
   /** Writes a part file aside; null: the output directory is gone. */
@@ -29,6 +37,11 @@ export interface DataPlane {
   /** A blob that the worker has pulled. */
   blob(hash: BlobHash): Uint8Array;
   readonly worker: WorkerId;
+}
+
+export interface ReadRecords {
+  readonly records: readonly Pair[];
+  readonly reads: Reads;
 }
 
 class OutputGone extends Error {}
@@ -53,6 +66,7 @@ export function runFragment(
   const attempt = new Attempt(launch, unpack<Fragment>(bytes), locations, data);
   try {
     const result = attempt.result();
+    data.ended(attempt.reads);
     const metrics: TaskMetrics = { ...noMetrics, runMs };
     const update = { accumulator: 1, value: Uint8Array.of(launch.key.stage % 256, launch.key.partition % 256) };
     return { kind: "succeeded", result, accumulators: [update], metrics, cached: attempt.cachedNow };
@@ -68,7 +82,9 @@ export function runFragment(
 }
 
 class Attempt {
-  readonly cachedNow: { readonly node: NodeId; readonly partition: number; readonly sizeBytes: number }[] = [];
+  readonly cachedNow: CachedNow[] = [];
+  /** Of the records that are being made. */
+  reads = new Set<string>();
   readonly #nodes: ReadonlyMap<NodeId, FragmentNode>;
 
   constructor(
@@ -92,11 +108,13 @@ class Attempt {
         return this.#give(pack(records.map(([k]) => k)), records.length);
       case "shuffle": {
         const parts = this.#partition(output.aggregator === null ? records : sumByKey(records), output.partitioner);
-        this.data.writeMapOutput(output.shuffle, parts);
+        const checksum = checksumOf(parts);
+        this.data.writeMapOutput(output.shuffle, parts, checksum, this.reads);
+        const moved = parts.reduce((sum, part) => sum + part.length, 0);
         return {
           kind: "mapOutput",
           shuffle: output.shuffle,
-          output: { sizes: parts.map((part) => part.length), records: records.length, checksum: "0" },
+          output: { sizes: parts.map((part) => part.length), records: moved, checksum },
         };
       }
       case "action": {
@@ -138,10 +156,26 @@ class Attempt {
     const node = this.#nodes.get(id) as FragmentNode;
     if (node.storage === "NONE") return this.#compute(node, partition);
     const kept = this.data.cached(id, partition);
-    if (kept !== null) return kept;
-    const records = this.#compute(node, partition);
-    this.data.writeCached(id, partition, records);
-    this.cachedNow.push({ node: id, partition, sizeBytes: records.length });
+    if (kept !== null) return this.#read(kept);
+    const outer = this.reads;
+    this.reads = new Set();
+    // A list of its own, by which its reads are found again.
+    const records = [...this.#compute(node, partition)];
+    this.data.writeCached(id, partition, records, this.reads);
+    for (const name of this.reads) outer.add(name);
+    this.reads = outer;
+    const generation = generationOf(this.launch, id);
+    this.cachedNow.push({
+      node: id,
+      partition,
+      sizeBytes: records.length,
+      ...(generation === 0 ? {} : { generation }),
+    });
+    return records;
+  }
+
+  #read({ records, reads }: ReadRecords): readonly Pair[] {
+    for (const name of reads) this.reads.add(name);
     return records;
   }
 
@@ -157,7 +191,10 @@ class Attempt {
         return sourceRecords(found.split.start, found.split.count);
       }
       case "narrow":
-        return applyOperator(node.operator as NonNullable<FragmentNode["operator"]>, first());
+        return this.data.perturb(
+          node.id,
+          applyOperator(node.operator as NonNullable<FragmentNode["operator"]>, first()),
+        );
       case "union": {
         const offsets = node.offsets ?? [];
         let input = offsets.length - 1;
@@ -190,7 +227,7 @@ class Attempt {
     return known.outputs.flatMap((location, map) => {
       const block = this.data.block(location, input.shuffle, map, partition);
       if (block === null) throw new FetchFailed(input.shuffle, map, location.worker);
-      return block;
+      return this.#read(block);
     });
   }
 }

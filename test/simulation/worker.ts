@@ -7,10 +7,13 @@ import {
   type NodeId,
   type SessionId,
   type ShuffleId,
+  sessionId,
+  shuffleId,
+  stageId,
   type TaskKey,
   workerId,
 } from "../../src/core/ids.js";
-import type { MapOutputLocation, TaskLaunch, TaskOutcome } from "../../src/protocol/tasks.js";
+import { generationOf, type MapOutputLocation, type TaskLaunch, type TaskOutcome } from "../../src/protocol/tasks.js";
 import type { MasterToWorker, WorkerRegistration, WorkerToMaster } from "../../src/protocol/worker.js";
 import {
   AttemptRunner,
@@ -20,7 +23,7 @@ import {
 } from "../../src/worker/attempt-runner/index.js";
 import type { Pair } from "./records.js";
 import type { Simulation } from "./simulation.js";
-import { type DataPlane, runFragment } from "./slot.js";
+import { type DataPlane, type ReadRecords, runFragment } from "./slot.js";
 
 const TICK_MS = 100;
 const HEARTBEAT_MS = 1_000;
@@ -32,15 +35,19 @@ export class SimulatedWorker {
   runner: AttemptRunner;
   incarnation = 1;
   alive = true;
+  /** Grows when it loses its files: names of outputs may come again then. */
+  lives = 1;
   #epoch = 0;
   #connected = false;
   #upDueMs = 0;
   #slotLives: number[];
   /** "session/shuffle/stage/map/attempt" to one list a reduce partition. */
   #outputs = new Map<string, readonly (readonly Pair[])[]>();
-  #cache = new Map<string, readonly Pair[]>();
+  #cache = new Map<string, { readonly records: readonly Pair[]; readonly generation: number }>();
   #blocks = new Map<string, Uint8Array>();
   #blobs = new Map<BlobHash, Uint8Array>();
+  /** Names of outputs that an earlier incarnation left. */
+  #found: readonly string[] = [];
   #leaving = false;
   #goingUntilMs: number | null = null;
 
@@ -72,14 +79,18 @@ export class SimulatedWorker {
     map: number,
     location: MapOutputLocation,
     partition: number,
-  ): readonly Pair[] | null {
+  ): ReadRecords | null {
     if (!this.alive) return null;
-    const parts = this.#outputs.get(`${session}/${shuffle}/${location.stage}/${map}/${location.attempt}`);
-    return parts?.[partition] ?? null;
+    const name = `${session}/${shuffle}/${location.stage}/${map}/${location.attempt}`;
+    const records = this.#outputs.get(name)?.[partition];
+    return records === undefined ? null : { records, reads: new Set([`${this.name}/${this.lives}/${name}`]) };
   }
 
-  cached(session: SessionId, node: NodeId, partition: number): readonly Pair[] | null {
-    return this.alive ? (this.#cache.get(`${session}/${node}/${partition}`) ?? null) : null;
+  /** Of another generation nothing is given. */
+  cached(session: SessionId, node: NodeId, partition: number, generation: number): ReadRecords | null {
+    const kept = this.alive ? this.#cache.get(`${session}/${node}/${partition}`) : undefined;
+    if (kept === undefined || kept.generation !== generation) return null;
+    return { records: kept.records, reads: this.simulation.versions.readCached(kept.records) };
   }
 
   resultBlock(key: TaskKey): Uint8Array | null {
@@ -133,12 +144,18 @@ export class SimulatedWorker {
           if (block.kind === "mapOutput") {
             const name = `${session}/${block.shuffle}/${block.stage}/${block.map}/${block.attempt}`;
             const parts = holder?.alive === true ? holder.#outputs.get(name) : undefined;
-            if (parts !== undefined) this.#outputs.set(name, parts);
+            if (holder !== undefined && parts !== undefined) {
+              this.#outputs.set(name, parts);
+              const { versions } = this.simulation;
+              versions.copied(`${holder.name}/${holder.lives}/${name}`, `${this.name}/${this.lives}/${name}`);
+            }
             taken = parts;
           } else {
-            const records = holder?.cached(session, block.node, block.partition) ?? undefined;
-            if (records !== undefined) this.#cache.set(`${session}/${block.node}/${block.partition}`, records);
-            taken = records;
+            const { node, partition, generation } = block;
+            const found = holder?.cached(session, node, partition, generation) ?? undefined;
+            if (found !== undefined)
+              this.#cache.set(`${session}/${node}/${partition}`, { records: found.records, generation });
+            taken = found;
           }
         }
         const outcomes = [{ block, error: taken === undefined ? noBlob : null }];
@@ -177,12 +194,18 @@ export class SimulatedWorker {
     this.breakStream(silently);
     this.simulation.clock.after((silently ? SILENT_MS : 50) + this.simulation.random.below(2_000), () => {
       if (silently) this.simulation.checkGivenUp(this.id);
+      // Half of the time it finds its committed outputs where they were, and offers them.
+      const keeps = (this.simulation.seed + this.incarnation) % 2 === 0;
       this.incarnation++;
       this.alive = true;
       this.#leaving = false;
       this.#goingUntilMs = null;
       this.#blobs = new Map();
-      this.#outputs = new Map();
+      this.#found = keeps ? [...this.#outputs.keys()] : [];
+      if (!keeps) {
+        this.lives++;
+        this.#outputs = new Map();
+      }
       this.#cache = new Map();
       this.#blocks = new Map();
       this.#slotLives = this.#slotLives.map((life) => life + 1);
@@ -198,6 +221,7 @@ export class SimulatedWorker {
     if (!this.alive || epoch !== this.#epoch) return;
     switch (message.kind) {
       case "registered":
+        this.#offer(message.liveSessions);
         this.#tell({ kind: "registered", liveSessions: message.liveSessions });
         if (this.#leaving) this.#send({ kind: "leaving", reason: "simulated" });
         else if (this.#goingUntilMs !== null) {
@@ -248,6 +272,25 @@ export class SimulatedWorker {
       default:
         return;
     }
+  }
+
+  #offer(live: readonly SessionId[]): void {
+    const alive = new Set<string>(live);
+    for (const name of [...this.#outputs.keys()])
+      if (this.#found.includes(name) && !alive.has(name.split("/")[0] as string)) this.#outputs.delete(name);
+    const outputs = this.#found
+      .filter((name) => this.#outputs.has(name))
+      .map((name) => {
+        const [session, shuffle, stage, map, attempt] = name.split("/") as [string, string, string, string, string];
+        return {
+          session: sessionId(session),
+          shuffle: shuffleId(Number(shuffle)),
+          map: Number(map),
+          stage: stageId(Number(stage)),
+          attempt: Number(attempt),
+        };
+      });
+    if (outputs.length > 0) this.#send({ kind: "offer", outputs });
   }
 
   #newRunner(): AttemptRunner {
@@ -415,6 +458,7 @@ export class SimulatedWorker {
 
   #dataPlane(launch: TaskLaunch, values: ReadonlyMap<BlobHash, Uint8Array>): DataPlane {
     const { session, stage, partition: map, attempt } = launch.key;
+    const { versions } = this.simulation;
     return {
       block: (location, shuffle, at, partition) =>
         this.simulation.worker(location.worker)?.block(session, shuffle, at, location, partition) ?? null,
@@ -423,16 +467,27 @@ export class SimulatedWorker {
           .filter((one) => one.node === node && one.partition === partition)
           .map((one) => one.worker);
         for (const holder of [this.id, ...holders]) {
-          const records = this.simulation.worker(holder)?.cached(session, node, partition) ?? null;
-          if (records !== null) return records;
+          const generation = generationOf(launch, node);
+          const found = this.simulation.worker(holder)?.cached(session, node, partition, generation) ?? null;
+          if (found !== null) return found;
         }
         return null;
       },
-      writeMapOutput: (shuffle, parts) => {
+      perturb: (node, records) => this.simulation.perturb(session, node, records),
+      ended: (reads) => versions.ended(launch.key, reads),
+      writeMapOutput: (shuffle, parts, checksum, reads) => {
         this.simulation.computed(`${session}/${shuffle}/${map}`);
-        this.#outputs.set(`${session}/${shuffle}/${stage}/${map}/${attempt}`, parts);
+        const name = `${session}/${shuffle}/${stage}/${map}/${attempt}`;
+        this.#outputs.set(name, parts);
+        versions.wroteOutput(`${this.name}/${this.lives}/${name}`, `${session}/${shuffle}/${map}`, checksum, reads);
       },
-      writeCached: (node, partition, records) => this.#cache.set(`${session}/${node}/${partition}`, records),
+      writeCached: (node, partition, records, reads) => {
+        const generation = generationOf(launch, node);
+        const key = `${session}/${node}/${partition}`;
+        if ((this.#cache.get(key)?.generation ?? 0) > generation) return;
+        this.#cache.set(key, { records, generation });
+        versions.wroteCached(records, reads);
+      },
       writeBlock: (bytes) => {
         if (!this.simulation.random.chance(0.3)) return false;
         this.#blocks.set(formatTaskKey(launch.key), bytes);

@@ -38,6 +38,7 @@ const cached = (partition: number, sizeBytes: number): AdoptableBlock & { kind: 
   kind: "cached",
   session,
   node: nodeId(3),
+  generation: 0,
   partition,
   sizeBytes,
 });

@@ -12,7 +12,7 @@ export function* heldBlocks(
   worker: WorkerId,
   isActive: (worker: WorkerId) => boolean,
 ): Generator<AdoptableBlock, void, void> {
-  for (const { id: session, outputs, cached, persisted } of sessions) {
+  for (const { id: session, outputs, cached, persisted, generations } of sessions) {
     for (const { shuffle, map, location, output } of outputs.heldBy(worker)) {
       const { stage, attempt } = location;
       const sizeBytes = output.sizes.reduce((sum, size) => sum + size, 0);
@@ -20,7 +20,7 @@ export function* heldBlocks(
     }
     for (const { node, partition, holders, sizeBytes } of cached.heldBy(worker)) {
       if (!persisted.has(node) || [...holders].some(isActive)) continue;
-      yield { kind: "cached", session, node, partition, sizeBytes };
+      yield { kind: "cached", session, node, partition, generation: generations.get(node) ?? 0, sizeBytes };
     }
   }
 }

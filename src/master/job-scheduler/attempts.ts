@@ -53,8 +53,9 @@ export class Attempts {
   ended(key: TaskKey, worker: WorkerId, outcome: TaskOutcome): void {
     if (outcome.kind === "succeeded") {
       const session = this.#shared.sessions.get(key.session);
-      for (const { node, partition, sizeBytes } of outcome.cached) {
-        if (session?.persisted.has(node)) session.cached.add(node, partition, worker, sizeBytes);
+      for (const { node, partition, sizeBytes, generation = 0 } of outcome.cached) {
+        if (session?.persisted.has(node) && generation === (session.generations.get(node) ?? 0))
+          session.cached.add(node, partition, worker, sizeBytes);
         else if (session !== undefined) this.#shared.ports.emit({ kind: "uncache", worker, session: session.id, node });
       }
     }
@@ -71,7 +72,7 @@ export class Attempts {
         this.#failed(record, task, key, at, outcome.error);
         return;
       case "fetchFailed":
-        this.#fetchFailed(record, task, at, outcome);
+        this.#fetchFailed(record, task, at, outcome, task.launchedAt[key.attempt]);
         return;
       case "cancelled":
         this.#retry(record, task, at);
@@ -161,12 +162,11 @@ export class Attempts {
       }
     }
     if (isMap && stage.shuffleOutput !== null) {
-      job.session.outputs.add(
-        stage.shuffleOutput,
-        key.partition,
-        { worker, stage: stage.id, attempt: key.attempt },
-        result.output,
-      );
+      const location = { worker, stage: stage.id, attempt: key.attempt };
+      if (job.session.outputs.add(stage.shuffleOutput, key.partition, location, result.output)) {
+        this.#shared.indeterminacy.changed(record, key.partition);
+        if (!this.#shared.jobs.isLive(job)) return;
+      }
     } else if (stage.kind === "value") {
       if (result.kind === "inline") this.#shared.results.setValue(record, key.partition, result.bytes);
       else this.#shared.ports.emit({ kind: "fetchValue", key, worker });
@@ -228,15 +228,22 @@ export class Attempts {
     this.#shared.jobs.end(job, { ...wire("JOB_FAILED", message, fields), cause: error });
   }
 
-  #fetchFailed(record: StageRecord, task: TaskRecord, at: LiveAttempt, outcome: FetchFailedOutcome): void {
+  /** `launchedAt`: an output that came after the attempt was launched is not what it missed. */
+  #fetchFailed(
+    record: StageRecord,
+    task: TaskRecord,
+    at: LiveAttempt,
+    outcome: FetchFailedOutcome,
+    launchedAt?: number,
+  ): void {
     const { job } = record;
     const { session } = job;
     this.#retry(record, task, at);
     // Nobody has the shuffle: the task counted on a cached partition that could not be read after all.
     if (outcome.map < 0) this.#forgetCached(record, task);
+    const dropped = session.outputs.drop(outcome.shuffle, outcome.map, outcome.worker, launchedAt);
     // A second time in a row: it is not one block, and to find the others one by one would use up the stage's attempts.
-    const gone = this.#shared.ports.worker(outcome.worker) === null || record.fetchFailures > 0;
-    const dropped = session.outputs.drop(outcome.shuffle, outcome.map, outcome.worker);
+    const gone = this.#shared.ports.worker(outcome.worker) === null || (dropped && record.fetchFailures > 0);
     if (dropped) this.#shared.stages.outputsLost(session, outcome.shuffle, [outcome.map]);
     if (gone) {
       for (const { shuffle, maps } of session.outputs.dropWorker(outcome.worker))
@@ -287,6 +294,25 @@ export class Attempts {
       this.#shared.stages.compareOutput(record, task, shuffleOutput);
     this.enqueue(record, task);
     if (record.remaining === 0) this.#shared.stages.finish(record);
+  }
+
+  /** Its attempts are of no use any more, whatever comes of them: it is as if it had never been launched. */
+  abandon(record: StageRecord, task: TaskRecord, reason: string): void {
+    const { job, stage } = record;
+    const live = liveAttempts(task.state);
+    if (live.length === 0) return;
+    for (const { attempt, worker } of live) {
+      const key = { session: job.session.id, job: job.id, stage: stage.id, partition: task.partition, attempt };
+      this.#shared.ports.emit({ kind: "cancelAttempt", worker, key, reason });
+    }
+    record.running -= live.length;
+    if (task.state.kind === "doubled") {
+      const { copy: _, ...main } = task.state;
+      record.doubled--;
+      moveTask(this.#shared, record, task, "single", { ...main, kind: "running" });
+    }
+    this.#withdrawCopy(record, task);
+    moveTask(this.#shared, record, task, "retry", { kind: "pending" });
   }
 
   /** It runs no more: nobody waits for a slot for a second attempt of it. */

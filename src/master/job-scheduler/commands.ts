@@ -17,6 +17,8 @@ export type JobCommand =
       readonly worker: WorkerId;
       readonly result: TaskResult;
     }
+  /** What was delivered so far is void, wherever it is: results come again from the first partition on. */
+  | { readonly kind: "restartResults"; readonly session: SessionId; readonly job: JobId }
   | {
       readonly kind: "accumulators";
       readonly session: SessionId;

@@ -8,10 +8,13 @@ import type { JobId, NodeId, SessionId, ShuffleId, StageId, TaskKey, WorkerId } 
 import type { AdoptableBlock } from "../../protocol/adoption.js";
 import type { StageProgress } from "../../protocol/driver.js";
 import type { Locality, TaskLaunch, TaskOutcome } from "../../protocol/tasks.js";
+import type { OfferedOutput } from "../../protocol/worker.js";
 import { CachedPartitions, MapOutputs, type MapOutputsOptions } from "../map-outputs/index.js";
 import { Attempts } from "./attempts.js";
 import { newSessionBlame } from "./blame.js";
+import { Derivations } from "./derivations.js";
 import { Exclusions } from "./exclusion.js";
+import { Indeterminacy } from "./indeterminacy.js";
 import { validateJobs } from "./invariants.js";
 import { Jobs } from "./jobs.js";
 import { makeLaunch } from "./launches.js";
@@ -46,6 +49,7 @@ export class JobScheduler {
     this.#jobs = shared.jobs = new Jobs(shared);
     this.#exclusions = shared.exclusions = new Exclusions(shared);
     this.#speculation = shared.speculation = new Speculation(shared);
+    shared.indeterminacy = new Indeterminacy(shared);
   }
 
   get sessions(): ReadonlyMap<SessionId, SessionRecord> {
@@ -63,6 +67,8 @@ export class JobScheduler {
       jobs: new Map(),
       outputs: new MapOutputs(this.#outputsOptions),
       cached: new CachedPartitions(),
+      derivations: new Derivations(),
+      generations: new Map(),
       owners: new Map(),
       persisted: new Set(),
       releasing: new Set(),
@@ -84,6 +90,7 @@ export class JobScheduler {
     if (session === undefined || session.jobs.has(submission.graph.job)) return;
     const job = newJob(session, submission, now);
     session.jobs.set(job.id, job);
+    session.derivations.learn(submission.graph);
     for (const { stage } of job.stages.values()) {
       if (stage.shuffleOutput !== null) session.outputs.open(stage.shuffleOutput, stage.tasks.length);
       for (const { node } of stage.reach) if (node !== null) session.persisted.add(node);
@@ -124,13 +131,34 @@ export class JobScheduler {
       const { shuffle, map, stage, attempt } = block;
       return record.outputs.move(shuffle, map, { worker: from, stage, attempt }, to);
     }
-    const { node, partition, sizeBytes } = block;
-    if (!record.persisted.has(node)) {
+    const { node, partition, generation, sizeBytes } = block;
+    if (!record.persisted.has(node) || generation !== (record.generations.get(node) ?? 0)) {
       this.#shared.ports.emit({ kind: "uncache", worker: to, session: record.id, node });
       return false;
     }
     record.cached.add(node, partition, to, sizeBytes);
     return record.cached.remove(node, partition, from);
+  }
+
+  /**
+   * The worker is there again in a new process. Of its map outputs those stay that it has offered, also ones that were given up
+   * and not computed again since. Answers the offers that nobody wants.
+   */
+  workerBack(worker: WorkerId, offered: readonly OfferedOutput[], now: number): OfferedOutput[] {
+    this.#shared.now = now;
+    const refused = offered.filter(({ session }) => !this.#shared.sessions.has(session));
+    for (const session of this.#shared.sessions.values()) {
+      const answer = session.outputs.returned(
+        worker,
+        offered.filter((one) => one.session === session.id),
+      );
+      refused.push(...answer.refused);
+      for (const { shuffle, maps } of answer.lost) this.#stages.outputsLost(session, shuffle, maps);
+      for (const { shuffle, maps } of answer.found) this.#stages.outputsFound(session, shuffle, maps);
+      const uncached = session.cached.removeWorker(worker);
+      if (uncached || answer.lost.length > 0 || answer.found.length > 0) this.#stages.review(session);
+    }
+    return refused;
   }
 
   uncached(
@@ -152,6 +180,7 @@ export class JobScheduler {
     if (record === undefined) return;
     record.persisted.delete(node);
     record.cached.removeNode(node);
+    record.derivations.forgetNode(node);
     this.#stages.review(record);
   }
 

@@ -100,6 +100,7 @@ export class Jobs {
       if ([...session.jobs.values()].some((job) => usesShuffle(job, shuffle))) continue;
       session.releasing.delete(shuffle);
       session.outputs.release(shuffle);
+      session.derivations.forget(shuffle);
       this.#shared.ports.emit({ kind: "releaseShuffle", session: session.id, shuffle });
     }
   }

@@ -2,7 +2,7 @@
 
 import type { SessionId, StageId, WorkerId } from "../../core/ids.js";
 import type { Stage } from "../../plan/stages.js";
-import type { Locality, TaskLaunch, ValueInput } from "../../protocol/tasks.js";
+import type { CacheGeneration, Locality, TaskLaunch, ValueInput } from "../../protocol/tasks.js";
 import { findStage, moveTask, type Place, type Scheduling } from "./scheduling.js";
 import type { LiveAttempt, StageRecord, TaskRecord } from "./state.js";
 
@@ -35,7 +35,7 @@ export function makeLaunch(
   }
   task.nextAttempt++;
   record.running++;
-  const { outputs, cached } = record.job.session;
+  const { outputs, cached, generations } = record.job.session;
   const plan = record.stage.tasks[partition] as Stage["tasks"][number];
   return {
     key: { session, job: record.job.id, stage, partition, attempt },
@@ -53,11 +53,25 @@ export function makeLaunch(
         ? NONE
         : record.stage.shuffleInputs
             .filter((shuffle) => outputs.isComplete(shuffle))
-            .map((shuffle) => ({ shuffle, version: outputs.version(shuffle) })),
+            .map((shuffle) => {
+              outputs.given(shuffle);
+              task.launchedAt[attempt] = outputs.changes;
+              return { shuffle, version: outputs.version(shuffle) };
+            }),
     locality,
     ...(task.alone ? { alone: true } : {}),
     ...(speculative ? { speculative: true } : {}),
+    ...(generations.size === 0 ? {} : { generations: generationsOf(record) }),
   };
+}
+
+/** Of the stage's persisted nodes that are not in their first generation. */
+function generationsOf(record: StageRecord): CacheGeneration[] {
+  const { generations } = record.job.session;
+  return record.stage.reach.flatMap(({ node }) => {
+    const generation = node === null ? undefined : generations.get(node);
+    return node === null || generation === undefined ? [] : [{ node, generation }];
+  });
 }
 
 function valuesOf(record: StageRecord): ValueInput[] {

@@ -9,7 +9,7 @@ import { StagePace } from "./stage-pace.js";
 import type { JobRecord, SessionRecord, StageRecord, TaskRecord } from "./state.js";
 
 export function newJob(session: SessionRecord, submission: Submission, now: number): JobRecord {
-  const { graph, savesFiles, maxResultBytes } = submission;
+  const { graph, savesFiles, maxResultBytes, streamed = false } = submission;
   const stages = new Map<StageId, StageRecord>();
   const resultTasks = graph.stages.find((stage) => stage.id === graph.resultStage)?.tasks.length ?? 0;
   const job: Omit<JobRecord, "result"> = {
@@ -20,6 +20,7 @@ export function newJob(session: SessionRecord, submission: Submission, now: numb
     submittedMs: now,
     savesFiles,
     maxResultBytes,
+    streamed,
     resultBytes: 0,
     nextDelivery: 0,
     window: savesFiles ? null : new ResultWindow(session.policy.maxResultsAheadBytes, resultTasks),
@@ -48,6 +49,7 @@ function newStage(stage: Stage, job: JobRecord): StageRecord {
     roundEnd: stage.tasks.length,
     remaining: stage.tasks.length,
     fetchFailures: 0,
+    restarts: 0,
     values: [],
     missingValues: stage.kind === "value" ? stage.tasks.length : 0,
     startedMs: 0,
@@ -76,6 +78,7 @@ export function newTask(partition: number): TaskRecord {
     alone: false,
     recordsRead: 0,
     accumulated: false,
+    launchedAt: [],
     moves: [],
   };
 }

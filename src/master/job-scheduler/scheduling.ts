@@ -37,6 +37,8 @@ export interface Submission {
   readonly savesFiles: boolean;
   /** driver.maxResultSize; null where results are streamed. */
   readonly maxResultBytes: number | null;
+  /** The user gets the records as they come. Default false. */
+  readonly streamed?: boolean;
 }
 
 /** One scheduler, as its parts see it. */
@@ -52,6 +54,7 @@ export interface Scheduling {
   readonly jobs: JobPart;
   readonly exclusions: ExclusionPart;
   readonly speculation: SpeculationPart;
+  readonly indeterminacy: IndeterminacyPart;
 }
 
 /** What other parts ask of stages.ts. */
@@ -73,6 +76,8 @@ export interface StagePart {
 export interface AttemptPart {
   /** Gives a pending task of a running stage to the assigner. */
   enqueue(record: StageRecord, task: TaskRecord): void;
+  /** Cancels what runs of a task and makes it pending, without giving it to the assigner. */
+  abandon(record: StageRecord, task: TaskRecord, reason: string): void;
 }
 
 /** What other parts ask of results.ts. */
@@ -93,6 +98,12 @@ export interface ExclusionPart {
 /** What other parts ask of speculation.ts. */
 export interface SpeculationPart {
   allowsCopy(record: StageRecord, task: TaskRecord, worker: WorkerId): boolean;
+}
+
+/** What other parts ask of indeterminacy.ts. */
+export interface IndeterminacyPart {
+  /** The output of map `map` that `source` has just made differs from the one that was there before. */
+  changed(source: StageRecord, map: number): void;
 }
 
 /** What other parts ask of jobs.ts. */

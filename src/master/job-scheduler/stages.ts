@@ -30,7 +30,10 @@ export class Stages {
           moveStage(this.#shared, record, "share", { kind: "sharing" });
           continue;
         }
-        const done = record.tasks.length > 0 && record.remaining === 0 && job.graph.growth?.stage !== record.stage.id;
+        // Of a map stage the outputs say it: its tasks may have succeeded and what they made be lost since.
+        const isMade = record.stage.kind !== "shuffleMap" || isWhole(record);
+        const ended = record.tasks.length > 0 && record.remaining === 0;
+        const done = ended && isMade && job.graph.growth?.stage !== record.stage.id;
         const missing = done ? [] : missingParents(record);
         if (missing.length === 0) {
           // A stage without tasks is complete at once, and what waits for it must be looked at again.
@@ -121,6 +124,18 @@ export class Stages {
       owner.remaining++;
       this.#shared.attempts.enqueue(owner, task);
     }
+  }
+
+  /** Outputs that were given up are there after all: who computes them again need not. */
+  outputsFound(session: SessionRecord, shuffle: ShuffleId, maps: readonly number[]): void {
+    const owner = session.owners.get(shuffle);
+    if (owner === undefined) return;
+    for (const map of maps) {
+      const task = owner.tasks[map] as TaskRecord;
+      this.#shared.attempts.abandon(owner, task, "its output came back with its worker");
+      this.compareOutput(owner, task, shuffle);
+    }
+    if (owner.remaining === 0) this.finish(owner);
   }
 
   /** After a loss: stages whose inputs are not whole any more stop, and what is missing is started. */

@@ -6,6 +6,7 @@ import type { Stage, StageGraph } from "../../plan/stages.js";
 import type { TaskResult } from "../../protocol/tasks.js";
 import type { CachedPartitions, MapOutputs } from "../map-outputs/index.js";
 import type { ProcessName, SessionBlame, StageBlame } from "./blame.js";
+import type { Derivations } from "./derivations.js";
 import type { SessionPolicy } from "./options.js";
 import type { ResultWindow } from "./result-window.js";
 import type { StagePace } from "./stage-pace.js";
@@ -47,6 +48,8 @@ export interface TaskRecord {
   recordsRead: number;
   /** Accumulator updates of this partition were delivered: never twice. */
   accumulated: boolean;
+  /** By attempt: the session's count of changed map outputs when it was launched. Empty where no shuffle is read. */
+  readonly launchedAt: number[];
   readonly moves: string[];
 }
 
@@ -70,8 +73,10 @@ export interface StageRecord {
   remaining: number;
   /** Times in a row that lost shuffle data stopped it. */
   fetchFailures: number;
-  /** Encoded results of a value stage, by partition. */
-  readonly values: (Uint8Array | undefined)[];
+  /** Times that it started over because what it had read turned out to be another version. */
+  restarts: number;
+  /** Encoded results of a value stage, by partition. Another list after it started over. */
+  values: (Uint8Array | undefined)[];
   missingValues: number;
   startedMs: number;
   failed: number;
@@ -116,6 +121,8 @@ export interface JobRecord {
   readonly submittedMs: number;
   readonly savesFiles: boolean;
   readonly maxResultBytes: number | null;
+  /** The user sees the records as they come: they cannot be taken back. */
+  readonly streamed: boolean;
   resultBytes: number;
   nextDelivery: number;
   /** How far its result tasks run ahead of the driver; null where no results go to it. */
@@ -140,6 +147,10 @@ export interface SessionRecord {
   readonly jobs: Map<JobId, JobRecord>;
   readonly outputs: MapOutputs;
   readonly cached: CachedPartitions;
+  /** What was made from which shuffle, by all jobs so far. */
+  readonly derivations: Derivations;
+  /** Of persisted nodes whose partitions had to be made anew: how often. Cached partitions of an earlier one are void. */
+  readonly generations: Map<NodeId, number>;
   /** The running stage that computes a shuffle. */
   readonly owners: Map<ShuffleId, StageRecord>;
   /** Nodes that jobs may fill the cache with: named persisted by a job and not unpersisted since. */

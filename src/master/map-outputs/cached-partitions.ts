@@ -58,8 +58,12 @@ export class CachedPartitions {
     return any;
   }
 
-  removeNode(node: NodeId): void {
+  /** Answers who held some of it. */
+  removeNode(node: NodeId): ReadonlySet<WorkerId> {
+    const holders = new Set<WorkerId>();
+    for (const workers of this.#nodes.get(node)?.values() ?? []) for (const worker of workers) holders.add(worker);
     this.#nodes.delete(node);
     this.#sizes.delete(node);
+    return holders;
   }
 }

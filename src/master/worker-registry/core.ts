@@ -46,6 +46,8 @@ export class WorkerRegistry {
       known.state = { kind: "registering" };
       known.lastHeardMs = now;
       known.sentLocations.clear();
+      // What was offered over the broken stream is offered again.
+      if (known.offered !== null) known.offered = [];
       return { record: known, replaced: null };
     }
     const record: WorkerRecord = {
@@ -56,6 +58,7 @@ export class WorkerRegistry {
       diskShort: false,
       attempts: new Map(),
       sentLocations: new Map(),
+      offered: [],
     };
     this.#workers.set(record.id, record);
     return { record, replaced: known ?? null };

@@ -7,7 +7,7 @@
 
 import type { TaskKey, WorkerId } from "../../core/ids.js";
 import type { TaskLaunch } from "../../protocol/tasks.js";
-import type { WorkerRegistration } from "../../protocol/worker.js";
+import type { OfferedOutput, WorkerRegistration } from "../../protocol/worker.js";
 
 export type WorkerState =
   /** Registered; its first heartbeat will say which attempts it still has. Gets no launches before that. */
@@ -43,4 +43,6 @@ export interface WorkerRecord {
   readonly attempts: Map<string, Attempt>;
   /** Version of each shuffle's locations that it was sent over the present stream, by "session shuffle". */
   readonly sentLocations: Map<string, number>;
+  /** What it has offered so far of an earlier incarnation's outputs; null once its first heartbeat has come. */
+  offered: OfferedOutput[] | null;
 }

@@ -82,6 +82,7 @@ export class PartitionWriter {
     const counts = this.#counts;
     const { metrics } = this.context;
     for (let p = 0; p < this.partitions; p++) {
+      this.checksum.place = p;
       const end = counts[p + 1] as number;
       for (let from = counts[p] as number; from < end; from += step) {
         const frame = encode(from, Math.min(end, from + step));

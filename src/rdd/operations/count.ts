@@ -4,14 +4,20 @@ import { type ActionOptions, runAction } from "./run-action.js";
 
 export function count(at: Operand, options: ActionOptions | undefined): Promise<number> {
   let total = 0;
-  return runAction(at, { kind: "count" }, options, ([records]) => {
-    total += records as number;
+  return runAction(at, { kind: "count" }, options, () => {
+    total = 0;
+    return ([records]) => {
+      total += records as number;
+    };
   }).then(() => total);
 }
 
 export function countByKey(at: Operand, options: ActionOptions | undefined): Promise<Map<unknown, number>> {
-  const counts = new KeyCounts();
-  return runAction(at, { kind: "countByKey" }, options, (pairs) => {
-    for (const [key, records] of pairs as [unknown, number][]) counts.add(key, records);
+  let counts = new KeyCounts();
+  return runAction(at, { kind: "countByKey" }, options, () => {
+    counts = new KeyCounts();
+    return (pairs) => {
+      for (const [key, records] of pairs as [unknown, number][]) counts.add(key, records);
+    };
   }).then(() => counts.toMap());
 }

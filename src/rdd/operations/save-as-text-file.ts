@@ -14,5 +14,5 @@ export function saveAsTextFile(at: Operand, path: unknown, options: TextFileOpti
   if (compression !== "none" && compression !== "gzip") {
     throw invalidArgument(at.method, "options.compression", '"none" or "gzip"', compression);
   }
-  return runAction(at, { kind: "saveAsTextFile", url, compression }, options, () => undefined);
+  return runAction(at, { kind: "saveAsTextFile", url, compression }, options, () => () => undefined);
 }

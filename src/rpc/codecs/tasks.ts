@@ -47,6 +47,7 @@ export function toProtoLaunch(launch: TaskLaunch): pb.TaskLaunch.$Properties {
     locality: localities.to[launch.locality],
     ...(launch.alone === undefined ? {} : { alone: true }),
     ...(launch.speculative === undefined ? {} : { speculative: true }),
+    ...(launch.generations === undefined ? {} : { generations: mutable(launch.generations) }),
   };
 }
 
@@ -65,6 +66,9 @@ export function fromProtoLaunch(message: pb.TaskLaunch): TaskLaunch {
     locality: localities.from(message.locality, "TaskLaunch.locality"),
     ...(message.alone ? { alone: true } : {}),
     ...(message.speculative ? { speculative: true } : {}),
+    ...(message.generations.length === 0
+      ? {}
+      : { generations: message.generations.map(({ node, generation }) => ({ node: node as NodeId, generation })) }),
   };
 }
 
@@ -103,6 +107,7 @@ export function fromProtoStatus(message: pb.TaskStatus): TaskStatus {
       node: at.node as NodeId,
       partition: at.partition,
       sizeBytes: at.sizeBytes,
+      ...(at.generation === 0 ? {} : { generation: at.generation }),
     }));
     return {
       kind: "ended",

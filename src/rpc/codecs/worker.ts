@@ -3,7 +3,7 @@
 import type { BlobHash, NodeId, SessionId, ShuffleId, StageId, WorkerId } from "../../core/ids.js";
 import { pack, unpack } from "../../core/packed.js";
 import type { AdoptableBlock, AdoptionOutcome } from "../../protocol/adoption.js";
-import type { MasterToWorker, WorkerRegistration, WorkerToMaster } from "../../protocol/worker.js";
+import type { MasterToWorker, OfferedOutput, WorkerRegistration, WorkerToMaster } from "../../protocol/worker.js";
 import { millrace as pb } from "../generated/messages.js";
 import { fromProtoError, toProtoError } from "./errors.js";
 import {
@@ -60,6 +60,8 @@ function toProtoWorkerMessage(message: WorkerToMaster): pb.WorkerToMaster.$Prope
       const partitions = mutable(message.partitions);
       return { uncached: { session: message.session, partitions } };
     }
+    case "offer":
+      return { offer: { outputs: mutable(message.outputs) } };
     case "leaving":
       return { leaving: { reason: message.reason } };
     case "decommission":
@@ -70,7 +72,7 @@ function toProtoWorkerMessage(message: WorkerToMaster): pb.WorkerToMaster.$Prope
 }
 
 function fromProtoWorkerMessage(message: pb.WorkerToMaster): WorkerToMaster {
-  const { register, heartbeat, statuses, logs, uncached, leaving, decommission, adopted } = message;
+  const { register, heartbeat, statuses, logs, uncached, leaving, decommission, adopted, offer } = message;
   if (statuses != null) return { kind: "statuses", statuses: statuses.statuses.map(fromProtoStatus) };
   if (heartbeat != null) {
     const running = heartbeat.running.map((key) => fromProtoKey(key, "Heartbeat.running"));
@@ -97,7 +99,18 @@ function fromProtoWorkerMessage(message: pb.WorkerToMaster): WorkerToMaster {
     const from = requiredText(adopted.from, "Adopted.from") as WorkerId;
     return { kind: "adopted", from, outcomes: unpack<AdoptionOutcome[]>(adopted.outcomes) };
   }
+  if (offer != null) return { kind: "offer", outputs: fromProtoNames(offer) };
   throw malformed("WorkerToMaster.kind is missing");
+}
+
+function fromProtoNames({ outputs }: pb.MapOutputNames): OfferedOutput[] {
+  return outputs.map(({ session, shuffle, map, stage, attempt }) => ({
+    session: sessionOf(session, "MapOutputName"),
+    shuffle: shuffle as ShuffleId,
+    map,
+    stage: stage as StageId,
+    attempt,
+  }));
 }
 
 function fromProtoRegistration(message: pb.Register): WorkerRegistration {

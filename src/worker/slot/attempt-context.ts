@@ -14,6 +14,7 @@ import type { MutableTaskMetrics, TaskContext } from "../../operators/task-conte
 import type { FunctionRef } from "../../plan/function.js";
 import type { StorageLevel } from "../../plan/lineage.js";
 import type { FragmentNode, Partitioner } from "../../plan/stages.js";
+import { generationOf } from "../../protocol/tasks.js";
 import { ShuffleFrameReader } from "../../shuffle/frame-reader.js";
 import { MapOutputWriter } from "../../shuffle/map-output-writer.js";
 import { createPartitionFunction } from "../../shuffle/partitioners.js";
@@ -175,6 +176,7 @@ export class AttemptContext implements TaskContext {
       session: this.call.launch.key.session,
       node,
       partition,
+      generation: generationOf(this.call.launch, node),
       worker: there.worker,
     } as const;
     return StreamFrameSource.open(this.environment.channel.open(request, this.checkCancelled));
@@ -187,6 +189,7 @@ export class AttemptContext implements TaskContext {
       session: key.session,
       node,
       partition,
+      generation: generationOf(this.call.launch, node),
       level,
       memoryLimitBytes: cacheBytes,
       path: attemptFile(address.directory, key, `cache-${node}-${partition}`),

@@ -13,6 +13,8 @@ export interface CacheWriterOptions {
   readonly session: SessionId;
   readonly node: NodeId;
   readonly partition: number;
+  /** Default 0. */
+  readonly generation?: number;
   readonly level: StorageLevel;
   /** A partition larger than this is not kept in memory. */
   readonly memoryLimitBytes: number;
@@ -53,7 +55,7 @@ export class SharedCacheWriter implements CacheWriter {
 
   commit(schemas: SchemaTable): boolean {
     if (this.#overflowed) return false;
-    const { session, node, partition, level, path } = this.#options;
+    const { session, node, partition, generation = 0, level, path } = this.#options;
     const frames = this.#fd === null ? this.#share() : { path };
     if (this.#fd !== null) {
       closeSync(this.#fd);
@@ -63,7 +65,7 @@ export class SharedCacheWriter implements CacheWriter {
       session,
       level,
       sizeBytes: this.#sizeBytes,
-      block: { node, partition, schemas: schemas.toBytes(), frames },
+      block: { node, partition, schemas: schemas.toBytes(), frames, ...(generation === 0 ? {} : { generation }) },
     });
     return true;
   }

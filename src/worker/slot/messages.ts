@@ -63,6 +63,8 @@ export interface SlotRun {
 export interface CachedBlock {
   readonly node: NodeId;
   readonly partition: number;
+  /** Of the launch that computed it. Default 0. */
+  readonly generation?: number;
   readonly schemas: Uint8Array;
   readonly frames: SharedArrayBuffer | { readonly path: string };
 }
@@ -113,6 +115,8 @@ export type SlotRequest =
       readonly session: SessionId;
       readonly node: NodeId;
       readonly partition: number;
+      /** Default 0. */
+      readonly generation?: number;
       readonly worker: string;
     };
 

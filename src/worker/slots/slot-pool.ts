@@ -3,7 +3,7 @@
 
 import { MillraceError, type WireError } from "../../core/errors.js";
 import { formatTaskKey, type SessionId, type ShuffleId } from "../../core/ids.js";
-import type { MapOutputLocations, TaskLaunch, TaskOutcome } from "../../protocol/tasks.js";
+import { generationOf, type MapOutputLocations, type TaskLaunch, type TaskOutcome } from "../../protocol/tasks.js";
 import type { CacheStore } from "../cache-store.js";
 import { MemoryWatch, type SlotReading } from "../memory-watch.js";
 import type { CachedBlock, SlotOutcome } from "../slot/messages.js";
@@ -158,7 +158,7 @@ export class SlotPool {
   #cachedHere(launch: TaskLaunch): CachedBlock[] {
     const found: CachedBlock[] = [];
     for (const { node, partition } of launch.cached) {
-      const block = this.#options.cache.get(launch.key.session, node, partition);
+      const block = this.#options.cache.get(launch.key.session, node, partition, generationOf(launch, node));
       if (block !== undefined) found.push(block);
     }
     return found;
@@ -172,6 +172,7 @@ export class SlotPool {
           node: block.node,
           partition: block.partition,
           sizeBytes,
+          ...(block.generation === undefined ? {} : { generation: block.generation }),
         }));
         return {
           kind: "succeeded",
