@@ -143,6 +143,24 @@ export const optionTable = {
     bytes,
     256 * 2 ** 20,
   ),
+  "join.skew.enabled": row(
+    "true or false",
+    "Divide the records of a join's far too large partitions among several tasks.",
+    parseBoolean,
+    true,
+  ),
+  "join.skew.factor": row(
+    "a number from 1 on",
+    "A partition larger than so many times the median, and than join.skew.threshold, is skewed.",
+    number(1),
+    5,
+  ),
+  "join.skew.threshold": row(
+    size,
+    "No smaller partition is skewed; about what one task reads of a divided one.",
+    atLeast(1, "1", bytes),
+    64 * 2 ** 20,
+  ),
   "eventLog.enabled": row("true or false", "Write an event log of the session.", parseBoolean, true),
   "eventLog.dir": row("a path", "Directory of event logs.", parseText, () => join(homedir(), ".millrace", "events")),
   "log.level": row(
@@ -179,6 +197,14 @@ function count(least: number) {
     const number = typeof value === "string" && /^\d+$/.test(value.trim()) ? Number(value) : value;
     if (typeof number === "number" && Number.isSafeInteger(number) && number >= least) return number;
     throw invalid(what, value, `a whole number from ${least} on`);
+  };
+}
+
+function number(least: number) {
+  return (value: unknown, what: string): number => {
+    const found = typeof value === "string" && value.trim() !== "" ? Number(value) : value;
+    if (typeof found === "number" && Number.isFinite(found) && found >= least) return found;
+    throw invalid(what, value, `a number from ${least} on`);
   };
 }
 

@@ -8,6 +8,7 @@ import type { NodeId, ShuffleId, StageId } from "../core/ids.js";
 import type { MemoryBudget, SpillStore } from "../core/memory.js";
 import type { FunctionRef } from "../plan/function.js";
 import type { StorageLevel } from "../plan/lineage.js";
+import type { HotKey } from "../plan/skew.js";
 import type { FragmentNode, Partitioner, Split } from "../plan/stages.js";
 
 export type { CacheWriter, FrameSource, ShuffleOutput } from "../codec/frame-flow.js";
@@ -60,6 +61,9 @@ export type FragmentResult =
       readonly records: number;
       /** "0" where no checksum was asked for. */
       readonly checksum: string;
+      /** Of pairs that were not combined: MapOutput in protocol/tasks.ts says what these are. */
+      readonly weights?: readonly number[];
+      readonly hotKeys?: readonly HotKey[];
     }
   | {
       readonly kind: "file";

@@ -63,7 +63,11 @@ const split = fc.oneof(
 const value = fc
   .tuple(record({ stage: count, parts: list(bytes) }), fc.option(name))
   .map(([plain, blob]) => ({ ...plain, ...(blob === null ? {} : { blob }) }));
-const launch = record({
+const slice = record({
+  partition: count,
+  maps: fc.option(record({ shuffle: count, from: count, to: count })),
+});
+const plainLaunch = record({
   key,
   fragment: name,
   splits: list(record({ node: count, partition: count, split })),
@@ -72,6 +76,9 @@ const launch = record({
   shuffles: list(record({ shuffle: count, version: count })),
   locality: fc.constantFrom("PROCESS_LOCAL", "NODE_LOCAL", "NO_PREF", "ANY"),
 });
+const launch = fc
+  .tuple(plainLaunch, fc.option(slice))
+  .map(([plain, part]) => ({ ...plain, ...(part === null ? {} : { slice: part }) }));
 const metrics = record({
   runMs: size,
   recordsRead: size,
@@ -91,7 +98,18 @@ const result = fc.oneof(
   record({
     kind: kind("mapOutput"),
     shuffle: count,
-    output: record({ sizes: bytes.map(decodeSizes), records: size, checksum: name }),
+    output: fc
+      .tuple(
+        record({ sizes: bytes.map(decodeSizes), records: size, checksum: name }),
+        bytes.map(decodeSizes),
+        list(record({ key: text, partition: count, records: size })),
+      )
+      // Absent where there is nothing to say.
+      .map(([output, weights, hotKeys]) => ({
+        ...output,
+        ...(weights.length === 0 ? {} : { weights }),
+        ...(hotKeys.length === 0 ? {} : { hotKeys }),
+      })),
   }),
   record({ kind: kind("file"), pending: name, final: name, sizeBytes: size, records: size }),
 );

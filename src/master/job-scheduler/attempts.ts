@@ -82,7 +82,7 @@ export class Attempts {
     // Its turn comes when the driver has taken more.
     if (record === result && window !== null && task.partition >= window.admitted) return;
     const preferences: Preference[] = [];
-    for (const [node, partition] of record.stage.tasks[task.partition]?.cached ?? []) {
+    for (const [node, partition] of record.plan[task.partition]?.cached ?? []) {
       for (const worker of session.cached.workers(node, partition) ?? []) {
         const there = this.#shared.ports.worker(worker);
         if (there?.takesTasks === true) preferences.push({ worker, node: there.node });
@@ -166,13 +166,14 @@ export class Attempts {
       return;
     }
     this.#retry(record, task);
+    const partition = record.plan[key.partition]?.slice?.partition ?? key.partition;
     const times = task.failures === 1 ? "once" : `${task.failures} times`;
-    const message = `job ${job.id} failed: partition ${key.partition} of "${record.stage.name}" failed ${times}; the last time on worker ${worker}: ${error.message}`;
+    const message = `job ${job.id} failed: partition ${partition} of "${record.stage.name}" failed ${times}; the last time on worker ${worker}: ${error.message}`;
     const attempts = job.story.map((one) => ({ ...one }));
     const fields = {
       job: job.id,
       stage: key.stage,
-      partition: key.partition,
+      partition,
       attempt: key.attempt,
       operator: record.stage.name,
       worker,
@@ -211,7 +212,7 @@ export class Attempts {
 
   #forgetCached(record: StageRecord, task: TaskRecord): void {
     const { cached } = record.job.session;
-    for (const [node, partition] of record.stage.tasks[task.partition]?.cached ?? []) {
+    for (const [node, partition] of record.plan[task.partition]?.cached ?? []) {
       for (const worker of [...(cached.workers(node, partition) ?? [])]) cached.remove(node, partition, worker);
     }
   }

@@ -101,6 +101,7 @@ export class Jobs {
       if ([...session.jobs.values()].some((job) => usesShuffle(job, shuffle))) continue;
       session.releasing.delete(shuffle);
       session.outputs.release(shuffle);
+      session.layouts.delete(shuffle);
       this.#shared.ports.emit({ kind: "releaseShuffle", session: session.id, shuffle });
     }
   }
@@ -125,6 +126,7 @@ export class Jobs {
       shuffleBytes: job.shuffleBytes,
       spillBytes: job.spillBytes,
       workers: [...job.workers].map(([worker, share]) => ({ worker, ...share })),
+      ...(job.skew.length === 0 ? {} : { skew: job.skew }),
     };
   }
 }

@@ -24,7 +24,7 @@ export function makeLaunch(
   task.nextAttempt++;
   record.running++;
   const { outputs, cached } = record.job.session;
-  const plan = record.stage.tasks[partition] as Stage["tasks"][number];
+  const plan = record.plan[partition] as Stage["tasks"][number];
   return {
     key: { session, job: record.job.id, stage, partition, attempt },
     fragment: record.stage.fragmentHash,
@@ -43,6 +43,7 @@ export function makeLaunch(
             .filter((shuffle) => outputs.isComplete(shuffle))
             .map((shuffle) => ({ shuffle, version: outputs.version(shuffle) })),
     locality,
+    ...(plan.slice === undefined ? {} : { slice: plan.slice }),
   };
 }
 

@@ -1,5 +1,6 @@
 // Slice of the master's options that decides when a job gives up.
 
+import { defaultSkewRule, type SkewRule } from "./skew.js";
 import type { MoveObserver } from "./transitions.js";
 
 /** What a session may choose for its own jobs: a master serves sessions with different options. */
@@ -10,6 +11,8 @@ export interface SessionPolicy {
   readonly workerTimeoutMs: number;
   /** Bytes of results that may wait for the driver before result tasks do. Option `driver.maxResultsAhead`. */
   readonly maxResultsAheadBytes: number;
+  /** Options `join.skew.*`. */
+  readonly skew: SkewRule;
 }
 
 export interface JobSchedulerOptions extends SessionPolicy {
@@ -24,4 +27,5 @@ export const defaultJobSchedulerOptions: JobSchedulerOptions = {
   maxConsecutiveStageAttempts: 4,
   workerTimeoutMs: 60_000,
   maxResultsAheadBytes: 128 * 1024 * 1024,
+  skew: defaultSkewRule,
 };

@@ -2,7 +2,8 @@
 // through transitions.ts.
 
 import type { JobId, NodeId, SessionId, ShuffleId, StageId, TaskKey, WorkerId } from "../../core/ids.js";
-import type { Stage, StageGraph } from "../../plan/stages.js";
+import type { Stage, StageGraph, StageTask } from "../../plan/stages.js";
+import type { SkewFinding } from "../../protocol/skew.js";
 import type { TaskResult } from "../../protocol/tasks.js";
 import type { CachedPartitions, MapOutputs } from "../map-outputs/index.js";
 import type { SessionPolicy } from "./options.js";
@@ -21,6 +22,7 @@ export type TaskState =
     };
 
 export interface TaskRecord {
+  /** Its place among the stage's tasks; where a join is divided among tasks, not the partition of the data. */
   readonly partition: number;
   state: TaskState;
   nextAttempt: number;
@@ -44,6 +46,10 @@ export interface StageRecord {
   state: StageState;
   readonly moves: string[];
   tasks: TaskRecord[];
+  /** What each task works on: the stage's own list, or a longer one that was made when the stage started. */
+  plan: readonly StageTask[];
+  /** Skew of what it reads. */
+  skew: readonly SkewFinding[];
   /** Partitions [0, roundEnd) are wanted; more only where a job grows. */
   roundEnd: number;
   /** Wanted tasks that have not succeeded. */
@@ -83,6 +89,7 @@ export interface JobRecord {
   /** Block results with the shell that the driver has not acknowledged. */
   readonly unacknowledged: Map<number, TaskKey>;
   readonly story: AttemptStory[];
+  readonly skew: SkewFinding[];
   tasks: number;
   failedAttempts: number;
   shuffleBytes: number;
@@ -100,6 +107,8 @@ export interface SessionRecord {
   readonly cached: CachedPartitions;
   /** The running stage that computes a shuffle. */
   readonly owners: Map<ShuffleId, StageRecord>;
+  /** The map tasks of shuffles whose stage was started: kept for as long as its outputs, whoever computes the rest of them. */
+  readonly layouts: Map<ShuffleId, readonly StageTask[]>;
   /** Nodes that jobs may fill the cache with: named persisted by a job and not unpersisted since. */
   readonly persisted: Set<NodeId>;
   /** Shuffles that the driver has let go of and running jobs still use. */

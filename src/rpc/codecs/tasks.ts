@@ -2,6 +2,7 @@
 // names what is missing. These are the hot messages: 100 launches or statuses take well under a millisecond each way.
 
 import type { BlobHash, NodeId, SessionId, ShuffleId, StageId, TaskKey, WorkerId } from "../../core/ids.js";
+import type { HotKey, TaskSlice } from "../../plan/skew.js";
 import type { Split, TaskSplit } from "../../plan/stages.js";
 import type {
   AccumulatorUpdate,
@@ -45,6 +46,7 @@ export function toProtoLaunch(launch: TaskLaunch): pb.TaskLaunch.$Properties {
     cached: mutable(launch.cached),
     shuffles: mutable(launch.shuffles),
     locality: localities.to[launch.locality],
+    ...(launch.slice === undefined ? {} : { slice: toProtoSlice(launch.slice) }),
   };
 }
 
@@ -61,7 +63,21 @@ export function fromProtoLaunch(message: pb.TaskLaunch): TaskLaunch {
     })),
     shuffles: message.shuffles.map(({ shuffle, version }) => ({ shuffle: shuffle as ShuffleId, version })),
     locality: localities.from(message.locality, "TaskLaunch.locality"),
+    ...(message.slice == null ? {} : { slice: fromProtoSlice(message.slice) }),
   };
+}
+
+function toProtoSlice({ partition, maps }: TaskSlice): pb.TaskSlice.$Properties {
+  return { partition, ...(maps === null ? {} : { maps }) };
+}
+
+function fromProtoHotKey({ key, partition, records }: pb.HotKey): HotKey {
+  return { key, partition, records };
+}
+
+function fromProtoSlice({ partition, maps }: pb.TaskSlice): TaskSlice {
+  if (maps == null) return { partition, maps: null };
+  return { partition, maps: { shuffle: maps.shuffle as ShuffleId, from: maps.from, to: maps.to } };
 }
 
 export function toProtoStatus(status: TaskStatus): pb.TaskStatus.$Properties {
@@ -236,8 +252,9 @@ function toProtoResult(result: TaskResult): pb.TaskResult.$Properties {
     case "block":
       return { block: result };
     case "mapOutput": {
-      const { sizes, records, checksum } = result.output;
-      return { mapOutput: { shuffle: result.shuffle, sizes: encodeSizes(sizes), records, checksum } };
+      const { sizes, records, checksum, weights = [], hotKeys = [] } = result.output;
+      const statistics = { weights: encodeSizes(weights), hotKeys: mutable(hotKeys) };
+      return { mapOutput: { shuffle: result.shuffle, sizes: encodeSizes(sizes), records, checksum, ...statistics } };
     }
     case "file":
       return { file: result };
@@ -247,11 +264,17 @@ function toProtoResult(result: TaskResult): pb.TaskResult.$Properties {
 function fromProtoResult(message: pb.TaskResult | null | undefined): TaskResult {
   const { inline, block, mapOutput, file } = required(message, "Succeeded.result");
   if (mapOutput != null) {
-    const { shuffle, sizes, records, checksum } = mapOutput;
+    const { shuffle, sizes, records, checksum, weights, hotKeys } = mapOutput;
     return {
       kind: "mapOutput",
       shuffle: shuffle as ShuffleId,
-      output: { sizes: decodeSizes(sizes), records, checksum: requiredText(checksum, "MapOutput.checksum") },
+      output: {
+        sizes: decodeSizes(sizes),
+        records,
+        checksum: requiredText(checksum, "MapOutput.checksum"),
+        ...(weights.byteLength === 0 ? {} : { weights: decodeSizes(weights) }),
+        ...(hotKeys.length === 0 ? {} : { hotKeys: hotKeys.map(fromProtoHotKey) }),
+      },
     };
   }
   if (inline != null) return { kind: "inline", bytes: plainBytes(inline.bytes), records: inline.records };

@@ -59,7 +59,7 @@ export class AttemptContext implements TaskContext {
     private readonly environment: AttemptEnvironment,
   ) {
     const { settings, control } = environment;
-    this.partition = call.launch.key.partition;
+    this.partition = call.launch.slice?.partition ?? call.launch.key.partition;
     this.memory = new TaskMemory(settings.taskBytes, control);
     this.spill = new FileSpillStore(attemptDirectory(settings.address.directory, call.launch.key));
   }
@@ -113,9 +113,11 @@ export class AttemptContext implements TaskContext {
         },
       );
     }
+    const maps = this.call.launch.slice?.maps;
     return new ShuffleFrameReader({
       plan,
       partition,
+      ...(maps?.shuffle === shuffle ? { maps } : {}),
       files: this.session.files,
       openRemote: (request) => {
         const streams = plan.requests.length;
