@@ -17,12 +17,23 @@ export interface HotKey {
 export interface TaskSlice {
   /** The partition of the data; several tasks in a row may have the same. */
   readonly partition: number;
-  /** Of this shuffle only the map outputs [from, to) are read; null: all of all. */
-  readonly maps: { readonly shuffle: ShuffleId; readonly from: number; readonly to: number } | null;
+  /** null: the join of this partition is made in one. */
+  readonly parts: JoinParts | null;
 }
 
-/** Two shuffles of one stage whose records are paired by key, so that either may be read in parts, each part with all of the other. */
+/**
+ * A join of one partition made in parts, one after the other: part i reads of `shuffle` only the map outputs
+ * [cuts[i], cuts[i + 1]), and all of the other side.
+ */
+export interface JoinParts {
+  readonly shuffle: ShuffleId;
+  readonly cuts: readonly number[];
+}
+
+/** Two shuffles of one stage whose records are paired by key, so that either may be read in parts. */
 export interface JoinInputs {
   readonly left: ShuffleId;
   readonly right: ShuffleId;
+  /** The parts of a partition may be tasks of their own; else one task makes them all, in the same order. */
+  readonly divisible: boolean;
 }

@@ -65,7 +65,7 @@ const value = fc
   .map(([plain, blob]) => ({ ...plain, ...(blob === null ? {} : { blob }) }));
 const slice = record({
   partition: count,
-  maps: fc.option(record({ shuffle: count, from: count, to: count })),
+  parts: fc.option(record({ shuffle: count, cuts: list(count) })),
 });
 const plainLaunch = record({
   key,

@@ -55,7 +55,7 @@ export class JobScheduler {
       outputs: new MapOutputs(this.#outputsOptions),
       cached: new CachedPartitions(),
       owners: new Map(),
-      layouts: new Map(),
+      joins: [],
       persisted: new Set(),
       releasing: new Set(),
     });

@@ -3,6 +3,7 @@
 import type { WireError } from "../../core/errors.js";
 import type { JobId, SessionId, ShuffleId, WorkerId } from "../../core/ids.js";
 import type { JobSummary } from "../../protocol/driver.js";
+import { forgetJoins } from "./plan-stage.js";
 import { moveStage, type Scheduling, wire } from "./scheduling.js";
 import type { JobRecord, SessionRecord } from "./state.js";
 
@@ -101,7 +102,7 @@ export class Jobs {
       if ([...session.jobs.values()].some((job) => usesShuffle(job, shuffle))) continue;
       session.releasing.delete(shuffle);
       session.outputs.release(shuffle);
-      session.layouts.delete(shuffle);
+      forgetJoins(session, shuffle);
       this.#shared.ports.emit({ kind: "releaseShuffle", session: session.id, shuffle });
     }
   }

@@ -2,7 +2,8 @@
 // key, and how a join's large partitions are divided among tasks. Pure, and from the data alone: weights are estimated from the
 // records, so every master divides alike and the results of a program are the same everywhere.
 
-import type { HotKey, JoinInputs, TaskSlice } from "../../plan/skew.js";
+import type { HotKey, JoinInputs, JoinParts } from "../../plan/skew.js";
+import type { StageTask } from "../../plan/stages.js";
 import type { MapOutput } from "../../protocol/tasks.js";
 
 /** Options `join.skew.enabled`, `join.skew.factor`, `join.skew.threshold`. */
@@ -76,61 +77,67 @@ export function skewedPartitions(outputs: readonly MapOutput[], weights: Exchang
 }
 
 /**
- * The tasks of a join's stage, in the order of its partitions and of the parts of each; null: one a partition. A part is a run of
- * the larger side's map outputs, so what one map output holds of a partition is never divided.
+ * For each partition of a join the parts that it is made in; null: in one. A part is a run of the larger side's map outputs, so
+ * what one map output holds of a partition is never divided.
  */
-export function sliceJoin(
+export function cutJoin(
   { left, right }: JoinInputs,
   leftWeights: ExchangeWeights,
   rightWeights: ExchangeWeights,
   rule: SkewRule,
-): TaskSlice[] | null {
-  if (!rule.enabled) return null;
+): (JoinParts | null)[] {
   const sides = [
-    { shuffle: left, weights: leftWeights },
-    { shuffle: right, weights: rightWeights },
+    { shuffle: left, ...leftWeights },
+    { shuffle: right, ...rightWeights },
   ];
-  const slices: TaskSlice[] = [];
-  const { length } = leftWeights.byPartition;
-  for (let partition = 0; partition < length; partition++) {
-    const bytesOf = ({ weights }: (typeof sides)[number]) => weights.byPartition[partition] as number;
+  return Array.from(leftWeights.byPartition, (_, partition) => {
+    if (!rule.enabled) return null;
+    const bytesOf = (side: ExchangeWeights) => side.byPartition[partition] as number;
     const skewed = sides
-      .filter((side) => isSkewed(bytesOf(side), side.weights.median, rule))
+      .filter((side) => isSkewed(bytesOf(side), side.median, rule))
       .sort((a, b) => bytesOf(b) - bytesOf(a));
-    let parts: TaskSlice[] = [];
-    for (const { shuffle, weights } of skewed) {
-      const share = Math.max(rule.thresholdBytes, weights.median, 1);
-      const pieces = Math.ceil((weights.byPartition[partition] as number) / share);
-      const cuts = cutMaps(
-        weights.byMap.map((one) => one[partition] as number),
-        pieces,
-      );
-      parts = cuts.map(([from, to]) => ({ partition, maps: { shuffle, from, to } }));
-      if (parts.length > 1) break;
+    for (const side of skewed) {
+      const parts = Math.ceil(bytesOf(side) / Math.max(1, rule.thresholdBytes, side.median));
+      const weights = side.byMap.map((one) => one[partition] as number);
+      const cuts = cutMaps(weights, parts);
+      if (cuts.length > 2) return { shuffle: side.shuffle, cuts };
     }
-    if (parts.length > 1) slices.push(...parts);
-    else slices.push({ partition, maps: null });
-  }
-  return slices.length === length ? null : slices;
+    return null;
+  });
 }
 
-/** At most `pieces` runs of maps with about equal weight, none of them without any; together all maps. */
-export function cutMaps(weights: readonly number[], pieces: number): [from: number, to: number][] {
+/** Where at most `parts` runs of maps with about equal weight begin, none of them without any; the last entry is the end. */
+export function cutMaps(weights: readonly number[], parts: number): number[] {
   const total = weights.reduce((sum, weight) => sum + weight, 0);
-  const cuts: [number, number][] = [];
-  let from = 0;
+  const cuts = [0];
   let before = 0;
   let sum = 0;
   for (let map = 0; map < weights.length; map++) {
     sum += weights[map] as number;
-    const due = (total * (cuts.length + 1)) / pieces;
-    if (sum < due || sum === before || sum === total || cuts.length === pieces - 1) continue;
-    cuts.push([from, map + 1]);
-    from = map + 1;
+    const due = (total * cuts.length) / parts;
+    if (sum < due || sum === before || sum === total || cuts.length === parts) continue;
+    cuts.push(map + 1);
     before = sum;
   }
-  cuts.push([from, weights.length]);
-  return cuts;
+  return [...cuts, weights.length];
+}
+
+/** The tasks of a stage over such a join: one a part where the stage is `divisible`, else one a partition. */
+export function sliceTasks(
+  tasks: readonly StageTask[],
+  joins: readonly (JoinParts | null)[],
+  divisible: boolean,
+): readonly StageTask[] {
+  if (joins.every((parts) => parts === null)) return tasks;
+  return tasks.flatMap((task): StageTask[] => {
+    const { partition } = task;
+    const parts = joins[partition] ?? null;
+    if (parts === null || !divisible) return [{ ...task, slice: { partition, parts } }];
+    const { shuffle, cuts } = parts;
+    return cuts
+      .slice(1)
+      .map((to, i) => ({ ...task, slice: { partition, parts: { shuffle, cuts: [cuts[i] as number, to] } } }));
+  });
 }
 
 function isSkewed(bytes: number, median: number, { factor, thresholdBytes }: SkewRule): boolean {

@@ -142,9 +142,9 @@ export class Stages {
   #start(record: StageRecord): boolean {
     const { stage, job } = record;
     moveStage(this.#shared, record, "start", { kind: "running" });
+    planStage(this.#shared, record);
     if (record.tasks.length === 0) {
       record.startedMs = this.#shared.now;
-      planStage(this.#shared, record);
       record.tasks = record.plan.map((_, place) => newTask(place));
       const grows = job.graph.growth?.stage === stage.id;
       record.roundEnd = grows ? Math.min(1, record.tasks.length) : record.tasks.length;

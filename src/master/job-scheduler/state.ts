@@ -2,6 +2,7 @@
 // through transitions.ts.
 
 import type { JobId, NodeId, SessionId, ShuffleId, StageId, TaskKey, WorkerId } from "../../core/ids.js";
+import type { JoinParts } from "../../plan/skew.js";
 import type { Stage, StageGraph, StageTask } from "../../plan/stages.js";
 import type { SkewFinding } from "../../protocol/skew.js";
 import type { TaskResult } from "../../protocol/tasks.js";
@@ -99,6 +100,14 @@ export interface JobRecord {
   workerlessSinceMs: number | null;
 }
 
+/** How the partitions of a join of two shuffles are made: kept for as long as both, so that it is the same in every stage and job. */
+export interface SettledJoin {
+  readonly left: ShuffleId;
+  readonly right: ShuffleId;
+  /** By partition; null: in one. */
+  readonly parts: readonly (JoinParts | null)[];
+}
+
 export interface SessionRecord {
   readonly id: SessionId;
   readonly policy: SessionPolicy;
@@ -107,8 +116,8 @@ export interface SessionRecord {
   readonly cached: CachedPartitions;
   /** The running stage that computes a shuffle. */
   readonly owners: Map<ShuffleId, StageRecord>;
-  /** The map tasks of shuffles whose stage was started: kept for as long as its outputs, whoever computes the rest of them. */
-  readonly layouts: Map<ShuffleId, readonly StageTask[]>;
+  /** What was settled when their inputs were whole for the first time (plan-stage.ts). */
+  readonly joins: SettledJoin[];
   /** Nodes that jobs may fill the cache with: named persisted by a job and not unpersisted since. */
   readonly persisted: Set<NodeId>;
   /** Shuffles that the driver has let go of and running jobs still use. */

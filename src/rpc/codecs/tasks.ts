@@ -67,17 +67,18 @@ export function fromProtoLaunch(message: pb.TaskLaunch): TaskLaunch {
   };
 }
 
-function toProtoSlice({ partition, maps }: TaskSlice): pb.TaskSlice.$Properties {
-  return { partition, ...(maps === null ? {} : { maps }) };
+function toProtoSlice({ partition, parts }: TaskSlice): pb.TaskSlice.$Properties {
+  if (parts === null) return { partition };
+  return { partition, parts: { shuffle: parts.shuffle, cuts: mutable(parts.cuts) } };
 }
 
 function fromProtoHotKey({ key, partition, records }: pb.HotKey): HotKey {
   return { key, partition, records };
 }
 
-function fromProtoSlice({ partition, maps }: pb.TaskSlice): TaskSlice {
-  if (maps == null) return { partition, maps: null };
-  return { partition, maps: { shuffle: maps.shuffle as ShuffleId, from: maps.from, to: maps.to } };
+function fromProtoSlice({ partition, parts }: pb.TaskSlice): TaskSlice {
+  if (parts == null) return { partition, parts: null };
+  return { partition, parts: { shuffle: parts.shuffle as ShuffleId, cuts: parts.cuts } };
 }
 
 export function toProtoStatus(status: TaskStatus): pb.TaskStatus.$Properties {

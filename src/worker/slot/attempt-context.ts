@@ -10,9 +10,10 @@ import type { NodeId, ShuffleId, StageId } from "../../core/ids.js";
 import { unpack } from "../../core/packed.js";
 import { openPartFile } from "../../emrfs/output-committer.js";
 import { openSplit } from "../../formats/open-split.js";
-import type { MutableTaskMetrics, TaskContext } from "../../operators/task-context.js";
+import type { MapRange, MutableTaskMetrics, TaskContext } from "../../operators/task-context.js";
 import type { FunctionRef } from "../../plan/function.js";
 import type { StorageLevel } from "../../plan/lineage.js";
+import type { JoinParts } from "../../plan/skew.js";
 import type { FragmentNode, Partitioner } from "../../plan/stages.js";
 import { ShuffleFrameReader } from "../../shuffle/frame-reader.js";
 import { MapOutputWriter } from "../../shuffle/map-output-writer.js";
@@ -68,6 +69,10 @@ export class AttemptContext implements TaskContext {
     return this.session.classes;
   }
 
+  get joinParts(): JoinParts | null {
+    return this.call.launch.slice?.parts ?? null;
+  }
+
   get shuffleEncoding() {
     return this.environment.settings;
   }
@@ -100,7 +105,7 @@ export class AttemptContext implements TaskContext {
     return openSplit(node.format, found.split, this.classes);
   }
 
-  openShuffle(shuffle: ShuffleId, partition: number): FrameSource {
+  openShuffle(shuffle: ShuffleId, partition: number, maps?: MapRange): FrameSource {
     const plan = this.session.fetchPlans.get(shuffle);
     if (plan === undefined) {
       // A cached partition below was counted on and is gone: the master computes the shuffle and tries again.
@@ -113,11 +118,10 @@ export class AttemptContext implements TaskContext {
         },
       );
     }
-    const maps = this.call.launch.slice?.maps;
     return new ShuffleFrameReader({
       plan,
       partition,
-      ...(maps?.shuffle === shuffle ? { maps } : {}),
+      ...(maps === undefined ? {} : { maps }),
       files: this.session.files,
       openRemote: (request) => {
         const streams = plan.requests.length;
