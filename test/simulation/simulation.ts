@@ -18,6 +18,7 @@ import { BlobStore } from "../../src/master/blob-store.js";
 import { MasterMachine } from "../../src/master/core.js";
 import type { MasterCommand, MasterEvent } from "../../src/master/events.js";
 import { TICK_MS } from "../../src/master/events.js";
+import { defaultMasterOptions } from "../../src/master/options.js";
 import { ValueBlobs } from "../../src/master/value-blobs.js";
 import type { StorageLevel } from "../../src/plan/lineage.js";
 import { lowerJob } from "../../src/plan/lower.js";
@@ -65,6 +66,8 @@ interface LiveJob {
   ended: { readonly code: string | null } | null;
 }
 
+const SKEW = { enabled: true, factor: 1, thresholdBytes: 3 };
+
 interface SimulatedDriver {
   readonly session: SessionId;
   readonly program: Program;
@@ -78,7 +81,11 @@ export class Simulation {
   readonly random: Random;
   readonly faults: FaultBudget;
   readonly files: SimulatedFiles;
-  readonly #machine = new MasterMachine();
+  /** Its threshold is so low that joins are divided. */
+  readonly #machine = new MasterMachine({
+    ...defaultMasterOptions,
+    jobs: { ...defaultMasterOptions.jobs, skew: SKEW },
+  });
   readonly #workers = new Map<WorkerId, SimulatedWorker>();
   readonly #blobs = new BlobStore();
   /** Values of more than a few bytes are blobs here, so that they occur. */

@@ -92,6 +92,7 @@ export class AttemptRunner {
         break;
       case "blobsReleased":
         for (const hash of event.hashes) this.#blobs.delete(hash);
+        this.#wantAgain(new Set(event.hashes));
         break;
       case "shuffleReleased":
         this.#locations.get(event.session)?.delete(event.shuffle);
@@ -159,6 +160,13 @@ export class AttemptRunner {
       this.#commands.push({ kind: "fetchBlob", hash });
     }
     blob.sessions.add(session);
+  }
+
+  /** Two jobs may have a blob of the same content: one's last word about it does not take it from the other's attempts. */
+  #wantAgain(released: ReadonlySet<BlobHash>): void {
+    for (const launch of this.#queue.values()) {
+      for (const hash of blobsOf(launch)) if (released.has(hash)) this.#want(hash, launch.key.session);
+    }
   }
 
   #blobFailed(hash: BlobHash, error: WireError): void {
