@@ -81,10 +81,13 @@ export class Simulation {
   readonly random: Random;
   readonly faults: FaultBudget;
   readonly files: SimulatedFiles;
-  /** Its threshold is so low that joins are divided. */
+  /**
+   * Its threshold is so low that joins are divided. Readers find the outputs of a worker that crashed unnoticed lost one by one,
+   * and a divided join has more of them than a stage may be stopped for by default.
+   */
   readonly #machine = new MasterMachine({
     ...defaultMasterOptions,
-    jobs: { ...defaultMasterOptions.jobs, skew: SKEW },
+    jobs: { ...defaultMasterOptions.jobs, skew: SKEW, maxConsecutiveStageAttempts: 16 },
   });
   readonly #workers = new Map<WorkerId, SimulatedWorker>();
   readonly #blobs = new BlobStore();
