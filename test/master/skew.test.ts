@@ -259,6 +259,7 @@ class Master {
       ? ({ kind: "inline", bytes: new Uint8Array(0), records: 0 } as const)
       : ({
           kind: "mapOutput",
+          shuffle: shuffleId(stage),
           output: told === undefined ? { sizes: [1, 1], records: 2, checksum: "0" } : output(told),
         } as const);
     const status = succeeded(launch.key, result);

@@ -26,6 +26,7 @@ export function planStage(shared: Scheduling, record: StageRecord): void {
   }
   if (!first) return;
   if (stage.shuffleOutput !== null) session.outputs.resize(stage.shuffleOutput, record.plan.length);
+  if (record === job.result && record.plan.length !== stage.tasks.length) job.window?.resize(record.plan.length);
   if (stage.kind === "value") record.missingValues = record.plan.length;
   record.skew = findings(record, weights);
   for (const finding of record.skew) {
