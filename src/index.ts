@@ -20,6 +20,7 @@ export { version } from "./core/version.js";
 export type { CallSite } from "./plan/function.js";
 export type { StorageLevel } from "./plan/lineage.js";
 export type { JobSummary, StageProgress } from "./protocol/driver.js";
+export { formatSkew, type SkewFinding } from "./protocol/skew.js";
 export type { ActionOptions } from "./rdd/operations/run-action.js";
 export type { TextFileOptions } from "./rdd/operations/save-as-text-file.js";
 export type { CustomPartitioner, Partitioning } from "./rdd/partitioner.js";

@@ -2,6 +2,7 @@
 
 import { jobs } from "./jobs.js";
 import { pagerank } from "./pagerank.js";
+import { skew } from "./skew.js";
 import { sort } from "./sort.js";
 import { manyTasks, tasks } from "./tasks.js";
 import { tinyBlocks } from "./tiny-blocks.js";
@@ -16,6 +17,7 @@ export const workloads: Readonly<Record<string, Workload>> = {
   sort,
   pagerank,
   "tiny-blocks": tinyBlocks,
+  skew,
 };
 
 export const PROCESS_WORKLOADS = ["startup", "rss"] as const;

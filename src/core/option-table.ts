@@ -252,6 +252,24 @@ export const optionTable = {
     bytes,
     256 * 2 ** 20,
   ),
+  "join.skew.enabled": row(
+    "true or false",
+    "Divide the records of a join's far too large partitions among several tasks.",
+    parseBoolean,
+    true,
+  ),
+  "join.skew.factor": row(
+    "a number from 1 on",
+    "A partition larger than so many times the median, and than join.skew.threshold, is skewed.",
+    number(1, Number.MAX_VALUE),
+    5,
+  ),
+  "join.skew.threshold": row(
+    size,
+    "No smaller partition is skewed; about what one task reads of a divided one.",
+    atLeast(1, "1", bytes),
+    64 * 2 ** 20,
+  ),
   "eventLog.enabled": row("true or false", "Write an event log of the session.", parseBoolean, true),
   "eventLog.dir": row("a path", "Directory of event logs.", parseText, () => join(homedir(), ".millrace", "events")),
   "log.level": row(

@@ -1,6 +1,6 @@
 // What happened in a session, as its event log tells it: one JSON object a line, so that status pages, `millrace` and people
 // with jq read the same. Additions to an event keep the version; a changed meaning raises it. Nothing secret stands in an
-// event: no option values that name credentials, no captured values, no records.
+// event: no option values that name credentials, no captured values, no records; of keys only those that skew a stage, cut short.
 
 import type { WireError } from "../core/errors.js";
 
@@ -61,6 +61,19 @@ type EventBody =
       readonly stage: number;
       readonly error: WireError | null;
       readonly elapsedMs: number;
+    }
+  /** What the stage reads is skewed. `tasks`: those that work on the partition. protocol/skew.ts says what the fields mean. */
+  | {
+      readonly type: "skew";
+      readonly job: number;
+      readonly stage: number;
+      readonly exchange: string;
+      readonly partition: number;
+      readonly bytes: number;
+      readonly medianBytes: number;
+      readonly key: string | null;
+      readonly share: number;
+      readonly tasks: number;
     }
   | (TaskName & {
       readonly type: "taskStarted";
@@ -135,6 +148,7 @@ const known: Record<EventType, true> = {
   jobEnded: true,
   stageStarted: true,
   stageEnded: true,
+  skew: true,
   taskStarted: true,
   taskEnded: true,
   workerAdded: true,

@@ -41,7 +41,14 @@ export function sessionPolicyOf(
     const value = options[name];
     return typeof value === "number" ? value : fallback;
   };
+  const enabled = options["join.skew.enabled"];
+  const { skew } = defaults.jobs;
   return {
+    skew: {
+      enabled: typeof enabled === "boolean" ? enabled : skew.enabled,
+      factor: numberOr("join.skew.factor", skew.factor),
+      thresholdBytes: numberOr("join.skew.threshold", skew.thresholdBytes),
+    },
     maxTaskFailures: numberOr("task.maxFailures", defaults.jobs.maxTaskFailures),
     workerTimeoutMs: numberOr("scheduler.workerTimeout", defaults.jobs.workerTimeoutMs),
     maxResultsAheadBytes: numberOr("driver.maxResultsAhead", defaults.jobs.maxResultsAheadBytes),
@@ -87,6 +94,11 @@ export function masterOptionsOf(values: OptionValues): MasterOptions {
       maxTaskFailures: values["task.maxFailures"],
       workerTimeoutMs: values["scheduler.workerTimeout"],
       maxResultsAheadBytes: values["driver.maxResultsAhead"],
+      skew: {
+        enabled: values["join.skew.enabled"],
+        factor: values["join.skew.factor"],
+        thresholdBytes: values["join.skew.threshold"],
+      },
     },
     assigner: { ...defaultMasterOptions.assigner, localityWaitMs: values["locality.wait"] },
     decommission: { ...defaultMasterOptions.decommission, timeoutMs: values["decommission.timeout"] },

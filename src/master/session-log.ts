@@ -10,6 +10,7 @@ import type { DriverToMaster, SessionSettings } from "../protocol/driver.js";
 import type { TaskLaunch, TaskOutcome, TaskStatus } from "../protocol/tasks.js";
 import type { WorkerRegistration } from "../protocol/worker.js";
 import type { DecommissionCommand } from "./decommission/index.js";
+import type { MasterCommand } from "./events.js";
 
 import type { Exclusion } from "./job-scheduler/index.js";
 
@@ -18,8 +19,12 @@ const PRIVATE = /secret|password|token|key/i;
 
 type Body = SessionEvent extends infer E ? (E extends SessionEvent ? Omit<E, "time"> : never) : never;
 
+type StagePlanned = MasterCommand & { readonly kind: "stagePlanned" };
+
 interface StageTrack {
   readonly stage: Stage;
+  /** More than the stage's own where a skewed join is divided. */
+  tasks: number;
   /** When its first task ran; 0: none has. */
   startedMs: number;
   readonly done: Set<number>;
@@ -61,8 +66,16 @@ export class SessionLog {
     });
     this.#jobs.set(
       message.job,
-      new Map(graph.stages.map((stage) => [stage.id, { stage, startedMs: 0, done: new Set() }])),
+      new Map(
+        graph.stages.map((stage) => [stage.id, { stage, tasks: stage.tasks.length, startedMs: 0, done: new Set() }]),
+      ),
     );
+  }
+
+  stagePlanned({ job, stage, tasks, skew }: StagePlanned): void {
+    const track = this.#jobs.get(job)?.get(stage);
+    if (track !== undefined) track.tasks = tasks;
+    for (const { name, ...finding } of skew) this.#write({ type: "skew", job, ...finding, stage, exchange: name });
   }
 
   /** Stages that were started and not ended end with the job. */
@@ -103,8 +116,8 @@ export class SessionLog {
     const track = this.#jobs.get(job)?.get(stage);
     if (track !== undefined && track.startedMs === 0) {
       track.startedMs = Date.now();
-      const { name, kind, tasks, parents } = track.stage;
-      this.#write({ type: "stageStarted", job, stage, name, kind, tasks: tasks.length, parents });
+      const { name, kind, parents } = track.stage;
+      this.#write({ type: "stageStarted", job, stage, name, kind, tasks: track.tasks, parents });
     }
     this.#write({ type: "taskStarted", job, stage, partition, attempt, worker, slot, locality, speculative });
   }
@@ -118,7 +131,7 @@ export class SessionLog {
       this.#write({ type: "cached", node, partition: at, worker, sizeBytes });
     const stages = this.#jobs.get(job);
     const track = stages?.get(stage);
-    if (track === undefined || track.done.add(partition).size < track.stage.tasks.length) return;
+    if (track === undefined || track.done.add(partition).size < track.tasks) return;
     // Lost outputs may be computed again: those tasks belong to no stage that is open.
     stages?.delete(stage);
     this.#write({ type: "stageEnded", job, stage, error: null, elapsedMs: Date.now() - track.startedMs });

@@ -329,6 +329,9 @@ export class MasterShell {
         this.#desk.find(session)?.send({ kind: "accumulators", job, updates });
         return;
       }
+      case "stagePlanned":
+        this.#desk.find(command.session)?.log.stagePlanned(command);
+        return;
       case "jobEnded":
         this.#releaseValues(command.session, command.job);
         this.#desk.jobEnded(command.session, command.job, command.error, command.summary);

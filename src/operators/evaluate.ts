@@ -19,7 +19,7 @@ import { GroupTable } from "./combine/group-table.js";
 import { partitionsSource } from "./map-partitions.js";
 import { PairSource } from "./pair-source.js";
 import { sortedPairs } from "./sort/sort-pairs.js";
-import type { BatchSource, CacheWriter, FrameSource, MaybePromise, TaskContext } from "./task-context.js";
+import type { BatchSource, CacheWriter, FrameSource, MapRange, MaybePromise, TaskContext } from "./task-context.js";
 import { notAPair } from "./user-errors.js";
 
 /** A source and the operators above it that can be compiled into the consumer's loop. */
@@ -27,6 +27,9 @@ export interface OpenChain {
   readonly source: BatchSource;
   readonly operators: readonly ChainOperator[];
 }
+
+/** An input of which some map outputs may be all that is read. */
+type PartialInput = FragmentInput & { readonly range?: MapRange };
 
 export class Evaluator {
   readonly #nodes: ReadonlyMap<NodeId, FragmentNode>;
@@ -40,8 +43,12 @@ export class Evaluator {
 
   /** The partition as a source and its open chain. */
   openChain(id: NodeId, partition: number): OpenChain {
+    return this.#chain(this.#node(id), partition);
+  }
+
+  #chain(top: FragmentNode, partition: number): OpenChain {
     const operators: ChainOperator[] = [];
-    let node = this.#node(id);
+    let node = top;
     while (isFusable(node)) {
       operators.unshift(liveOperator(node, this.context));
       node = this.#node(narrowInput(node, 0));
@@ -87,13 +94,13 @@ export class Evaluator {
 
   /** One fusable node whose records are wanted as they are (it is persisted). */
   #fused(node: FragmentNode, partition: number): BatchSource {
-    const below = this.openChain(narrowInput(node, 0), partition);
-    const operators = [...below.operators, liveOperator(node, this.context)];
+    const { source, operators } = this.#chain(node, partition);
+    if (operators.length === 0) return source;
     const { context } = this;
     const lazy = new LazySource(() =>
-      chainMaybe(settleChain(below.source, operators, context), (chain) => chainSource(chain, context)),
+      chainMaybe(settleChain(source, operators, context), (chain) => chainSource(chain, context)),
     );
-    return closingBoth(lazy, below.source);
+    return closingBoth(lazy, source);
   }
 
   #compute(node: FragmentNode, partition: number): BatchSource {
@@ -163,7 +170,15 @@ export class Evaluator {
 
   /** A cogroup of two and the pairing of its groups in one. */
   #openJoin(node: FragmentNode, partition: number): BatchSource {
-    return this.#lazily(() => this.#group(node, node.inputs, 2, partition, true));
+    const pair = (inputs: readonly PartialInput[]) => this.#lazily(() => this.#group(node, inputs, 2, partition, true));
+    const parts = this.context.joinParts ?? null;
+    if (parts === null) return pair(node.inputs);
+    const { shuffle, cuts } = parts;
+    const inputsOf = (from: number, to: number) =>
+      node.inputs.map((input) =>
+        input.kind === "shuffle" && input.shuffle === shuffle ? { ...input, range: { from, to } } : input,
+      );
+    return new ConcatSource(cuts.slice(1).map((to, i) => () => pair(inputsOf(cuts[i] as number, to))));
   }
 
   #combine(
@@ -199,7 +214,7 @@ export class Evaluator {
 
   #group(
     node: FragmentNode,
-    inputs: readonly FragmentInput[],
+    inputs: readonly PartialInput[],
     parents: number,
     partition: number,
     joined = false,
@@ -233,7 +248,7 @@ export class Evaluator {
   /** Keys and values of an input in canonical order, by columns. */
   #feedPairs(
     node: FragmentNode,
-    input: FragmentInput,
+    input: PartialInput,
     partition: number,
     add: (keys: ArrayLike<unknown>, values: ArrayLike<unknown>) => void,
   ): MaybePromise<void> {
@@ -262,12 +277,12 @@ export class Evaluator {
   }
 
   #eachFrame(
-    input: FragmentInput & { readonly kind: "shuffle" },
+    input: PartialInput & { readonly kind: "shuffle" },
     partition: number,
     add: (keys: ArrayLike<unknown>, values: ArrayLike<unknown>) => void,
   ): void {
     const { context } = this;
-    const frames = context.openShuffle(input.shuffle, partition);
+    const frames = context.openShuffle(input.shuffle, partition, input.range);
     try {
       for (let next = frames.next(); next !== null; next = frames.next()) {
         context.checkCancelled();

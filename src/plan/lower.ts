@@ -22,6 +22,7 @@ import {
   resolveLineage,
 } from "./resolve.js";
 import { type ShuffleTable, shuffleKey } from "./shuffle-table.js";
+import { joinInputsOf } from "./skew-join.js";
 import { planTasks, StageShape } from "./stage-tasks.js";
 import type {
   Fragment,
@@ -257,6 +258,7 @@ class Lowering {
     const shape = draft.root === null ? null : this.#shapeOf(draft.root);
     const parents = this.#parents(draft);
     const values = draft.values.map((one) => this.#idOf(one));
+    const join = joinInputsOf(nodes, output);
     return {
       id: this.#idOf(draft),
       kind: draft.kind,
@@ -276,6 +278,7 @@ class Lowering {
       commitsOutput:
         draft.kind === "result" &&
         (action.kind === "saveAsTextFile" || action.kind === "foreach" || action.kind === "foreachPartition"),
+      ...(join === null ? {} : { join }),
     };
   }
 

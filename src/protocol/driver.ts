@@ -4,6 +4,7 @@ import type { WireError } from "../core/errors.js";
 import type { BlobHash, JobId, NodeId, SessionId, StageId } from "../core/ids.js";
 import type { CallSite } from "../plan/function.js";
 import type { ActionSpec, LineageNode, StorageLevel } from "../plan/lineage.js";
+import type { SkewFinding } from "./skew.js";
 import type { AccumulatorUpdate } from "./tasks.js";
 
 /** Options of a session that master and workers need, compiled (core/options). */
@@ -101,6 +102,8 @@ export interface JobSummary {
     readonly tasks: number;
     readonly runMs: number;
   }[];
+  /** Partitions far larger than the others, and keys with a large part of all records; absent: none. formatSkew says it in words. */
+  readonly skew?: readonly SkewFinding[];
 }
 
 export interface StageProgress {
@@ -114,4 +117,6 @@ export interface StageProgress {
   readonly records: number;
   readonly bytes: number;
   readonly startedMs: number;
+  /** Of what the stage reads; absent: none. */
+  readonly skew?: readonly SkewFinding[];
 }

@@ -2,6 +2,7 @@
 
 import type { WireError } from "../core/errors.js";
 import type { BlobHash, NodeId, SessionId, ShuffleId, StageId, TaskKey, WorkerId } from "../core/ids.js";
+import type { HotKey, TaskSlice } from "../plan/skew.js";
 import type { TaskSplit } from "../plan/stages.js";
 
 /** Locality that the master achieved for an attempt, Spark's names. */
@@ -19,6 +20,8 @@ export interface TaskLaunch {
   /** Shuffles that the fragment reads, with the version of locations that this attempt needs at least. */
   readonly shuffles: readonly { readonly shuffle: ShuffleId; readonly version: number }[];
   readonly locality: Locality;
+  /** What of the data this task works on; absent: the partition that its key names. */
+  readonly slice?: TaskSlice;
   /** The task ran out of memory before: nothing may run beside this attempt. */
   readonly alone?: true;
   /** A second attempt beside one that is slow: whichever ends well first counts. */
@@ -83,6 +86,13 @@ export interface MapOutput {
   readonly records: number;
   /** Order-free sum of record hashes: two runs of a deterministic map agree. Decimal text of an unsigned 64-bit number; "0" unless shuffle.checksum is on. */
   readonly checksum: string;
+  /**
+   * Of pairs that were not combined, else absent: bytes per reduce partition as estimated from the records alone, so the same on
+   * every master, compressed or not, whatever the memory. One byte each on the wire, on the scale of `sizes`.
+   */
+  readonly weights?: readonly number[];
+  /** Of pairs that were not combined: at most eight keys with 5 % of this output's records or more. Absent: none. */
+  readonly hotKeys?: readonly HotKey[];
 }
 
 export interface AccumulatorUpdate {

@@ -20,6 +20,8 @@ export interface FrameReaderOptions {
   readonly plan: FetchPlan;
   /** The reduce partition. */
   readonly partition: number;
+  /** Only the map outputs [from, to) are read. Default: all. */
+  readonly maps?: { readonly from: number; readonly to: number };
   readonly files: MapOutputFiles;
   /** Sends the request and gives its answer; called once a request, before the first frame, so that answers come meanwhile. */
   openRemote(request: FetchRequest, partition: number): RemoteBlocks;
@@ -27,8 +29,10 @@ export interface FrameReaderOptions {
 
 export class ShuffleFrameReader implements FrameSource {
   readonly #plan: FetchPlan;
-  readonly #remotes: RemoteFrameReader[] = [];
-  #map = 0;
+  /** One a request of the plan; null where nothing is wanted of it. */
+  readonly #remotes: (RemoteFrameReader | null)[] = [];
+  readonly #endMap: number;
+  #map: number;
   /** What is read of the block of map `#map`, and where the rest of it stands in its file. */
   #window: Uint8Array | null = null;
   #at = 0;
@@ -43,9 +47,15 @@ export class ShuffleFrameReader implements FrameSource {
 
   constructor(private readonly options: FrameReaderOptions) {
     this.#plan = options.plan;
+    const { from, to } = options.maps ?? { from: 0, to: options.plan.maps.length };
+    this.#map = from;
+    this.#endMap = Math.min(to, options.plan.maps.length);
     try {
       for (const request of options.plan.requests) {
-        this.#remotes.push(new RemoteFrameReader(options.openRemote(request, options.partition)));
+        const wanted = withinMaps(request, from, to);
+        this.#remotes.push(
+          wanted === null ? null : new RemoteFrameReader(options.openRemote(wanted, options.partition)),
+        );
       }
     } catch (error) {
       this.close();
@@ -55,12 +65,12 @@ export class ShuffleFrameReader implements FrameSource {
 
   /** Encoded bytes taken so far, from here and elsewhere. */
   get bytesRead(): number {
-    return this.#remotes.reduce((sum, remote) => sum + remote.bytesRead, this.#localBytes);
+    return this.#remotes.reduce((sum, remote) => sum + (remote?.bytesRead ?? 0), this.#localBytes);
   }
 
   next(): { readonly frame: Uint8Array; readonly schemas: SchemaTable; readonly map: number } | null {
     const maps = this.#plan.maps;
-    while (this.#map < maps.length && !this.#closed) {
+    while (this.#map < this.#endMap && !this.#closed) {
       const map = this.#map;
       const origin = maps[map]!;
       try {
@@ -113,7 +123,7 @@ export class ShuffleFrameReader implements FrameSource {
     if (this.#closed) return;
     this.#closed = true;
     this.#window = null;
-    for (const remote of this.#remotes) remote.close();
+    for (const remote of this.#remotes) remote?.close();
   }
 
   #nextLocal(path: string): { frame: Uint8Array; schemas: SchemaTable } | null {
@@ -167,6 +177,13 @@ export class ShuffleFrameReader implements FrameSource {
     this.#at = 0;
     if (have < FRAME_HEADER_BYTES) this.#fillFrame(path);
   }
+}
+
+/** The request for the maps [from, to) alone; null when it has none of them. */
+function withinMaps(request: FetchRequest, from: number, to: number): FetchRequest | null {
+  const outputs = request.outputs.filter(({ map }) => map >= from && map < to);
+  if (outputs.length === request.outputs.length) return request;
+  return outputs.length === 0 ? null : { ...request, outputs };
 }
 
 /** The length that the frame at `at` announces, held against what its block has left. */

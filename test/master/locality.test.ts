@@ -21,7 +21,8 @@ class Cluster {
 
   constructor(localityWaitMs = WAIT_MS) {
     const usual = { maxTaskFailures: 2, workerTimeoutMs: 5_000, maxResultsAheadBytes: 2 ** 27 };
-    const policy = { ...usual, speculation: null, exclusion: null, localityWaitMs };
+    const { skew } = defaultMasterOptions.jobs;
+    const policy = { ...usual, skew, speculation: null, exclusion: null, localityWaitMs };
     this.handle({ kind: "sessionOpened", session, policy });
   }
 

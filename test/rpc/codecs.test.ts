@@ -63,7 +63,11 @@ const split = fc.oneof(
 const value = fc
   .tuple(record({ stage: count, parts: list(bytes) }), fc.option(name))
   .map(([plain, blob]) => ({ ...plain, ...(blob === null ? {} : { blob }) }));
-const launch = record({
+const slice = record({
+  partition: count,
+  parts: fc.option(record({ shuffle: count, cuts: list(count) })),
+});
+const plainLaunch = record({
   key,
   fragment: name,
   splits: list(record({ node: count, partition: count, split })),
@@ -71,9 +75,10 @@ const launch = record({
   cached: list(record({ node: count, partition: count, worker: name })),
   shuffles: list(record({ shuffle: count, version: count })),
   locality: fc.constantFrom("PROCESS_LOCAL", "NODE_LOCAL", "NO_PREF", "ANY"),
-}).chain((plain) =>
-  fc.constantFrom({}, { generations: [{ node: 3, generation: 2 }] }).map((more) => ({ ...plain, ...more })),
-);
+});
+const launch = fc
+  .tuple(plainLaunch, fc.option(slice), fc.constantFrom({}, { generations: [{ node: 3, generation: 2 }] }))
+  .map(([plain, part, more]) => ({ ...plain, ...more, ...(part === null ? {} : { slice: part }) }));
 const markedLaunch = fc.tuple(launch, fc.boolean(), fc.boolean()).map(([one, alone, speculative]) => ({
   ...one,
   ...(alone ? { alone: true } : {}),
@@ -98,7 +103,18 @@ const result = fc.oneof(
   record({
     kind: kind("mapOutput"),
     shuffle: count,
-    output: record({ sizes: bytes.map(decodeSizes), records: size, checksum: name }),
+    output: fc
+      .tuple(
+        record({ sizes: bytes.map(decodeSizes), records: size, checksum: name }),
+        bytes.map(decodeSizes),
+        list(record({ key: text, partition: count, records: size })),
+      )
+      // Absent where there is nothing to say.
+      .map(([output, weights, hotKeys]) => ({
+        ...output,
+        ...(weights.length === 0 ? {} : { weights }),
+        ...(hotKeys.length === 0 ? {} : { hotKeys }),
+      })),
   }),
   record({ kind: kind("file"), pending: name, final: name, sizeBytes: size, records: size }),
 );

@@ -77,6 +77,8 @@ interface LiveJob {
   ended: { readonly code: string | null } | null;
 }
 
+const SKEW = { enabled: true, factor: 1, thresholdBytes: 3 };
+
 interface SimulatedDriver {
   readonly session: SessionId;
   readonly program: Program;
@@ -91,7 +93,11 @@ export class Simulation {
   readonly faults: FaultBudget;
   readonly files: SimulatedFiles;
   readonly versions = new Versions();
-  readonly #machine = new MasterMachine();
+  /** Its threshold is so low that joins are divided. */
+  readonly #machine = new MasterMachine({
+    ...defaultMasterOptions,
+    jobs: { ...defaultMasterOptions.jobs, skew: SKEW },
+  });
   readonly #workers = new Map<WorkerId, SimulatedWorker>();
   readonly #blobs = new BlobStore();
   /** Values of more than a few bytes are blobs here, so that they occur. */

@@ -15,7 +15,17 @@ import {
   type TaskOutcome,
   type TaskResult,
 } from "../../src/protocol/tasks.js";
-import { applyOperator, boundsOf, cogroup, type Pair, place, sortPairs, sourceRecords, sumByKey } from "./records.js";
+import {
+  applyOperator,
+  boundsOf,
+  cogroup,
+  joinPairs,
+  type Pair,
+  place,
+  sortPairs,
+  sourceRecords,
+  sumByKey,
+} from "./records.js";
 
 import { checksumOf, type Reads } from "./versions.js";
 
@@ -43,6 +53,7 @@ export interface ReadRecords {
   readonly records: readonly Pair[];
   readonly reads: Reads;
 }
+type NarrowInput = FragmentInput & { readonly kind: "narrow" };
 
 class OutputGone extends Error {}
 
@@ -96,13 +107,18 @@ class Attempt {
     this.#nodes = new Map(fragment.nodes.map((node) => [node.id, node]));
   }
 
+  /** Of the data, where the key's number is that of a task. */
+  get #dataPartition(): number {
+    return this.launch.slice?.partition ?? this.launch.key.partition;
+  }
+
   result(): TaskResult {
     const { output, nodes } = this.fragment;
     if (output.kind === "rangeBounds") {
       const keys = this.#value(output.of).flatMap((part) => unpack<number[]>(part));
       return this.#give(pack(boundsOf(keys, output.partitions)), 1);
     }
-    const records = this.#open((nodes.at(-1) as FragmentNode).id, this.launch.key.partition);
+    const records = this.#open((nodes.at(-1) as FragmentNode).id, this.#dataPartition);
     switch (output.kind) {
       case "sampleKeys":
         return this.#give(pack(records.map(([k]) => k)), records.length);
@@ -114,7 +130,12 @@ class Attempt {
         return {
           kind: "mapOutput",
           shuffle: output.shuffle,
-          output: { sizes: parts.map((part) => part.length), records: moved, checksum },
+          output: {
+            sizes: parts.map((part) => part.length),
+            records: moved,
+            checksum,
+            ...(output.pairs && output.aggregator === null ? { weights: parts.map((part) => part.length) } : {}),
+          },
         };
       }
       case "action": {
@@ -139,7 +160,7 @@ class Attempt {
     const bounds =
       partitioner.kind === "range" ? unpack<number[]>(this.#value(partitioner.bounds)[0] as Uint8Array) : [];
     const parts: Pair[][] = Array.from({ length: partitioner.partitions }, () => []);
-    const turn = this.launch.key.partition;
+    const turn = this.#dataPartition;
     records.forEach((record, i) => {
       (parts[place(partitioner.kind, partitioner.partitions, bounds, record[0], turn + i)] as Pair[]).push(record);
     });
@@ -191,6 +212,7 @@ class Attempt {
         return sourceRecords(found.split.start, found.split.count);
       }
       case "narrow":
+        if (node.operator?.op === "joinPairs") return this.#join(node.inputs[0] as NarrowInput, partition);
         return this.data.perturb(
           node.id,
           applyOperator(node.operator as NonNullable<FragmentNode["operator"]>, first()),
@@ -221,10 +243,33 @@ class Attempt {
     }
   }
 
-  #shuffle(input: FragmentInput & { kind: "shuffle" }, partition: number): readonly Pair[] {
+  /** In the parts that the launch names, one after the other. */
+  #join({ node }: NarrowInput, partition: number): readonly Pair[] {
+    const [left, right] = (this.#nodes.get(node) as FragmentNode).inputs as [FragmentInput, FragmentInput];
+    const parts = this.launch.slice?.parts ?? null;
+    const read = (input: FragmentInput, from: number, to: number) => {
+      if (input.kind === "narrow") return this.#open(input.node, partition);
+      return parts?.shuffle === input.shuffle
+        ? this.#shuffle(input, partition, from, to)
+        : this.#shuffle(input, partition);
+    };
+    const cuts = parts?.cuts ?? [0, 0];
+    return cuts.slice(1).flatMap((to, i) => {
+      const from = cuts[i] as number;
+      return joinPairs(read(left, from, to), read(right, from, to));
+    });
+  }
+
+  #shuffle(
+    input: FragmentInput & { kind: "shuffle" },
+    partition: number,
+    from = 0,
+    to = Number.POSITIVE_INFINITY,
+  ): readonly Pair[] {
     const known = this.locations.find((one) => one.shuffle === input.shuffle);
     if (known === undefined) throw new FetchFailed(input.shuffle, -1, this.data.worker);
     return known.outputs.flatMap((location, map) => {
+      if (map < from || map >= to) return [];
       const block = this.data.block(location, input.shuffle, map, partition);
       if (block === null) throw new FetchFailed(input.shuffle, map, location.worker);
       return this.#read(block);

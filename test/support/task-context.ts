@@ -125,7 +125,7 @@ export class LocalRun {
       },
       revive: (fn) => this.functions.get(fn.hash) as never,
       openSplit: (node, at) => this.#openSplit(node.id, at),
-      openShuffle: (shuffle, at) => framesOf(this.shuffles.get(shuffle) ?? [], at),
+      openShuffle: (shuffle, at, maps) => framesOf((this.shuffles.get(shuffle) ?? []).slice(maps?.from, maps?.to), at),
       openShuffleOutput: (shuffle, partitions) => this.#openShuffleOutput(shuffle, partitions, partition),
       partitionOf: (partitioner) => this.#partitionOf(partitioner, partition),
       value: (stage) => this.values.get(stage) ?? [],

@@ -4,6 +4,7 @@ import Table from "cli-table3";
 import { formatBytes } from "../../core/sizes.js";
 import { version } from "../../core/version.js";
 import type { MasterSnapshot } from "../../master/snapshot.js";
+import { formatSkew } from "../../protocol/skew.js";
 import { clusterSecret } from "../../rpc/access/cluster-secret.js";
 import { dial } from "../../rpc/grpc/channel.js";
 import type { StatusFlags } from "../flags.js";
@@ -75,6 +76,10 @@ export function formatSnapshot(snapshot: MasterSnapshot, nowMs: number): string 
       ),
     ),
   );
+  const skew = snapshot.sessions.flatMap((s) =>
+    s.stages.flatMap((g) => (g.skew ?? []).map((found) => `  ${s.id}, stage ${g.stage}: ${formatSkew(found)}\n`)),
+  );
+  if (skew.length > 0) parts.push(`Skew\n${skew.join("")}`);
   return parts.join("\n");
 }
 

@@ -100,7 +100,7 @@ export class Attempts {
     // Its turn comes when the driver has taken more.
     if (record === result && window !== null && task.partition >= window.admitted) return;
     const preferences: Preference[] = [];
-    for (const [node, partition] of record.stage.tasks[task.partition]?.cached ?? []) {
+    for (const [node, partition] of record.plan[task.partition]?.cached ?? []) {
       for (const worker of session.cached.workers(node, partition) ?? []) {
         const there = this.#shared.ports.worker(worker);
         if (there?.takesTasks === true) preferences.push({ worker, node: there.node });
@@ -193,7 +193,8 @@ export class Attempts {
     job.failedAttempts++;
     if (job.story.length === MAX_STORY) job.story.shift();
     const { code, message: said } = error;
-    const { stage, partition, attempt } = key;
+    const { stage, attempt } = key;
+    const partition = record.plan[key.partition]?.slice?.partition ?? key.partition;
     const times = { startedMs: sinceMs - job.submittedMs, ranMs: now - sinceMs };
     job.story.push({
       task: formatTaskKey(key),
@@ -214,12 +215,12 @@ export class Attempts {
     if (liveAttempts(task.state).length > 0) return;
     if (verdict.retryable && task.failures < job.session.policy.maxTaskFailures) return;
     const count = task.failures === 1 ? "once" : `${task.failures} times`;
-    const message = `job ${job.id} failed: partition ${key.partition} of "${record.stage.name}" failed ${count}; the last time on worker ${worker}: ${error.message}`;
+    const message = `job ${job.id} failed: partition ${partition} of "${record.stage.name}" failed ${count}; the last time on worker ${worker}: ${error.message}`;
     const attempts = job.story.map((one) => ({ ...one }));
     const fields = {
       job: job.id,
       stage: key.stage,
-      partition: key.partition,
+      partition,
       attempt: key.attempt,
       operator: record.stage.name,
       worker,
@@ -266,7 +267,7 @@ export class Attempts {
 
   #forgetCached(record: StageRecord, task: TaskRecord): void {
     const { cached } = record.job.session;
-    for (const [node, partition] of record.stage.tasks[task.partition]?.cached ?? []) {
+    for (const [node, partition] of record.plan[task.partition]?.cached ?? []) {
       for (const worker of [...(cached.workers(node, partition) ?? [])]) cached.remove(node, partition, worker);
     }
   }

@@ -3,6 +3,7 @@
 import type { WireError } from "../../core/errors.js";
 import type { JobId, NodeId, SessionId, ShuffleId, StageId, TaskKey, WorkerId } from "../../core/ids.js";
 import type { JobSummary } from "../../protocol/driver.js";
+import type { SkewFinding } from "../../protocol/skew.js";
 import type { AccumulatorUpdate, TaskResult } from "../../protocol/tasks.js";
 import type { Exclusion } from "./blame.js";
 
@@ -24,6 +25,15 @@ export type JobCommand =
       readonly session: SessionId;
       readonly job: JobId;
       readonly updates: readonly AccumulatorUpdate[];
+    }
+  /** A stage starts with other tasks than was planned, or reads what is skewed. */
+  | {
+      readonly kind: "stagePlanned";
+      readonly session: SessionId;
+      readonly job: JobId;
+      readonly stage: StageId;
+      readonly tasks: number;
+      readonly skew: readonly SkewFinding[];
     }
   /** To be passed on after all results delivered before it. */
   | {

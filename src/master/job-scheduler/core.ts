@@ -70,6 +70,7 @@ export class JobScheduler {
       derivations: new Derivations(),
       generations: new Map(),
       owners: new Map(),
+      joins: [],
       persisted: new Set(),
       releasing: new Set(),
     });

@@ -3,6 +3,7 @@
 import type { WireError } from "../../core/errors.js";
 import type { JobId, SessionId, ShuffleId, WorkerId } from "../../core/ids.js";
 import type { JobSummary } from "../../protocol/driver.js";
+import { forgetJoins } from "./plan-stage.js";
 import { moveStage, type Scheduling, wire } from "./scheduling.js";
 import { type JobRecord, liveAttempts, type SessionRecord } from "./state.js";
 
@@ -101,6 +102,7 @@ export class Jobs {
       session.releasing.delete(shuffle);
       session.outputs.release(shuffle);
       session.derivations.forget(shuffle);
+      forgetJoins(session, shuffle);
       this.#shared.ports.emit({ kind: "releaseShuffle", session: session.id, shuffle });
     }
   }
@@ -125,6 +127,7 @@ export class Jobs {
       shuffleBytes: job.shuffleBytes,
       spillBytes: job.spillBytes,
       workers: [...job.workers].map(([worker, share]) => ({ worker, ...share })),
+      ...(job.skew.length === 0 ? {} : { skew: job.skew }),
     };
   }
 }

@@ -36,7 +36,7 @@ export function makeLaunch(
   task.nextAttempt++;
   record.running++;
   const { outputs, cached, generations } = record.job.session;
-  const plan = record.stage.tasks[partition] as Stage["tasks"][number];
+  const plan = record.plan[partition] as Stage["tasks"][number];
   return {
     key: { session, job: record.job.id, stage, partition, attempt },
     fragment: record.stage.fragmentHash,
@@ -62,6 +62,7 @@ export function makeLaunch(
     ...(task.alone ? { alone: true } : {}),
     ...(speculative ? { speculative: true } : {}),
     ...(generations.size === 0 ? {} : { generations: generationsOf(record) }),
+    ...(plan.slice === undefined ? {} : { slice: plan.slice }),
   };
 }
 

@@ -1,5 +1,6 @@
 // Slice of the master's options that decides when a job gives up.
 
+import { defaultSkewRule, type SkewRule } from "./skew.js";
 import type { MoveObserver } from "./transitions.js";
 
 /** When a second attempt of a slow task is launched: Spark's rule (speculation.ts). */
@@ -35,6 +36,8 @@ export interface SessionPolicy {
   readonly speculation: SpeculationPolicy | null;
   /** null: a failure keeps no task away from anywhere. Options `exclude.*`. */
   readonly exclusion: ExclusionPolicy | null;
+  /** Options `join.skew.*`. */
+  readonly skew: SkewRule;
 }
 
 export interface JobSchedulerOptions extends SessionPolicy {
@@ -71,4 +74,5 @@ export const defaultJobSchedulerOptions: JobSchedulerOptions = {
   maxResultsAheadBytes: 128 * 1024 * 1024,
   speculation: null,
   exclusion: usualExclusion,
+  skew: defaultSkewRule,
 };

@@ -8,7 +8,7 @@ const EXPECTED_WEIGHT = 4;
 
 export class ResultWindow {
   readonly #limitBytes: number;
-  readonly #partitions: number;
+  #partitions: number;
   /** Bytes of results that the driver has not taken, by partition. */
   readonly #waiting = new Map<number, number>();
   #waitingBytes = 0;
@@ -19,6 +19,12 @@ export class ResultWindow {
 
   constructor(limitBytes: number, partitions: number) {
     this.#limitBytes = limitBytes;
+    this.#partitions = partitions;
+    this.#grow();
+  }
+
+  /** The result stage starts with more tasks than was planned: each counts as a partition. */
+  resize(partitions: number): void {
     this.#partitions = partitions;
     this.#grow();
   }

@@ -3,6 +3,7 @@
 
 import type { ShuffleId } from "../../core/ids.js";
 import { newTask } from "./new-records.js";
+import { planStage } from "./plan-stage.js";
 import { moveStage, moveTask, type Scheduling } from "./scheduling.js";
 import { isWhole, missingParents } from "./stage-needs.js";
 import type { JobRecord, SessionRecord, StageRecord, TaskRecord } from "./state.js";
@@ -158,9 +159,10 @@ export class Stages {
     const { stage, job } = record;
     const { exclusions, speculation } = this.#shared;
     moveStage(this.#shared, record, "start", { kind: "running" });
+    planStage(this.#shared, record);
     if (record.tasks.length === 0) {
       record.startedMs = this.#shared.now;
-      record.tasks = stage.tasks.map(({ partition }) => newTask(partition));
+      record.tasks = record.plan.map((_, place) => newTask(place));
       const grows = job.graph.growth?.stage === stage.id;
       record.roundEnd = grows ? Math.min(1, record.tasks.length) : record.tasks.length;
       record.remaining = record.roundEnd;

@@ -2,7 +2,9 @@
 // through transitions.ts.
 
 import type { JobId, NodeId, SessionId, ShuffleId, StageId, TaskKey, WorkerId } from "../../core/ids.js";
-import type { Stage, StageGraph } from "../../plan/stages.js";
+import type { JoinParts } from "../../plan/skew.js";
+import type { Stage, StageGraph, StageTask } from "../../plan/stages.js";
+import type { SkewFinding } from "../../protocol/skew.js";
 import type { TaskResult } from "../../protocol/tasks.js";
 import type { CachedPartitions, MapOutputs } from "../map-outputs/index.js";
 import type { ProcessName, SessionBlame, StageBlame } from "./blame.js";
@@ -36,6 +38,7 @@ export type TaskState =
     };
 
 export interface TaskRecord {
+  /** Its place among the stage's tasks; where a join is divided among tasks, not the partition of the data. */
   readonly partition: number;
   state: TaskState;
   nextAttempt: number;
@@ -67,6 +70,10 @@ export interface StageRecord {
   state: StageState;
   readonly moves: string[];
   tasks: TaskRecord[];
+  /** What each task works on: the stage's own list, or a longer one that was made when the stage started. */
+  plan: readonly StageTask[];
+  /** Skew of what it reads. */
+  skew: readonly SkewFinding[];
   /** Partitions [0, roundEnd) are wanted; more only where a job grows. */
   roundEnd: number;
   /** Wanted tasks that have not succeeded. */
@@ -130,6 +137,7 @@ export interface JobRecord {
   /** Block results with the shell that the driver has not acknowledged. */
   readonly unacknowledged: Map<number, TaskKey>;
   readonly story: AttemptStory[];
+  readonly skew: SkewFinding[];
   tasks: number;
   failedAttempts: number;
   shuffleBytes: number;
@@ -137,6 +145,14 @@ export interface JobRecord {
   readonly workers: Map<WorkerId, { readonly role: string; tasks: number; runMs: number }>;
   /** Since when tasks are pending and no worker is there; null while one is. */
   workerlessSinceMs: number | null;
+}
+
+/** How the partitions of a join of two shuffles are made: kept for as long as both, so that it is the same in every stage and job. */
+export interface SettledJoin {
+  readonly left: ShuffleId;
+  readonly right: ShuffleId;
+  /** By partition; null: in one. */
+  readonly parts: readonly (JoinParts | null)[];
 }
 
 export interface SessionRecord {
@@ -153,6 +169,8 @@ export interface SessionRecord {
   readonly generations: Map<NodeId, number>;
   /** The running stage that computes a shuffle. */
   readonly owners: Map<ShuffleId, StageRecord>;
+  /** What was settled when their inputs were whole for the first time (plan-stage.ts). */
+  readonly joins: SettledJoin[];
   /** Nodes that jobs may fill the cache with: named persisted by a job and not unpersisted since. */
   readonly persisted: Set<NodeId>;
   readonly blame: SessionBlame;

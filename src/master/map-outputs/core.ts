@@ -38,6 +38,21 @@ export class MapOutputs {
     });
   }
 
+  /** Its map tasks turned out to be more than was planned. Only while no output is there. */
+  resize(shuffle: ShuffleId, maps: number): void {
+    const state = this.#shuffles.get(shuffle);
+    if (state === undefined || state.missing < state.outputs.length || state.outputs.length === maps) return;
+    state.outputs = new Array(maps).fill(null);
+    state.missing = maps;
+  }
+
+  /** All outputs of a complete shuffle, by map; null while maps are missing. */
+  outputs(shuffle: ShuffleId): readonly MapOutput[] | null {
+    const state = this.#shuffles.get(shuffle);
+    if (state === undefined || state.missing > 0) return null;
+    return state.outputs.flatMap((located) => (located === null ? [] : [located.output]));
+  }
+
   isComplete(shuffle: ShuffleId): boolean {
     return this.#shuffles.get(shuffle)?.missing === 0;
   }

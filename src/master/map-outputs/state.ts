@@ -14,7 +14,7 @@ export interface LocatedOutput {
 
 export interface ShuffleState {
   readonly shuffle: ShuffleId;
-  readonly outputs: (LocatedOutput | null)[];
+  outputs: (LocatedOutput | null)[];
   missing: number;
   /** Grows with every change, so that readers can be told to wait for what they need. */
   version: number;

@@ -43,7 +43,9 @@ export function runShuffleOutput(
     sink?.release();
     const sizes = output.commit(writer.schemas);
     const records = context.metrics.recordsWritten - before;
-    return { kind: "mapOutput", shuffle: spec.shuffle, sizes, records, checksum: writer.checksum.toString() };
+    const checksum = writer.checksum.toString();
+    const statistics = isRaw(spec) ? rawStatistics(writer, records) : {};
+    return { kind: "mapOutput", shuffle: spec.shuffle, sizes, records, checksum, ...statistics };
   };
   try {
     const done = chainMaybe(settleChain(chain.source, chain.operators, context), (settled) => {
@@ -54,6 +56,16 @@ export function runShuffleOutput(
   } catch (error) {
     return failed(error);
   }
+}
+
+/** Pairs that leave the map task as they are: a key with many of them is many records for one reducer. */
+function isRaw(spec: ShuffleSpec): boolean {
+  return spec.pairs && (spec.aggregator === null || spec.aggregator.kind === "group");
+}
+
+function rawStatistics({ weights, hotKeys }: PartitionWriter, records: number) {
+  const told = hotKeys.told(records);
+  return { weights: Array.from(weights, Math.ceil), ...(told.length === 0 ? {} : { hotKeys: told }) };
 }
 
 interface MapSink {
@@ -105,6 +117,7 @@ const recordBlockSink: SinkCode = {
 class Block {
   #keys: unknown[] = [];
   #values: unknown[] = [];
+  #rowBytes: number[] = [];
   #bytes = 0;
   readonly #limit: number;
   readonly #reservation: Reservation;
@@ -121,7 +134,9 @@ class Block {
     if (typeof key === "object") checkKey(key, this.context.classes);
     this.#keys.push(key);
     this.#values.push(value);
-    this.#bytes += estimateBytes(key) + estimateBytes(value);
+    const bytes = estimateBytes(key) + estimateBytes(value);
+    this.#rowBytes.push(bytes);
+    this.#bytes += bytes;
     if (this.#bytes >= this.#limit || this.#keys.length >= BLOCK_ROWS) this.flush();
   }
 
@@ -134,11 +149,12 @@ class Block {
   flush(): void {
     const count = this.#keys.length;
     if (count > 0) {
-      if (this.pairs) this.writer.writePairs(this.#keys, this.#values, count, this.#bytes);
+      if (this.pairs) this.writer.writeRows(this.#keys, this.#values, this.#rowBytes, count, this.#bytes);
       else this.writer.writeRecords(this.#keys, count, this.#bytes);
     }
     this.#keys = [];
     this.#values = [];
+    this.#rowBytes = [];
     this.#bytes = 0;
   }
 
@@ -146,6 +162,7 @@ class Block {
     this.#reservation.release();
     this.#keys = [];
     this.#values = [];
+    this.#rowBytes = [];
   }
 }
 

@@ -10,9 +10,10 @@ import type { NodeId, ShuffleId, StageId } from "../../core/ids.js";
 import { unpack } from "../../core/packed.js";
 import { openPartFile } from "../../emrfs/output-committer.js";
 import { openSplit } from "../../formats/open-split.js";
-import type { MutableTaskMetrics, TaskContext } from "../../operators/task-context.js";
+import type { MapRange, MutableTaskMetrics, TaskContext } from "../../operators/task-context.js";
 import type { FunctionRef } from "../../plan/function.js";
 import type { StorageLevel } from "../../plan/lineage.js";
+import type { JoinParts } from "../../plan/skew.js";
 import type { FragmentNode, Partitioner } from "../../plan/stages.js";
 import { generationOf } from "../../protocol/tasks.js";
 import { ShuffleFrameReader } from "../../shuffle/frame-reader.js";
@@ -60,13 +61,17 @@ export class AttemptContext implements TaskContext {
     private readonly environment: AttemptEnvironment,
   ) {
     const { settings, control } = environment;
-    this.partition = call.launch.key.partition;
+    this.partition = call.launch.slice?.partition ?? call.launch.key.partition;
     this.memory = new TaskMemory(settings.taskBytes, control);
     this.spill = new FileSpillStore(attemptDirectory(settings.address.directory, call.launch.key));
   }
 
   get classes() {
     return this.session.classes;
+  }
+
+  get joinParts(): JoinParts | null {
+    return this.call.launch.slice?.parts ?? null;
   }
 
   get shuffleEncoding() {
@@ -101,7 +106,7 @@ export class AttemptContext implements TaskContext {
     return openSplit(node.format, found.split, this.classes);
   }
 
-  openShuffle(shuffle: ShuffleId, partition: number): FrameSource {
+  openShuffle(shuffle: ShuffleId, partition: number, maps?: MapRange): FrameSource {
     const plan = this.session.fetchPlans.get(shuffle);
     if (plan === undefined) {
       // A cached partition below was counted on and is gone: the master computes the shuffle and tries again.
@@ -117,6 +122,7 @@ export class AttemptContext implements TaskContext {
     return new ShuffleFrameReader({
       plan,
       partition,
+      ...(maps === undefined ? {} : { maps }),
       files: this.session.files,
       openRemote: (request) => {
         const streams = plan.requests.length;

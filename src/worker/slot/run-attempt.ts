@@ -58,8 +58,8 @@ function inChain(error: unknown, code: ErrorCode): MillraceError | null {
 
 function storeResult(result: FragmentResult, call: SlotRun, { settings }: AttemptEnvironment): TaskResult {
   if (result.kind === "mapOutput") {
-    const { shuffle, sizes, records, checksum } = result;
-    return { kind: "mapOutput", shuffle, output: { sizes, records, checksum } };
+    const { kind, shuffle, ...output } = result;
+    return { kind, shuffle, output };
   }
   if (result.kind === "file") return result;
   if (result.bytes.byteLength <= settings.inlineResultBytes)

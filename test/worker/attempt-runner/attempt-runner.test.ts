@@ -131,6 +131,14 @@ describe("starting an attempt", () => {
     expect(made.handle({ kind: "launches", launches: [launch(1)] }, 0)).toEqual([{ kind: "fetchBlob", hash }]);
   });
 
+  test("a blob that another job has let go of is fetched again for an attempt that waits for its slot", () => {
+    const made = busy();
+    made.handle({ kind: "launches", launches: [launch(1)] }, 0);
+    expect(made.handle({ kind: "blobsReleased", hashes: [hash] }, 0)).toEqual([{ kind: "fetchBlob", hash }]);
+    made.handle({ kind: "slotEnded", slot: 0, key: launch(0).key, outcome: cancelled }, 0);
+    expect(kinds(made.handle({ kind: "blobArrived", hash }, 0))).toEqual(["run", "report"]);
+  });
+
   test("a slot is made fresh before it serves another session", () => {
     const made = busy();
     made.handle({ kind: "launches", launches: [launch(5, {}, s2)] }, 0);
