@@ -293,7 +293,9 @@ export class Simulation {
     const calm = this.faults.injected.length === 0 && this.#jobs.every((job) => !job.doomed && !job.cancelled);
     if (!calm || this.#decommissioned.length === 0 || this.#problems.length > 0) return;
     const what = this.#decommissioned.join(", ");
-    if (this.#again.length > 0) this.#problems.push(`${what}: ${this.#again.join(", ")} were computed again`);
+    // A second attempt beside a slow one computes again on purpose.
+    if (this.#again.length > 0 && this.copies === 0)
+      this.#problems.push(`${what}: ${this.#again.join(", ")} were computed again`);
     if (this.#failedAttempts > 0) this.#problems.push(`${what}: ${this.#failedAttempts} attempts failed`);
   }
 
