@@ -26,6 +26,7 @@ async function start(data: ServiceData): Promise<void> {
   const early: Uint8Array[] = [];
   let backend: Backend | null = null;
   let stopping = false;
+  let opened = false;
   const stop = async (): Promise<void> => {
     if (stopping) return;
     stopping = true;
@@ -40,6 +41,7 @@ async function start(data: ServiceData): Promise<void> {
         if (backend === null) early.push(bytes);
         else backend.connection.send(bytes);
       }
+      opened ||= backend !== null;
     } else if (message.kind === "slotOutcome") {
       const call = calls.get(message.id);
       calls.delete(message.id);
@@ -62,7 +64,8 @@ async function start(data: ServiceData): Promise<void> {
       }),
     name: randomBytes(4).toString("hex"),
   };
-  const heartbeat = setInterval(() => void sendHeartbeat(backend), HEARTBEAT_MS);
+  // A driver that is busy while it opens its session has said nothing yet, and nothing comes before `open`.
+  const heartbeat = setInterval(() => opened && void sendHeartbeat(backend), HEARTBEAT_MS);
   try {
     backend = await open(request);
   } catch (error) {
@@ -79,6 +82,7 @@ async function start(data: ServiceData): Promise<void> {
     post({ kind: "failed", error: toWireError(error ?? new Error("the master closed the connection"), "MASTER_LOST") });
   });
   for (const bytes of early) connection.send(bytes);
+  opened ||= early.length > 0;
 }
 
 const HEARTBEAT_MS = 2_000;
