@@ -2,13 +2,14 @@
 // survived those before it. A fault is armed, the job runs, and then: the fault fired, the answer is the calm run's, every
 // slot serves again.
 
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { expect } from "vitest";
 import type { SessionOptions } from "../../../src/index.js";
 import type { loadEngine, Session } from "../../support/engine.js";
+import { type Counts, countSince, jobsSoFar } from "./counts.js";
 import { FaultBudget, type Fired } from "./faults.js";
 import type { Token } from "./fire.js";
 import { gatheredPids, type Job } from "./jobs.js";
@@ -32,14 +33,10 @@ export interface Blow {
   readonly meanwhile?: (fired: Fired) => void | Promise<void>;
 }
 
-export interface Run {
+export interface Run extends Counts {
   readonly fired: Fired;
-  /** Tasks that succeeded more than once. */
-  readonly recomputed: number;
-  /** Attempts that were begun and did not succeed. */
+  /** Attempts that did not succeed; those of a lost worker never report, the master counts them. */
   readonly lost: number;
-  /** Codes of those that said why. */
-  readonly errors: readonly string[];
 }
 
 interface Calm {
@@ -104,7 +101,7 @@ export class ChaosCluster {
     const calm = await this.#calmOf(blow.job, session);
     const fault = this.budget.arm(blow.point, blow.token);
     const started = performance.now();
-    const known = this.#jobsSoFar();
+    const known = jobsSoFar(this.#log());
     this.#failedAttempts = 0;
     const meanwhile = blow.meanwhile === undefined ? null : fault.untilFired().then(blow.meanwhile);
     const answer = await blow.job(session).catch((error: Error) => error);
@@ -113,20 +110,21 @@ export class ChaosCluster {
     if (!(answer instanceof Error)) await meanwhile;
     else meanwhile?.catch(() => undefined);
     const { fired } = fault;
-    const counted = this.#count(known);
+    const counted = countSince(this.#log(), known);
+    const lost = this.#failedAttempts + counted.fetchFailed;
     report({
       fault: blow.fault,
       setting: this.setting.name,
       fired: fired !== null,
       equal: answer === calm.answer,
       recomputed: counted.recomputed,
-      lost: counted.lost,
+      lost,
       addedSeconds: (ms - calm.ms) / 1000,
     });
     if (answer instanceof Error) throw answer;
     expect(fired, `the fault ${blow.fault} fired`).not.toBeNull();
     expect(answer).toBe(calm.answer);
-    const run = { fired: fired as Fired, ...counted };
+    const run = { ...counted, fired: fired as Fired, lost };
     await blow.check?.(run);
     await this.serves();
     return run;
@@ -150,31 +148,7 @@ export class ChaosCluster {
     return calm;
   }
 
-  #events(): Record<string, unknown>[] {
-    const path = join(this.directory, "events", `${this.#session?.id}.jsonl`);
-    // Written with the first job's end.
-    const lines = existsSync(path) ? readFileSync(path, "utf8").split("\n") : [];
-    return lines.filter(Boolean).map((line) => JSON.parse(line) as Record<string, unknown>);
-  }
-
-  #jobsSoFar(): number {
-    return this.#events().filter(({ type }) => type === "jobEnded").length;
-  }
-
-  /** Of the jobs after the first `known`. Every job's end flushes the log. */
-  #count(known: number): Omit<Run, "fired"> {
-    const events = this.#events();
-    const from = events.filter(({ type }) => type === "jobStarted")[known];
-    const since = events.slice(events.indexOf(from as Record<string, unknown>));
-    const ended = since.filter(({ type }) => type === "taskEnded");
-    const succeeded = ended.filter(({ outcome }) => outcome === "succeeded");
-    const distinct = new Set(succeeded.map(({ stage, partition }) => `${stage} ${partition}`));
-    const failed = ended.filter(({ outcome }) => outcome === "failed" || outcome === "fetchFailed");
-    return {
-      recomputed: succeeded.length - distinct.size,
-      // Those of a worker that is lost never report; the master counts them.
-      lost: this.#failedAttempts + ended.filter(({ outcome }) => outcome === "fetchFailed").length,
-      errors: failed.map(({ error }) => (error as { code: string }).code),
-    };
+  #log(): string {
+    return join(this.directory, "events", `${this.#session?.id}.jsonl`);
   }
 }

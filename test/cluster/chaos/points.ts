@@ -71,6 +71,11 @@ const settings: readonly Change[] = [
     put: 'heartbeatTimeoutMs: chaosNumber("HEARTBEAT_TIMEOUT_MS", 30_000),',
   },
   {
+    file: "src/master/worker-registry/options.ts",
+    find: "reconnectMs: 10_000,",
+    put: 'reconnectMs: chaosNumber("RECONNECT_MS", 10_000),',
+  },
+  {
     file: "src/cli/commands/master.ts",
     find: "const DRIVER_TIMEOUT_MS = 60_000;",
     put: 'const DRIVER_TIMEOUT_MS = chaosNumber("DRIVER_TIMEOUT_MS", 60_000);',

@@ -12,7 +12,8 @@ export interface Row {
   /** Tasks that succeeded more than once, and attempts that did not succeed. */
   readonly recomputed: number;
   readonly lost: number;
-  readonly addedSeconds: number;
+  /** null: there is no calm run to compare with. */
+  readonly addedSeconds: number | null;
 }
 
 export function report(row: Row): void {
