@@ -16,6 +16,8 @@ import type { WorkerRecord } from "./worker-registry/state.js";
 
 /** Bytes of splits that one launch message carries about at most: messages stay below 256 KiB. */
 const LAUNCH_BYTES = 192 * 1024;
+/** Queued ahead is 20 ms of expected work: a worker whose slots have been at the same attempts for so long is no place for it. */
+const HELD_MS = 1_000;
 /** What a launch takes besides the bytes of its splits. */
 const LAUNCH_BASE_BYTES = 256;
 
@@ -254,6 +256,18 @@ export class MasterMachine {
       short.map(({ id }) => id),
       now,
     );
+    if (active.some((record) => !record.diskShort && record.attempts.size < record.registration.slots)) {
+      for (const record of active) this.#revoke(record, now);
+    }
+  }
+
+  /** What was queued ahead behind tasks that turned out to be long, or endless, goes back to be run where there is room. */
+  #revoke(record: WorkerRecord, now: number): void {
+    if (!isHeld(record, now)) return;
+    const keys = [...record.attempts.values()]
+      .filter((attempt) => !attempt.running && now - attempt.launchedMs >= HELD_MS)
+      .map((attempt) => attempt.key);
+    if (keys.length > 0) this.#send(record.id, { kind: "cancel", keys, reason: "another worker has room" });
   }
 
   #lose(record: WorkerRecord, reason: string, now: number): void {
@@ -305,7 +319,8 @@ export class MasterMachine {
     for (const record of this.#registry.all) {
       if (record.state.kind !== "active" || record.diskShort) continue;
       const { node, slots } = record.registration;
-      workers.push({ worker: record.id, node, slots, inFlight: record.attempts.size });
+      const queues = !isHeld(record, now);
+      workers.push({ worker: record.id, node, slots, inFlight: record.attempts.size, queues });
     }
     if (workers.length === 0) return;
     const launches = new Map<WorkerId, TaskLaunch[]>();
@@ -391,6 +406,17 @@ export class MasterMachine {
     const state = this.#registry.get(worker)?.state.kind;
     if (state !== undefined && state !== "disconnected") this.#commands.push({ kind: "send", worker, message });
   }
+}
+
+/** Every slot has run its attempt for so long that nothing should wait behind them. */
+function isHeld({ attempts, registration }: WorkerRecord, now: number): boolean {
+  let held = 0;
+  // In the order of their launches: after a young one all are.
+  for (const { running, launchedMs } of attempts.values()) {
+    if (now - launchedMs < HELD_MS) return false;
+    if (running && ++held === registration.slots) return true;
+  }
+  return false;
 }
 
 function launchBytes(launch: TaskLaunch): number {

@@ -14,6 +14,8 @@ export interface Capacity {
   readonly slots: number;
   /** Attempts that it holds. */
   inFlight: number;
+  /** false: nothing is queued ahead on it, however short. */
+  readonly queues?: boolean;
 }
 
 export interface Preference {
@@ -130,7 +132,9 @@ export class TaskAssigner {
     if (depth === 0) return;
     const ahead = (worker: Capacity) => worker.slots + Math.min(this.#options.maxQueueAhead, depth * worker.slots);
     // Refilled when half empty: one message carries many launches.
-    const low = workers.filter((worker) => worker.inFlight - worker.slots <= (ahead(worker) - worker.slots) / 2);
+    const low = workers.filter(
+      (worker) => worker.queues !== false && worker.inFlight - worker.slots <= (ahead(worker) - worker.slots) / 2,
+    );
     this.#rounds(low, ahead, sharesNodes, now, onAssigned);
   }
 
