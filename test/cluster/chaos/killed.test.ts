@@ -47,4 +47,16 @@ describe.each(settings)("$name", (setting) => {
   test.each([...blows, ...(setting.remote ? served : [])])("$fault", async (blow) => {
     await cluster.strike({ job: shuffleJob, check: died, ...blow });
   });
+
+  // Here, where the deadline is the usual one.
+  test("SIGSTOP for a moment: nothing is lost or computed again", async () => {
+    await cluster.strike({
+      fault: "SIGSTOP for a moment",
+      point: "task.check",
+      token: { action: "stop", where: { ...map, pass: { atLeast: 2 } } },
+      job: shuffleJob,
+      meanwhile: ({ pid }) => void process.kill(pid, "SIGCONT"),
+      check: ({ lost, recomputed }) => expect([lost, recomputed]).toEqual([0, 0]),
+    });
+  });
 });
