@@ -237,7 +237,7 @@ test.skipIf(!canMount)(
   async () => {
     const disk = join(cluster.directory, "disk");
     mkdirSync(disk);
-    expect(spawnSync("mount", ["-t", "tmpfs", "-o", "size=6m", "tmpfs", disk]).status).toBe(0);
+    expect(spawnSync("mount", ["-t", "tmpfs", "-o", "size=2m", "tmpfs", disk]).status).toBe(0);
     // A disk that is full shall be met, not avoided.
     const small = new HandCluster({ engine, env: { ...deadlines, MILLRACE_DISK_MIN_FREE: "0" } });
     try {

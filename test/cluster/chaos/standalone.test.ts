@@ -67,6 +67,10 @@ afterAll(async () => {
 
 beforeEach(() => budget.disarm());
 
+/** Until the master gives it tasks. */
+const isActive = ({ pid }: HandProcess) =>
+  cluster.statusUntil("it is active", (one) => one.workers.some((each) => each.pid === pid && each.state === "active"));
+
 interface Outcome {
   readonly recomputed: number;
   readonly lost: number;
@@ -121,6 +125,7 @@ describe("a worker that is reached by way of a proxy", () => {
   test("whose connection is cut: it comes back, and what it does counts", async () => {
     const proxy = await startCuttingProxy(cluster.url.replace("millrace://", ""));
     const behind = await nextWorker([], `millrace://${proxy.address}`);
+    await isActive(behind);
     const fault = budget.arm("task.check", { action: "stop", where: { worker: lastId(), pass: { atLeast: 2 } } });
     const { lost } = await under("the connection of a worker is cut", async () => {
       const { pid } = await fault.untilFired();
@@ -138,6 +143,7 @@ describe("a worker that is reached by way of a proxy", () => {
   test("and cannot be heard any more, nor hear: its tasks run elsewhere", async () => {
     const proxy = await startCuttingProxy(cluster.url.replace("millrace://", ""));
     const behind = await nextWorker([], `millrace://${proxy.address}`);
+    await isActive(behind);
     const fault = budget.arm("map.committed", { action: "stop", where: { worker: lastId() } });
     await under("the network of a worker is gone, both ways", async () => {
       const { pid } = await fault.untilFired();
