@@ -2,7 +2,7 @@
 // attempt runner and its commands into work; every outcome returns as an event. No policy stands here.
 
 import { rmSync } from "node:fs";
-import { MillraceError, toWireError } from "../core/errors.js";
+import { isMillraceError, MillraceError, toWireError } from "../core/errors.js";
 import { type BlobHash, blobHash, formatTaskKey, type SessionId, type ShuffleId, type TaskKey } from "../core/ids.js";
 import { openFileLimit, openFilesShare } from "../core/open-file-limit.js";
 import type { OptionValues } from "../core/options.js";
@@ -429,11 +429,21 @@ export class WorkerShell {
     this.#fragments.delete(hash);
   }
 
-  #fetchCached(worker: string, request: BlockRequest, signal: AbortSignal): AsyncIterable<Uint8Array> {
+  async *#fetchCached(worker: string, request: BlockRequest, signal: AbortSignal): AsyncGenerator<Uint8Array> {
     const address = this.#addresses.get(worker)?.blocks;
     // Nobody told where it is: computing the partition again is right, only slower.
-    if (address === undefined || address === "") return (async function* () {})();
-    return this.#options.fetchBlock(address, request, signal);
+    if (address === undefined || address === "") return;
+    let given = false;
+    try {
+      for await (const piece of this.#options.fetchBlock(address, request, signal)) {
+        given = true;
+        yield piece;
+      }
+    } catch (error) {
+      // Nor can it be had from a worker that is gone, or has come back at another address.
+      if (given || !isMillraceError(error) || error.code !== "FETCH_FAILED") throw error;
+      if (this.#addresses.get(worker)?.blocks === address) this.#addresses.delete(worker);
+    }
   }
 
   #discard(
