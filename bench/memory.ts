@@ -68,7 +68,7 @@ function peakBytes(pid: number): number {
 }
 
 /** A value of 100 characters that its number is read back from. */
-function valueOf(row: number): string {
+function textOf(row: number): string {
   const text = `value ${row} `;
   return text + "abcdefghijklmnopqrstuvwxyz".repeat(4).slice(0, VALUE_CHARS - text.length);
 }
@@ -90,7 +90,7 @@ const workloads: Readonly<Record<string, (session: Session, folder: string) => P
     const keys = Math.round(DISTINCT_KEYS * size);
     const found = await session
       .range(0, rows, 1, MAPS)
-      .map((row) => [`key-${row % keys}`, valueOf(row)])
+      .map((row) => [`key-${row % keys}`, textOf(row)])
       .groupByKey(REDUCES)
       .map(([key, values]) => {
         let count = 0;
@@ -111,8 +111,7 @@ const workloads: Readonly<Record<string, (session: Session, folder: string) => P
   },
   async join(session) {
     const rows = Math.round(ROWS * size);
-    const side = (factor: number) =>
-      session.range(0, rows, 1, MAPS).map((row) => [`key-${row}`, valueOf(row * factor)]);
+    const side = (factor: number) => session.range(0, rows, 1, MAPS).map((row) => [`key-${row}`, textOf(row * factor)]);
     const found = await side(1)
       .join(side(2), REDUCES)
       .map(([key, [left, right]]) => {

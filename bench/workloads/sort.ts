@@ -41,7 +41,7 @@ export function checkSorted(folder: string): Value & { readonly ordered: string 
     .map((name) => join(folder, name));
   let ordered = "yes";
   let record = 0;
-  let last = Buffer.alloc(0);
+  let last: Buffer = Buffer.alloc(0);
   const value = digestLines(parts, (key) => {
     if (Buffer.compare(last, key) > 0) ordered = `no, at record ${record}`;
     last = key;

@@ -4,6 +4,7 @@
 
 import { estimateBytes } from "../../codec/estimate.js";
 import { checkKey, hashKey, hashNumber, hashString, keysEqual } from "../../codec/keys.js";
+import { type CallSite, formatCallSite } from "../../plan/function.js";
 import { BATCH_RECORDS } from "../batches.js";
 import { Reservation } from "../reservation.js";
 import type { TaskContext } from "../task-context.js";
@@ -21,6 +22,7 @@ const FIRST_SLOTS = 1024;
 
 export interface GroupOptions {
   readonly context: TaskContext;
+  readonly site: CallSite;
   /** Parents of a cogroup: a key's value is an array of one array a parent. 0: groupByKey, a plain array of values. */
   readonly parents: number;
 }
@@ -47,7 +49,7 @@ export class GroupTable {
   constructor(options: GroupOptions, level = 0) {
     this.#options = options;
     this.#level = level;
-    this.#reservation = new Reservation(options.context.memory);
+    this.#reservation = new Reservation(options.context.memory, `${formatCallSite(options.site)}: values by key`);
   }
 
   /** Values of parent `parent` (0 for groupByKey), in order. */
