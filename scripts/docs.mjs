@@ -42,7 +42,8 @@ function memoryPage() {
   const text = readFileSync(join(root, "docs/memory.md"), "utf8");
   return text.replace(
     /<!-- division -->[\s\S]*<!-- \/division -->/,
-    () => `<!-- division -->\n${rows.join("\n")}\n<!-- /division -->`,
+    () =>
+      `<!-- division -->\n\n| part | what it is for | 512m | 2g | 8g |\n|---|---|---|---|---|\n${rows.join("\n")}\n\n<!-- /division -->`,
   );
 }
 
