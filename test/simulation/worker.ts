@@ -21,18 +21,22 @@ import {
   type RunnerCommand,
   type RunnerEvent,
 } from "../../src/worker/attempt-runner/index.js";
+import { Random } from "./random.js";
 import type { Pair } from "./records.js";
 import type { Simulation } from "./simulation.js";
 import { type DataPlane, type ReadRecords, runFragment } from "./slot.js";
 
 const TICK_MS = 100;
 const HEARTBEAT_MS = 1_000;
+const PRESSURE = ["calm", "warm", "high", "critical"] as const;
 /** Longer than the master waits for heartbeats. */
 const SILENT_MS = 31_000;
 
 export class SimulatedWorker {
   readonly id;
   runner: AttemptRunner;
+  /** When memory gets short, drawn apart from everything else. */
+  readonly #memory: Random;
   incarnation = 1;
   alive = true;
   /** Grows when it loses its files: names of outputs may come again then. */
@@ -58,6 +62,7 @@ export class SimulatedWorker {
     readonly simulation: Simulation,
   ) {
     this.id = workerId(name);
+    this.#memory = new Random(simulation.seed ^ name.charCodeAt(name.length - 1));
     this.runner = this.#newRunner();
     this.#slotLives = new Array(slots).fill(0);
     this.#connect();
@@ -509,6 +514,7 @@ export class SimulatedWorker {
     this.simulation.clock.after(TICK_MS, () => {
       if (!this.alive || this.incarnation !== incarnation) return;
       this.#tell({ kind: "tick" });
+      if (this.#memory.chance(0.05)) this.#tell({ kind: "pressure", level: this.#memory.pick(PRESSURE) });
       this.#tick(incarnation);
     });
   }
