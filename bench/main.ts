@@ -13,6 +13,7 @@ import { formatAgainst, measureAgainst, type PairedRow } from "./against.js";
 import { type ChildRequest, runChild } from "./engines/child.js";
 import { type Peer, peersOf } from "./engines/peers.js";
 import { measure } from "./measure.js";
+import { measureRecovery } from "./recovery.js";
 import { formatReport, type WorkloadReport } from "./report.js";
 import { workloadNames } from "./workloads/index.js";
 
@@ -27,6 +28,7 @@ interface Flags {
   readonly plain: boolean;
   readonly against?: string;
   readonly json?: string;
+  readonly recovery?: boolean;
 }
 
 const self = fileURLToPath(import.meta.url);
@@ -44,6 +46,10 @@ function command(): Command {
     .option("--repeat <n>", "warm runs, of which the best counts; with --against: pairs", "1")
     .option("--no-plain", "without the plain loop")
     .option("--against <checkout>", "another built checkout of millrace: pairs of runs, and their ratios")
+    .option(
+      "--recovery",
+      "the recovery figure instead: a sort of which one of three workers is killed midway; --repeat pairs",
+    )
     .option("--json <file>", "where the figures go (default: bench/results/<time>.json)")
     .action(main);
 }
@@ -58,6 +64,11 @@ async function main(names: readonly string[], flags: Flags): Promise<void> {
   const repeat = Number(flags.repeat);
   if (!Number.isInteger(repeat) || repeat < 1) throw new Error(`--repeat ${flags.repeat}: expected a count from 1`);
   mkdirSync(join(root, "bench/data"), { recursive: true });
+  if (flags.recovery === true) {
+    const { Session } = await import("millrace");
+    if (!(await measureRecovery({ root, size, pairs: repeat, Session }))) process.exitCode = 1;
+    return;
+  }
   const scratch = mkdtempSync(join(root, "bench/data/.run-"));
   const masters = flags.masters.split(";").filter(Boolean);
   const stop = new AbortController();

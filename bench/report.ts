@@ -30,9 +30,9 @@ export interface WorkloadReport {
 const TOLERANCE = 1e-9;
 const BASELINE = "spark local[2]";
 
-/** What differs between two answers, in words; empty when nothing does. Fields that end in Ms are not compared. */
+/** What differs between two answers, in words; empty when nothing does. Measured fields are not compared. */
 export function compareValues(a: Value, b: Value): string[] {
-  const fields = [...new Set([...Object.keys(a), ...Object.keys(b)])].filter((field) => !field.endsWith("Ms"));
+  const fields = [...new Set([...Object.keys(a), ...Object.keys(b)])].filter((field) => !isMeasured(field));
   return fields.flatMap((field) => {
     const [left, right] = [a[field], b[field]];
     if (left === right) return [];
@@ -41,6 +41,11 @@ export function compareValues(a: Value, b: Value): string[] {
     }
     return [`${field}: ${left} against ${right}`];
   });
+}
+
+/** Whether a field of an answer is a time, an amount of memory or a ratio: shown, not compared. */
+export function isMeasured(field: string): boolean {
+  return /(Ms|MB|Ratio)$/.test(field);
 }
 
 export function formatReport({

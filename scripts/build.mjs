@@ -23,35 +23,13 @@ import { createRequire } from "node:module";
 import { dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
+import { bundleOptions, ENTRIES } from "./bundles.mjs";
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const dist = join(root, "dist");
 const stamp = join(dist, ".built");
 const require = createRequire(import.meta.url);
 const { version } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
-
-/** Native, or loading files of its own beside itself: stays a package. */
-const EXTERNAL = [
-  "esbuild",
-  "@node-rs/crc32",
-  "@toondepauw/node-zstd",
-  "piscina",
-  "@aws-sdk/*",
-  "@duckdb/*",
-  "lmdb",
-  "millrace",
-];
-
-const ENTRIES = [
-  { out: "index.js", source: "src/index.ts" },
-  { out: "index.cjs", source: "src/index.ts", format: "cjs" },
-  { out: "service.js", source: "src/session/service-thread/main.ts" },
-  { out: "slot.js", source: "src/worker/slot/main.ts" },
-  { out: "worker.js", source: "src/worker/main.ts" },
-  { out: "cli.js", source: "src/cli/main.ts", executable: true },
-  { out: "simulate.js", source: "test/simulation/main.ts" },
-  { out: "bench.js", source: "bench/main.ts" },
-];
 
 const options = new Set(process.argv.slice(2));
 const started = performance.now();
@@ -79,6 +57,7 @@ function isStale() {
     "bench",
     "test/simulation",
     "scripts/build.mjs",
+    "scripts/bundles.mjs",
     "package-lock.json",
     "tsconfig.json",
   ];
@@ -127,37 +106,17 @@ function generateProtobuf() {
   rmSync(draft, { recursive: true });
 }
 
-async function bundle({ out, source, format = "esm", executable = false }) {
+async function bundle(bundled) {
+  const { out, source, executable = false } = bundled;
   const entry = join(root, source);
   if (!existsSync(entry)) {
     console.log(`build: ${out} skipped, ${source} is not there`);
     return;
   }
-  const esm = format === "esm";
   const shebang = executable && !readFileSync(entry, "utf8").startsWith("#!") ? "#!/usr/bin/env node\n" : "";
-  // CommonJS packages inside an ESM bundle call require for Node's own modules; import.meta does not exist in CommonJS.
-  const banner = esm
-    ? 'import { createRequire as __millraceCreateRequire } from "node:module"; const require = __millraceCreateRequire(import.meta.url);'
-    : 'const __millraceUrl = require("node:url").pathToFileURL(__filename).href;';
   try {
-    const result = await build({
-      entryPoints: [entry],
-      outfile: join(dist, out),
-      absWorkingDir: root,
-      bundle: true,
-      write: false,
-      platform: "node",
-      target: "node20",
-      format,
-      sourcemap: "linked",
-      legalComments: "linked",
-      minify: false,
-      keepNames: false,
-      external: EXTERNAL,
-      banner: { js: shebang + banner },
-      define: { ...(esm ? {} : { "import.meta.url": "__millraceUrl" }), __MILLRACE_VERSION__: JSON.stringify(version) },
-      logLevel: "silent",
-    });
+    const given = bundleOptions({ root, entry: bundled, outdir: dist, version, shebang });
+    const result = await build({ ...given, write: false });
     for (const file of result.outputFiles) {
       const draft = `${file.path}.${process.pid}`;
       writeFileSync(draft, file.contents);

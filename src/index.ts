@@ -23,6 +23,7 @@ export type { MapReduceResult, MapReduceSpec } from "./mapreduce/job.js";
 export type { CallSite } from "./plan/function.js";
 export type { StorageLevel } from "./plan/lineage.js";
 export type { JobSummary, StageProgress } from "./protocol/driver.js";
+export { formatSkew, type SkewFinding } from "./protocol/skew.js";
 export type { PipeOptions } from "./rdd/operations/pipe.js";
 export type { ActionOptions } from "./rdd/operations/run-action.js";
 export type { TextFileOptions } from "./rdd/operations/save-as-files.js";

@@ -51,7 +51,7 @@ const reserved: Record<string, string> = {
 
 /** Entries of dist/: `new URL("./slot.js", import.meta.url)` names what the build makes, not a source. */
 const builtEntries = new Set(
-  [...readFileSync(join(root, "../scripts/build.mjs"), "utf8").matchAll(/out: "([\w.]+)"/g)].map(
+  [...readFileSync(join(root, "../scripts/bundles.mjs"), "utf8").matchAll(/out: "([\w.]+)"/g)].map(
     ([, name]) => `./${name}`,
   ),
 );

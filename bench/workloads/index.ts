@@ -2,19 +2,22 @@
 
 import { jobs } from "./jobs.js";
 import { pagerank } from "./pagerank.js";
+import { skew } from "./skew.js";
 import { sort } from "./sort.js";
-import { tasks } from "./tasks.js";
+import { manyTasks, tasks } from "./tasks.js";
 import { tinyBlocks } from "./tiny-blocks.js";
 import { wordcount } from "./wordcount.js";
 import type { Workload } from "./workload.js";
 
 export const workloads: Readonly<Record<string, Workload>> = {
   tasks,
+  "tasks-100k": manyTasks,
   jobs,
   wordcount,
   sort,
   pagerank,
   "tiny-blocks": tinyBlocks,
+  skew,
 };
 
 export const PROCESS_WORKLOADS = ["startup", "rss"] as const;

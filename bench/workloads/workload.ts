@@ -4,7 +4,7 @@
 import type { Session } from "millrace";
 import type { InputKind } from "../data.js";
 
-/** Compared field by field: strings exactly, numbers to 1e-9 relative. Fields that end in Ms are shown, not compared. */
+/** Compared field by field: strings exactly, numbers to 1e-9 relative. Fields that end in Ms, MB or Ratio are shown, not compared. */
 export type Value = Readonly<Record<string, string | number>>;
 
 export type Check = () => Value | Promise<Value>;

@@ -16,6 +16,14 @@ export interface MasterFlags {
   readonly eventLogDir?: string;
 }
 
+export interface DecommissionFlags {
+  readonly master: string;
+  readonly secretFile?: string;
+  readonly timeout?: string;
+  /** --no-wait: false. */
+  readonly wait: boolean;
+}
+
 export interface WorkerFlags {
   readonly master: string;
   readonly role: string;

@@ -3,7 +3,7 @@
 import { Command, Option } from "commander";
 import { isMillraceError } from "../core/errors.js";
 import { version } from "../core/version.js";
-import type { ConfigFlags, MasterFlags, RunFlags, StatusFlags, WorkerFlags } from "./flags.js";
+import type { ConfigFlags, DecommissionFlags, MasterFlags, RunFlags, StatusFlags, WorkerFlags } from "./flags.js";
 import { reportError } from "./report-error.js";
 
 /** Exit code of a failure that is ours; a user's program keeps its own. */
@@ -24,6 +24,7 @@ Examples:
   millrace run --master local-cluster[2,1,1g] counts.ts
   millrace master --port 7077                         a master that waits for workers and drivers
   millrace worker --master millrace://127.0.0.1:7077
+  millrace worker decommission <id> --master millrace://127.0.0.1:7077
   millrace submit --master millrace://127.0.0.1:7077 counts.ts logs/
   millrace status --master millrace://127.0.0.1:7077
   millrace config                                     every option, its value and where it comes from`,
@@ -93,10 +94,11 @@ program
   )
   .action(async (options: MasterFlags) => (await import("./commands/master.js")).master(options));
 
-program
+const worker = program
   .command("worker")
-  .description("Start a worker and keep it running.")
-  .requiredOption("--master <url>", "millrace://host:port of the master")
+  .description("Start a worker and keep it running; or, by a subcommand, let one go.")
+  // Not requiredOption: that would ask for it before the name of a subcommand, which has one of its own.
+  .option("--master <url>", "millrace://host:port of the master (required)")
   .option("--role <role>", "core (also stores DFS blocks) or task (compute only)", "core")
   .option("--slots <n>", "attempts that run at once, each in a thread (default: the cores this process may use)")
   .option("--memory <size>", "memory of the whole process, e.g. 2g (default: half of what this machine or cgroup has)")
@@ -114,9 +116,36 @@ program
   .option("--master-timeout <time>", "how long to look for a master that does not answer before giving up", "10min")
   .addHelpText(
     "after",
-    "\nExamples:\n  millrace worker --master millrace://127.0.0.1:7077\n  millrace worker --master millrace://node1.lan:7077 --role task --slots 4 --memory 8g\n\nIt ends on SIGTERM or Ctrl-C; its running tasks then go to other workers.",
+    "\nExamples:\n  millrace worker --master millrace://127.0.0.1:7077\n  millrace worker --master millrace://node1.lan:7077 --role task --slots 4 --memory 8g\n\nOn SIGTERM or SIGPWR it is decommissioned: it takes no more tasks, finishes those that it runs, gives its shuffle files and\ncached partitions to other workers and ends, within decommission.timeout (MILLRACE_DECOMMISSION_TIMEOUT, 2min). A second\none, or Ctrl-C, ends it at once; its running tasks then go to other workers.",
   )
-  .action(async (options: WorkerFlags) => (await import("./commands/worker.js")).worker(options));
+  .action(async (options: Partial<WorkerFlags>) => {
+    if (options.master === undefined) worker.error("error: required option '--master <url>' not specified");
+    await (await import("./commands/worker.js")).worker(options as WorkerFlags);
+  });
+
+worker
+  .command("decommission")
+  .description(
+    "Let a worker of a running master go without losing work: what it holds is given to other workers first.",
+  )
+  .argument("<id>", "the worker's id, as `millrace status` shows it")
+  .requiredOption("--master <url>", "millrace://host:port of the master")
+  .option(
+    "--timeout <time>",
+    "it leaves after this long whatever is left (default: the master's decommission.timeout, 2min)",
+  )
+  .option("--no-wait", "do not wait until it has left")
+  .option(
+    "--secret-file <path>",
+    "the cluster's secret, a file of mode 0600 (default: ~/.millrace/secret, or MILLRACE_SECRET)",
+  )
+  .addHelpText(
+    "after",
+    "\nExamples:\n  millrace worker decommission node7-3f2a --master millrace://127.0.0.1:7077\n  millrace worker decommission node7-3f2a --master millrace://node1.lan:7077 --timeout 10min --no-wait\n\nIts running tasks finish, its map outputs and cached partitions are moved, then its process ends; nothing is computed again.\nAt the end of the time it leaves anyway: tasks that still run go to others uncharged, what was not moved is computed again.\n`millrace status` shows how far it is. The exit code is 0 once it has left, or with --no-wait once it is told.",
+  )
+  .action(async (id: string, options: DecommissionFlags) =>
+    (await import("./commands/decommission.js")).decommission(id, options),
+  );
 
 program
   .command("status")

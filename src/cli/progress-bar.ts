@@ -1,6 +1,7 @@
 // One line per running stage on stderr while it is a terminal; silent otherwise, so that logs and pipes stay clean.
 
 import type { StageProgress } from "../protocol/driver.js";
+import { formatSkew } from "../protocol/skew.js";
 
 /** At most ten redraws a second: a terminal is slower than a master. */
 const REDRAW_MS = 100;
@@ -33,7 +34,7 @@ export class ProgressBar {
     if (now - this.#drawnAt < REDRAW_MS) return;
     this.#drawnAt = now;
     this.#shown = true;
-    this.#write(running.map((stage) => formatStage(stage, now)).join("\n"));
+    this.#write(running.flatMap((stage) => [formatStage(stage, now), ...skewLines(stage)]).join("\n"));
   }
 
   /** Takes the lines away, so that the program's own output stands alone. */
@@ -42,6 +43,11 @@ export class ProgressBar {
     this.#shown = false;
     this.#write.clear();
   }
+}
+
+/** What the stage reads that is skewed, a line each: said below its bar. */
+export function skewLines({ skew = [] }: StageProgress): string[] {
+  return skew.map((finding) => `  skew: ${formatSkew(finding)}`);
 }
 
 /** `[stage 3] reduceByKey at counts.ts:9:4  [=====>     ] 12/32 (2 running, 1 failed)  1.2 M records  34.1 MB  2.4 s`. */

@@ -21,9 +21,36 @@ export function formatError(error: unknown): string {
     if (!(cause instanceof Error)) break;
     above = cause.message;
   }
+  lines.push(...storyOf(error));
   if (error.code === "INTERNAL") lines.push(error.stack ?? "");
   lines.push(`  what to do: ${cureOf(error)}`);
   return lines.join("\n");
+}
+
+interface ToldAttempt {
+  readonly stage?: unknown;
+  readonly partition?: unknown;
+  readonly attempt?: unknown;
+  readonly worker?: unknown;
+  readonly node?: unknown;
+  readonly code?: unknown;
+  readonly message?: unknown;
+  readonly startedMs?: unknown;
+  readonly ranMs?: unknown;
+}
+
+/** Where, when and why each failed attempt of the job failed, the oldest first. One alone is told by the message already. */
+function storyOf(error: MillraceError): string[] {
+  const attempts = error.fields.attempts;
+  if (!Array.isArray(attempts) || attempts.length < 2) return [];
+  const seconds = (ms: unknown) => (typeof ms === "number" ? `${(ms / 1000).toFixed(1)} s` : "?");
+  const line = (one: ToldAttempt) => {
+    const what = `stage ${one.stage}, partition ${one.partition}, attempt ${one.attempt}`;
+    const where = `on ${one.worker}${one.node === "" || one.node === undefined ? "" : ` (${one.node})`}`;
+    const when = `began after ${seconds(one.startedMs)}, ran ${seconds(one.ranMs)}`;
+    return `    ${what} ${where}, ${when}: ${one.code}: ${String(one.message).split("\n")[0]}`;
+  };
+  return ["  failed attempts:", ...attempts.map((one) => line(one as ToldAttempt))];
 }
 
 function formatCause(cause: unknown): string {

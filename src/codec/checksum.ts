@@ -14,6 +14,8 @@ import type { ColumnType } from "./schema.js";
 export class Checksum {
   #sum = 0;
   #squares = 0;
+  /** Mixed into the hash of the records that come from now on: where they go counts as well as what they are. */
+  place = 0;
 
   /** Decimal text of an unsigned 64-bit number. */
   toString(): string {
@@ -30,10 +32,11 @@ export class Checksum {
   addColumns(w: ByteWriter, start: number, root: ColumnType, rows: number, classes: ClassRegistry): void {
     const hashing: Hashing = { r: new ByteReader(w.buffer, start, w.at), view: w.view, classes };
     const hashes = hashColumn(hashing, root, rows, 0);
+    const seed = rowSeed ^ Math.imul(this.place, 0x85ebca6b);
     let sum = this.#sum;
     let squares = this.#squares;
     for (let i = 0; i < rows; i++) {
-      const h = mix(hashes[i]!, rowSeed);
+      const h = mix(hashes[i]!, seed);
       sum = (sum + h) | 0;
       squares = (squares + Math.imul(h, h | 1)) | 0;
     }

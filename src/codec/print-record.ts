@@ -8,7 +8,8 @@ export function printRecord(record: unknown): string {
   return printPart(record);
 }
 
-function printPart(value: unknown): string {
+/** A key or a value of a pair, or a record that is none. */
+export function printPart(value: unknown): string {
   switch (typeof value) {
     case "string":
       return value;

@@ -35,6 +35,10 @@ export const errorCatalog = {
     "A key holds something that cannot be compared by content: a function, symbol, Map, Set, Promise or a class instance that does not travel.",
     "Use strings, numbers, bigints, booleans, null, Dates, bytes, or arrays and plain objects of these.",
   ),
+  GROUP_TOO_LARGE: row(
+    "The values of one key are more than a task may hold, and they were to leave the task as one array (collect, cache, an exchange, a text file).",
+    "Combine them (reduceByKey, aggregateByKey), iterate them in a function of the program, or give workers more memory.",
+  ),
   EMPTY_COLLECTION: row(
     "An action that needs at least one record ran on none (reduce, first, min, max).",
     "Use fold or aggregate with a zero value, or test with take(1).",
@@ -76,6 +80,10 @@ export const errorCatalog = {
   PARTITIONS_DIFFER: row(
     "RDDs that are zipped have different numbers of partitions, or of records in a partition.",
     "Repartition one of them alike, zip what was made from the same RDD by map, or join by a key.",
+  ),
+  INDETERMINATE_RESULT: row(
+    "A lost map output was computed again and held other records than before, when what had been made of the earlier ones could not be taken back.",
+    "Seed the random numbers of the functions before the operation that the message names, and keep clocks and changing state out of them; or write their result to a file and read that; or run the job again.",
   ),
   OUT_OF_MEMORY: row(
     "A slot needed more memory than the worker allows.",
@@ -184,9 +192,21 @@ export const errorCatalog = {
     "A worker's connection ended or its heartbeat stopped.",
     "Look at its log and at the machine's memory.",
   ),
+  CACHE_FULL: row(
+    "A worker's cache has no room for a partition that another one wanted to leave with it.",
+    "Nothing is lost but time: it is offered to others, or computed again. More `memory` gives a larger cache.",
+  ),
+  UNKNOWN_WORKER: row(
+    "The master has no worker of that name.",
+    "`millrace status` lists the workers that are there, with their ids.",
+  ),
   PROTOCOL_ERROR: row(
     "A message from the other side cannot be read.",
     "Check that both sides run the same version; report it otherwise.",
+  ),
+  PEER_NOT_READING: row(
+    "A worker or driver was cut off because it did not read what it was sent.",
+    "Look whether its process hangs, and at its machine's network.",
   ),
   PROGRAM_FAILED: row(
     "The user's program could not be loaded or ended with an error.",

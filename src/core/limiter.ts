@@ -46,6 +46,11 @@ export class ByteLimiter {
     return this.#take(bytes);
   }
 
+  /** Takes `bytes` whatever others hold: for what must go on so that they can give back. */
+  take(bytes: number): () => void {
+    return this.#take(bytes);
+  }
+
   /** Waits for its turn. Rejects with the signal's reason, and then holds nothing. */
   async acquire(bytes: number, signal?: AbortSignal): Promise<() => void> {
     if (!(bytes >= 0)) throw new MillraceError("INTERNAL", `the limiter ${this.name} was asked for ${bytes} bytes`);

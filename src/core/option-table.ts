@@ -87,8 +87,123 @@ export const optionTable = {
     atLeast(1, "1ms", parseDuration),
     null,
   ),
+  speculation: row(
+    "true or false",
+    "Launch a second attempt of a task that is slow beside its stage's others; whichever ends well first counts. Not for tasks of foreach and foreachPartition, whose effects would happen twice.",
+    parseBoolean,
+    false,
+  ),
+  "speculation.interval": row(
+    duration,
+    "How often running tasks are looked at for slow ones.",
+    atLeast(1, "1ms", parseDuration),
+    100,
+  ),
+  "speculation.multiplier": row(
+    "a number from 1 on",
+    "A task is slow when it runs so many times as long as the median of its stage's finished tasks.",
+    number(1, Number.MAX_VALUE),
+    3,
+  ),
+  "speculation.quantile": row(
+    "a number from 0 to 1",
+    "The share of a stage's tasks that must have ended before any is taken for slow.",
+    number(0, 1),
+    0.9,
+  ),
+  "speculation.minTaskRuntime": row(duration, "A task that ran shorter is not slow.", parseDuration, 100),
+  "speculation.processRateMultiplier": row(
+    "a number from 0 to 1",
+    "A slow task is left alone while it reads its records at this share of the stage's mean rate, or faster.",
+    number(0, 1),
+    0.75,
+  ),
+  "speculation.longRunTaskFactor": row(
+    "a number from 1 on",
+    "A task that ran so many times as long as a slow one gets its second attempt whatever its rate.",
+    number(1, Number.MAX_VALUE),
+    2,
+  ),
+  "exclude.enabled": row(
+    "true or false",
+    "Keep tasks away from workers on which they failed, while others are there.",
+    parseBoolean,
+    true,
+  ),
+  "exclude.timeout": row(
+    duration,
+    "How long a session keeps away from a worker, and remembers its failures.",
+    atLeast(1, "1ms", parseDuration),
+    3_600_000,
+  ),
+  "exclude.task.maxAttemptsPerWorker": row(
+    "a whole number",
+    "Failed attempts of one task on a worker after which it is not launched there again.",
+    count(1),
+    1,
+  ),
+  "exclude.task.maxAttemptsPerNode": row(
+    "a whole number",
+    "Failed attempts of one task on a node after which it is not launched there again.",
+    count(1),
+    2,
+  ),
+  "exclude.stage.maxFailedTasksPerWorker": row(
+    "a whole number",
+    "Tasks of one stage that failed on a worker after which the stage keeps away from it.",
+    count(1),
+    2,
+  ),
+  "exclude.stage.maxFailedWorkersPerNode": row(
+    "a whole number",
+    "Workers of one node that a stage keeps away from, after which it keeps away from the node.",
+    count(1),
+    2,
+  ),
+  "exclude.session.maxFailedTasksPerWorker": row(
+    "a whole number",
+    "Tasks that failed on a worker, in stages that succeeded in the end, after which the session keeps away from it.",
+    count(1),
+    2,
+  ),
+  "exclude.session.maxFailedWorkersPerNode": row(
+    "a whole number",
+    "Workers of one node that a session keeps away from, after which it keeps away from the node.",
+    count(1),
+    2,
+  ),
+  "fetch.retries": row(
+    "a whole number",
+    "Times that a worker asks again for shuffle blocks when a connection broke, after 100 ms, 1 s, 5 s.",
+    count(0),
+    3,
+  ),
   "locality.wait": row(duration, "How long a task waits for a slot near its data.", parseDuration, 3000),
   "scheduler.workerTimeout": row(duration, "How long a job waits for a first worker.", parseDuration, 60_000),
+  "decommission.timeout": row(
+    duration,
+    "How long a worker that is told to go may take to finish its tasks and to give what it holds to others.",
+    parseDuration,
+    120_000,
+  ),
+  "worker.heartbeat": row(
+    duration,
+    "How often a worker says that it is there, and the master that it heard so.",
+    atLeast(10, "10ms", parseDuration),
+    1_000,
+  ),
+  "worker.heartbeatTimeout": row(
+    duration,
+    "A worker that is silent for so long is lost; a worker to which its master is silent for so long looks for it anew. Longer than worker.heartbeat.",
+    atLeast(100, "100ms", parseDuration),
+    30_000,
+  ),
+  "driver.heartbeatTimeout": row(
+    duration,
+    "A driver that is silent for so long is gone (the master's option), or a master to its driver (the session's). Heartbeats come every 2 s.",
+    atLeast(4_000, "4s", parseDuration),
+    60_000,
+  ),
   "driver.maxResultSize": row(
     `${size}; 0 for no limit`,
     "Encoded results of one job above which it fails.",
@@ -115,9 +230,45 @@ export const optionTable = {
   ),
   "shuffle.checksum": row(
     "true or false",
-    "Sum up the records of each map output, so that two runs of one map task can be compared.",
+    "Sum up the records of each map output: one that is computed again and differs starts its readers over.",
     parseBoolean,
-    false,
+    true,
+  ),
+  "fetch.maxBytesInFlight": row(
+    size,
+    "Bytes of other workers that a worker process has fetched and its tasks have not taken.",
+    atLeast(1024, "1k", bytes),
+    48 * 2 ** 20,
+  ),
+  "driver.maxResultsAhead": row(
+    size,
+    "Results that may wait for the driver; while more do, a job starts no further tasks that make results.",
+    atLeast(1, "1", bytes),
+    128 * 2 ** 20,
+  ),
+  "disk.minFree": row(
+    `${size}; 0: not checked`,
+    "A worker whose local directory has less free space gets no new tasks.",
+    bytes,
+    256 * 2 ** 20,
+  ),
+  "join.skew.enabled": row(
+    "true or false",
+    "Divide the records of a join's far too large partitions among several tasks.",
+    parseBoolean,
+    true,
+  ),
+  "join.skew.factor": row(
+    "a number from 1 on",
+    "A partition larger than so many times the median, and than join.skew.threshold, is skewed.",
+    number(1, Number.MAX_VALUE),
+    5,
+  ),
+  "join.skew.threshold": row(
+    size,
+    "No smaller partition is skewed; about what one task reads of a divided one.",
+    atLeast(1, "1", bytes),
+    64 * 2 ** 20,
   ),
   "eventLog.enabled": row("true or false", "Write an event log of the session.", parseBoolean, true),
   "eventLog.dir": row("a path", "Directory of event logs.", parseText, () => join(homedir(), ".millrace", "events")),
@@ -155,6 +306,18 @@ function count(least: number) {
     const number = typeof value === "string" && /^\d+$/.test(value.trim()) ? Number(value) : value;
     if (typeof number === "number" && Number.isSafeInteger(number) && number >= least) return number;
     throw invalid(what, value, `a whole number from ${least} on`);
+  };
+}
+
+function number(least: number, most: number) {
+  return (value: unknown, what: string): number => {
+    const read = typeof value === "string" && /^\d+(\.\d+)?$/.test(value.trim()) ? Number(value) : value;
+    if (typeof read === "number" && read >= least && read <= most) return read;
+    throw invalid(
+      what,
+      value,
+      most < Number.MAX_VALUE ? `a number from ${least} to ${most}` : `a number from ${least} on`,
+    );
   };
 }
 

@@ -1,6 +1,6 @@
 // What happened in a session, as its event log tells it: one JSON object a line, so that status pages, `millrace` and people
 // with jq read the same. Additions to an event keep the version; a changed meaning raises it. Nothing secret stands in an
-// event: no option values that name credentials, no captured values, no records.
+// event: no option values that name credentials, no captured values, no records; of keys only those that skew a stage, cut short.
 
 import type { WireError } from "../core/errors.js";
 
@@ -62,11 +62,26 @@ type EventBody =
       readonly error: WireError | null;
       readonly elapsedMs: number;
     }
+  /** What the stage reads is skewed. `tasks`: those that work on the partition. protocol/skew.ts says what the fields mean. */
+  | {
+      readonly type: "skew";
+      readonly job: number;
+      readonly stage: number;
+      readonly exchange: string;
+      readonly partition: number;
+      readonly bytes: number;
+      readonly medianBytes: number;
+      readonly key: string | null;
+      readonly share: number;
+      readonly tasks: number;
+    }
   | (TaskName & {
       readonly type: "taskStarted";
       readonly worker: string;
       readonly slot: number;
       readonly locality: string;
+      /** A second attempt beside one that is slow. Absent in logs of earlier versions. */
+      readonly speculative?: boolean;
     })
   | (TaskName & {
       readonly type: "taskEnded";
@@ -84,6 +99,33 @@ type EventBody =
       readonly memoryBytes: number;
     }
   | { readonly type: "workerLost"; readonly worker: string; readonly reason: string }
+  /** Tasks are kept away from a worker, or (`worker` null) from a node: those of a stage, of the session, of everybody. */
+  | {
+      readonly type: "workerExcluded";
+      readonly scope: "stage" | "session" | "cluster";
+      readonly worker: string | null;
+      readonly node: string;
+      readonly reason: string;
+      /** null: as long as the stage runs. */
+      readonly forMs: number | null;
+    }
+  | {
+      readonly type: "decommissionStarted";
+      readonly worker: string;
+      readonly reason: string;
+      readonly timeoutMs: number;
+    }
+  /** `blocksLost` lay on the worker alone when it was told to end. */
+  | {
+      readonly type: "decommissionEnded";
+      readonly worker: string;
+      readonly reason: string;
+      readonly elapsedMs: number;
+      readonly outputsMoved: number;
+      readonly cachedMoved: number;
+      readonly bytesMoved: number;
+      readonly blocksLost: number;
+    }
   | {
       readonly type: "cached";
       readonly node: number;
@@ -106,10 +148,14 @@ const known: Record<EventType, true> = {
   jobEnded: true,
   stageStarted: true,
   stageEnded: true,
+  skew: true,
   taskStarted: true,
   taskEnded: true,
   workerAdded: true,
   workerLost: true,
+  decommissionStarted: true,
+  decommissionEnded: true,
+  workerExcluded: true,
   cached: true,
   uncached: true,
   logsDropped: true,

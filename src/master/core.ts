@@ -6,24 +6,38 @@ import { formatTaskKey, type SessionId, type TaskKey, type WorkerId } from "../c
 import type { StageProgress } from "../protocol/driver.js";
 import type { MapOutputLocations, TaskLaunch, TaskStatus } from "../protocol/tasks.js";
 import type { MasterToWorker, WorkerRegistration } from "../protocol/worker.js";
+import { type DecommissionProgress, Decommissions } from "./decommission/index.js";
 import { type MasterCommand, type MasterEvent, VALUE_INLINE_BYTES, valueBytes } from "./events.js";
-import { type JobCommand, JobScheduler } from "./job-scheduler/index.js";
+import { type JobCommand, JobScheduler, type Place } from "./job-scheduler/index.js";
 import { defaultMasterOptions, type MasterOptions } from "./options.js";
 import { type Capacity, TaskAssigner } from "./task-assigner/index.js";
 import { WorkerRegistry } from "./worker-registry/index.js";
-import type { WorkerRecord } from "./worker-registry/state.js";
+import type { Attempt, WorkerRecord } from "./worker-registry/state.js";
 
 /** Bytes of splits that one launch message carries about at most: messages stay below 256 KiB. */
 const LAUNCH_BYTES = 192 * 1024;
 /** What a launch takes besides the bytes of its splits. */
 const LAUNCH_BASE_BYTES = 256;
 
+export type WorkerExclusion = ReturnType<JobScheduler["exclusionsOf"]>[number];
+
+type LossCode = "WORKER_LOST" | "OUT_OF_MEMORY";
+
+/** Why a worker's attempts are given up; `code` null: nobody is to blame. */
+interface Loss {
+  readonly code: LossCode | null;
+  readonly reason: string;
+}
+
 export class MasterMachine {
   readonly #options: MasterOptions;
   readonly #registry: WorkerRegistry;
   readonly #assigner: TaskAssigner;
   readonly #jobs: JobScheduler;
+  readonly #decommissions: Decommissions;
   #commands: MasterCommand[] = [];
+  /** Workers that one event excluded from something: what is queued there is looked at anew. */
+  readonly #excluded = new Set<WorkerId>();
   /** Cancels of one event, sent together. */
   readonly #cancels = new Map<WorkerId, { readonly keys: TaskKey[]; reason: string }>();
 
@@ -37,10 +51,20 @@ export class MasterMachine {
       worker: (id) => {
         const record = this.#registry.get(id);
         // One whose stream is broken is not counted on: what it held is taken as lost when somebody misses it.
-        return record === undefined || record.state.kind === "disconnected"
-          ? null
-          : { node: record.registration.node, role: record.registration.role };
+        return record === undefined || record.state.kind === "disconnected" ? null : placeOf(record);
       },
+      launchable: () =>
+        [...this.#registry.all].filter((one) => one.state.kind === "active" && !one.diskShort).map(placeOf),
+    });
+    this.#decommissions = new Decommissions(options.decommission, {
+      workers: () => this.#registry.all,
+      worker: (id) => this.#registry.get(id),
+      sessions: () => this.#jobs.sessions,
+      send: (worker, message) => this.#send(worker, message),
+      emit: (command) => this.#commands.push(command),
+      moved: (block, from, to) => this.#jobs.blockMoved(block, from, to),
+      giveUpAttempts: (record, reason, now) => this.#giveUpAttempts(record, { code: null, reason }, now),
+      lose: (record, reason, now) => this.#lose(record, reason, now),
     });
   }
 
@@ -49,6 +73,12 @@ export class MasterMachine {
     this.#commands = [];
     this.#apply(event, now);
     this.#flushCancels();
+    for (const id of this.#excluded) {
+      const record = this.#registry.get(id);
+      if (record !== undefined) this.#revoke(record, this.#registry.queued(record));
+    }
+    this.#excluded.clear();
+    this.#jobs.look(now);
     this.#dispatch(now);
     const commands = this.#commands;
     this.#commands = [];
@@ -75,8 +105,18 @@ export class MasterMachine {
     return [...(this.#jobs.sessions.get(session)?.jobs.keys() ?? [])];
   }
 
+  /** How far a worker is that is to go; null for one that is not. */
+  decommission(worker: WorkerId, now: number): DecommissionProgress | null {
+    return this.#decommissions.progress(worker, now);
+  }
+
+  /** What keeps whose tasks away from a worker, now. */
+  exclusionsOf(record: WorkerRecord, now: number): WorkerExclusion[] {
+    return this.#jobs.exclusionsOf(placeOf(record), now);
+  }
+
   validate(): string[] {
-    return this.#jobs.validate();
+    return [...this.#jobs.validate(), ...this.#decommissions.validate()];
   }
 
   #apply(event: MasterEvent, now: number): void {
@@ -120,6 +160,11 @@ export class MasterMachine {
         this.#jobs.uncacheNode(event.session, event.node, now);
         this.#sendAll({ kind: "uncache", session: event.session, node: event.node });
         return;
+      case "decommissionAsked": {
+        const record = this.#registry.get(event.worker);
+        if (record !== undefined) this.#decommissions.begin(record, event.reason, event.timeoutMs, true, now);
+        return;
+      }
       case "blobsReleased":
         this.#sendAll({ kind: "releaseBlobs", hashes: event.hashes });
         return;
@@ -137,7 +182,10 @@ export class MasterMachine {
     if (record === null) return;
     switch (event.kind) {
       case "heartbeat":
+        record.diskShort = event.diskShort ?? false;
         this.#heartbeat(record, event.running, now);
+        for (const [i, key] of event.running.entries()) this.#jobs.progressed(key, record.id, event.records?.[i] ?? 0);
+        this.#send(record.id, { kind: "heartbeat" });
         return;
       case "statuses":
         for (const status of event.statuses) this.#status(record, status, now);
@@ -145,19 +193,29 @@ export class MasterMachine {
       case "uncached":
         this.#jobs.uncached(event.session, record.id, event.partitions, now);
         return;
+      case "offered":
+        record.offered?.push(...event.outputs);
+        return;
       case "workerLeaving":
         if (record.state.kind === "leaving") return;
         record.state = { kind: "leaving" };
-        this.#giveUpAttempts(record, false, event.reason, now);
+        this.#giveUpAttempts(record, { code: null, reason: event.reason }, now);
+        return;
+      case "workerDecommissions":
+        this.#decommissions.begin(record, event.reason, event.timeoutMs, false, now);
+        return;
+      case "adopted":
+        this.#decommissions.adopted(record.id, event.from, event.outcomes, now);
         return;
       case "workerDisconnected":
+        this.#decommissions.away(record.id);
         // One that leaves does not come back.
         if (record.state.kind === "leaving") this.#lose(record, "it has left", now);
         else this.#registry.disconnect(record, now);
         return;
       case "workerLost":
-        if (event.outOfMemory === true) this.#chargeMemory(record, event.reason, now);
-        this.#lose(record, event.reason, now);
+        // What ran when a worker ran out of memory is what filled it, as far as anybody can tell.
+        this.#lose(record, event.reason, now, event.outOfMemory === true ? "OUT_OF_MEMORY" : "WORKER_LOST");
         return;
     }
   }
@@ -166,12 +224,18 @@ export class MasterMachine {
     const answer = this.#registry.register(registration, now);
     // Of an incarnation that has been replaced: nobody listens there any more.
     if (answer === null) return;
-    if (answer.replaced !== null) this.#forget(answer.replaced, "it was started anew", now);
+    // What it held is decided with what it offers: until its first heartbeat.
+    if (answer.replaced !== null) {
+      this.#forgetAttempts(answer.replaced, { code: "WORKER_LOST", reason: "it was started anew" }, now);
+      this.#decommissions.gone(registration.worker, "it was started anew", now);
+    } else this.#decommissions.away(registration.worker);
     this.#send(registration.worker, {
       kind: "registered",
       heartbeatMs: this.#options.workers.heartbeatMs,
+      timeoutMs: this.#options.workers.heartbeatTimeoutMs,
       liveSessions: [...this.#jobs.sessions.keys()],
     });
+    this.#decommissions.reconnected(answer.record, now);
   }
 
   /** The first heartbeat after a registration says what the worker still has: the rest went down with the stream. */
@@ -179,12 +243,17 @@ export class MasterMachine {
     if (record.state.kind !== "registering") return;
     const held = new Set(running.map(formatTaskKey));
     for (const [name, attempt] of [...record.attempts]) {
-      if (!held.has(name))
-        this.#dropAttempt(record, attempt.key, false, "its launch or report was lost with the connection", now);
+      if (!held.has(name)) this.#dropAttempt(record, attempt.key, now);
     }
     const unknown = running.filter((key) => !record.attempts.has(formatTaskKey(key)));
     if (unknown.length > 0) this.#send(record.id, { kind: "cancel", keys: unknown, reason: "nobody waits for it" });
-    record.state = { kind: "active" };
+    if (record.offered !== null) {
+      const refused = this.#jobs.workerBack(record.id, record.offered, now);
+      record.offered = null;
+      for (const { session, shuffle, map, stage, attempt } of refused)
+        this.#send(record.id, { kind: "discard", session, shuffle, outputs: [{ map, stage, attempt }] });
+    }
+    this.#decommissions.resume(record);
     // A cancel may have been lost with the old stream.
     const orphans = [...record.attempts.values()].filter((attempt) => !this.#jobs.isCurrent(attempt.key, record.id));
     if (orphans.length > 0)
@@ -200,12 +269,12 @@ export class MasterMachine {
       const attempt = record.attempts.get(formatTaskKey(status.key));
       if (attempt === undefined) return;
       attempt.running = true;
-      this.#jobs.started(status.key, record.id);
+      this.#jobs.started(status.key, record.id, now);
       return;
     }
     const attempt = this.#registry.ended(record, status.key);
-    // A doubled report.
-    if (attempt === null) return;
+    // A doubled report, or one of an attempt that was given up.
+    if (attempt === null) return this.#jobs.removeUnwanted(status.key, record.id, status.outcome);
     this.#assigner.count(status.key.session, -1);
     this.#jobs.ended(status.key, record.id, status.outcome, now);
   }
@@ -214,58 +283,76 @@ export class MasterMachine {
     for (const record of this.#registry.overdue(now)) {
       this.#lose(record, record.state.kind === "disconnected" ? "its connection ended" : "its heartbeats stopped", now);
     }
-    const active = this.workers.filter((record) => record.state.kind === "active").length;
-    this.#jobs.checkWorkers(active, now);
+    this.#decommissions.tick(now);
+    for (const record of this.#registry.all) {
+      if (record.state.kind === "active") this.#revoke(record, this.#registry.stuck(record, now));
+    }
+    const active = this.workers.filter((record) => record.state.kind === "active");
+    const short = active.filter((record) => record.diskShort);
+    this.#jobs.checkWorkers(
+      active.length - short.length,
+      short.map(({ id }) => id),
+      now,
+    );
   }
 
-  #lose(record: WorkerRecord, reason: string, now: number): void {
+  /** What is queued on a worker, behind a task that turned out long or one that failed, comes back to be launched elsewhere. */
+  #revoke(record: WorkerRecord, attempts: readonly Attempt[]): void {
+    const asked = attempts.filter((attempt) => !attempt.calledBack);
+    if (asked.length === 0) return;
+    for (const attempt of asked) attempt.calledBack = true;
+    const reason = "it waited for a slot and is launched elsewhere";
+    this.#send(record.id, { kind: "cancel", keys: asked.map(({ key }) => key), reason, onlyWaiting: true });
+  }
+
+  #lose(record: WorkerRecord, reason: string, now: number, code: LossCode = "WORKER_LOST"): void {
     this.#registry.remove(record);
-    this.#forget(record, reason, now);
+    this.#forget(record, { code, reason }, now);
     this.#commands.push({ kind: "dropWorker", worker: record.id, reason });
   }
 
-  /** What ran when a worker ran out of memory is what filled it, as far as anybody can tell. */
-  #chargeMemory(record: WorkerRecord, reason: string, now: number): void {
-    const ran = [...record.attempts.values()].filter((attempt) => attempt.running);
-    const { id: worker } = record;
-    const message = `worker ${worker} ran out of memory while it ran the task: ${reason}`;
-    const error: WireError = { code: "OUT_OF_MEMORY", message, fields: { worker } };
-    for (const { key } of ran) {
-      this.#status(record, { kind: "ended", key, outcome: { kind: "failed", error, metrics: null } }, now);
-    }
+  /** What it ran is lost (charged if it was running: a task may kill its workers), and so is what it held. */
+  #forget(record: WorkerRecord, loss: Loss, now: number): void {
+    this.#forgetAttempts(record, loss, now);
+    this.#jobs.workerGone(record.id, now);
+    this.#decommissions.gone(record.id, loss.reason, now);
   }
 
-  /** What it ran is lost (charged if it was running: a task may kill its workers), and so is what it held. */
-  #forget(record: WorkerRecord, reason: string, now: number): void {
-    this.#giveUpAttempts(record, record.state.kind !== "leaving", reason, now);
+  #forgetAttempts(record: WorkerRecord, loss: Loss, now: number): void {
+    const leaves = record.state.kind === "leaving" || this.#decommissions.has(record.id);
+    this.#giveUpAttempts(record, leaves ? { ...loss, code: null } : loss, now);
     for (const { key } of record.attempts.values()) this.#assigner.count(key.session, -1);
     record.attempts.clear();
-    this.#jobs.workerGone(record.id, now);
   }
 
-  #giveUpAttempts(record: WorkerRecord, charge: boolean, reason: string, now: number): void {
-    const attempts = [...record.attempts.values()];
-    // A task that ends its process at once takes the word that it runs along: what filled the slots counts, oldest first.
-    let unsaid = record.registration.slots - attempts.filter((attempt) => attempt.running).length;
-    for (const attempt of attempts) {
-      const ran = attempt.running || unsaid-- > 0;
-      this.#jobs.attemptLost(attempt.key, record.id, charge && ran, reason, now);
+  #giveUpAttempts(record: WorkerRecord, { code, reason }: Loss, now: number): void {
+    const { id: worker } = record;
+    const ran = this.#registry.ran(record);
+    const message =
+      code === "OUT_OF_MEMORY"
+        ? `worker ${worker} ran out of memory while it ran the task: ${reason}`
+        : `worker ${worker} was lost while it ran the task: ${reason}`;
+    for (const attempt of record.attempts.values()) {
+      const charge: WireError | null = code !== null && ran.has(attempt) ? { code, message, fields: { worker } } : null;
+      this.#jobs.attemptLost(attempt.key, worker, charge, now);
     }
   }
 
-  #dropAttempt(record: WorkerRecord, key: TaskKey, charged: boolean, reason: string, now: number): void {
+  /** Its launch or its report was lost with the connection: nobody is to blame. */
+  #dropAttempt(record: WorkerRecord, key: TaskKey, now: number): void {
     if (this.#registry.ended(record, key) === null) return;
     this.#assigner.count(key.session, -1);
-    this.#jobs.attemptLost(key, record.id, charged, reason, now);
+    this.#jobs.attemptLost(key, record.id, null, now);
   }
 
   #dispatch(now: number): void {
     if (this.#assigner.pending === 0) return;
     const workers: Capacity[] = [];
     for (const record of this.#registry.all) {
-      if (record.state.kind !== "active") continue;
+      if (record.state.kind !== "active" || record.diskShort) continue;
       const { node, slots } = record.registration;
-      workers.push({ worker: record.id, node, slots, inFlight: record.attempts.size });
+      const stalled = this.#registry.isStalled(record, now);
+      workers.push({ worker: record.id, node, slots, inFlight: record.attempts.size, stalled });
     }
     if (workers.length === 0) return;
     const launches = new Map<WorkerId, TaskLaunch[]>();
@@ -325,12 +412,16 @@ export class MasterMachine {
       this.#cancels.set(command.worker, known);
     } else if (command.kind === "releaseResult") {
       this.#send(command.worker, { kind: "releaseResults", keys: [command.key] });
+    } else if (command.kind === "discardOutput") {
+      const { worker, session, shuffle, output } = command;
+      this.#send(worker, { kind: "discard", session, shuffle, outputs: [output] });
     } else if (command.kind === "releaseShuffle") {
       this.#sendAll(command);
     } else if (command.kind === "uncache") {
       const { worker, session, node } = command;
       this.#send(worker, { kind: "uncache", session, node });
     } else {
+      if (command.kind === "workerExcluded" && command.worker !== null) this.#excluded.add(command.worker);
       this.#commands.push(command);
     }
   }
@@ -348,6 +439,12 @@ export class MasterMachine {
     const state = this.#registry.get(worker)?.state.kind;
     if (state !== undefined && state !== "disconnected") this.#commands.push({ kind: "send", worker, message });
   }
+}
+
+function placeOf({ id, state, registration }: WorkerRecord): Place {
+  const { node, role, incarnation } = registration;
+  const takesTasks = state.kind === "active" || state.kind === "registering";
+  return { worker: id, process: `${id} ${incarnation}`, node, role, takesTasks };
 }
 
 function launchBytes(launch: TaskLaunch): number {

@@ -181,7 +181,7 @@ export class DriverDesk {
         host.cancel(message.job, message.reason);
         return;
       case "acknowledge":
-        link.acknowledge(message.job, message.bytes);
+        link.acknowledge(message.job, message.bytes, message.round ?? 0);
         return;
       case "persist":
         host.persist(message.node, message.level);
@@ -194,6 +194,7 @@ export class DriverDesk {
         handle({ kind: "blobsReleased", hashes: [message.hash] });
         return;
       case "heartbeat":
+        link.send({ kind: "heartbeat" });
         return;
       case "close": {
         const error = { code: "JOB_CANCELLED", message: "the session was stopped", fields: {} } as const;

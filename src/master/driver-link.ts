@@ -32,6 +32,8 @@ export class DriverLink {
   heardMs: number;
   readonly #parts: DriverLinkParts;
   readonly #relays = new Map<JobId, ResultRelay>();
+  /** How often the results of a job started over; acknowledgements of an earlier round count no more. */
+  readonly #rounds = new Map<JobId, number>();
 
   constructor(parts: DriverLinkParts) {
     this.#parts = parts;
@@ -66,9 +68,18 @@ export class DriverLink {
     relay.push(toPart(partition, result, (signal) => openResult(worker, key, signal)));
   }
 
+  /** What the driver has of the job's results is void. */
+  restartResults(job: JobId): void {
+    this.#relays.get(job)?.close();
+    this.#relays.delete(job);
+    const round = (this.#rounds.get(job) ?? 0) + 1;
+    this.#rounds.set(job, round);
+    this.send({ kind: "resultsRestarted", job, round });
+  }
+
   /** The driver has taken `bytes` more of the job's results. */
-  acknowledge(job: JobId, bytes: number): void {
-    this.#relays.get(job)?.acknowledge(bytes);
+  acknowledge(job: JobId, bytes: number, round: number): void {
+    if (round === (this.#rounds.get(job) ?? 0)) this.#relays.get(job)?.acknowledge(bytes);
   }
 
   jobEnded(job: JobId, error: WireError | null, summary: JobSummary): void {
@@ -76,6 +87,7 @@ export class DriverLink {
     const tell = (): void => {
       relay?.close();
       this.#relays.delete(job);
+      this.#rounds.delete(job);
       this.host.forget(job);
       this.log.jobEnded(job, error, summary.elapsedMs);
       this.send({ kind: "jobEnded", job, error, summary });

@@ -3,8 +3,10 @@
 
 import type { WireError } from "../core/errors.js";
 import type { BlobHash, JobId, NodeId, SessionId, ShuffleId, TaskKey, WorkerId } from "../core/ids.js";
+import type { AdoptionOutcome } from "../protocol/adoption.js";
 import type { TaskStatus } from "../protocol/tasks.js";
-import type { MasterToWorker, WorkerRegistration } from "../protocol/worker.js";
+import type { MasterToWorker, OfferedOutput, WorkerRegistration } from "../protocol/worker.js";
+import type { DecommissionCommand } from "./decommission/index.js";
 import type { JobCommand, SessionPolicy, Submission } from "./job-scheduler/index.js";
 
 /** How often the shell sends `tick`. */
@@ -38,14 +40,36 @@ export type MasterEvent =
   /** The shell cannot bring the job to its end: it fails with `error`. */
   | { readonly kind: "jobBroken"; readonly session: SessionId; readonly job: JobId; readonly error: WireError }
   | { readonly kind: "workerRegistered"; readonly registration: WorkerRegistration }
-  | ({ readonly kind: "heartbeat"; readonly running: readonly TaskKey[] } & FromWorker)
+  | ({
+      readonly kind: "heartbeat";
+      readonly running: readonly TaskKey[];
+      /** Records that each has read; by default none. */
+      readonly records?: readonly number[];
+      /** Its local directory is nearly full. Default false. */
+      readonly diskShort?: boolean;
+    } & FromWorker)
   | ({ readonly kind: "statuses"; readonly statuses: readonly TaskStatus[] } & FromWorker)
   | ({
       readonly kind: "uncached";
       readonly session: SessionId;
       readonly partitions: readonly { readonly node: NodeId; readonly partition: number }[];
     } & FromWorker)
+  | ({ readonly kind: "offered"; readonly outputs: readonly OfferedOutput[] } & FromWorker)
   | ({ readonly kind: "workerLeaving"; readonly reason: string } & FromWorker)
+  /** The worker asks to be decommissioned. */
+  | ({ readonly kind: "workerDecommissions"; readonly reason: string; readonly timeoutMs: number } & FromWorker)
+  /** Somebody else asks for it; null: the master's own time. */
+  | {
+      readonly kind: "decommissionAsked";
+      readonly worker: WorkerId;
+      readonly reason: string;
+      readonly timeoutMs: number | null;
+    }
+  | ({
+      readonly kind: "adopted";
+      readonly from: WorkerId;
+      readonly outcomes: readonly AdoptionOutcome[];
+    } & FromWorker)
   /** Its stream broke: it has a while to come back. */
   | ({ readonly kind: "workerDisconnected" } & FromWorker)
   /** It is known to be gone: its process ended. */
@@ -75,4 +99,8 @@ export type MasterCommand =
   | { readonly kind: "send"; readonly worker: WorkerId; readonly message: MasterToWorker }
   /** Close its connection: it is not counted on any more. */
   | { readonly kind: "dropWorker"; readonly worker: WorkerId; readonly reason: string }
-  | Exclude<JobCommand, { readonly kind: "cancelAttempt" | "releaseResult" | "releaseShuffle" | "uncache" }>;
+  | DecommissionCommand
+  | Exclude<
+      JobCommand,
+      { readonly kind: "cancelAttempt" | "releaseResult" | "discardOutput" | "releaseShuffle" | "uncache" }
+    >;

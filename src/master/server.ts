@@ -12,9 +12,16 @@ export function serveMaster(shell: MasterShell, options: Omit<ServeOptions, "ser
       drivers: (connection) => shell.acceptDriver(connection),
       blobs: (hash) => shell.readBlob(hash),
       admin: (question) => {
-        if ((question as { ask?: unknown } | null)?.ask !== "status")
-          throw new MillraceError("PROTOCOL_ERROR", "the master was asked for something that it does not know");
-        return shell.snapshot();
+        switch ((question as { ask?: unknown } | null)?.ask) {
+          case "status":
+            return shell.snapshot();
+          case "decommission":
+            return shell.departures.ask(question);
+          case "departure":
+            return shell.departures.tell(question);
+          default:
+            throw new MillraceError("PROTOCOL_ERROR", "the master was asked for something that it does not know");
+        }
       },
     },
   });

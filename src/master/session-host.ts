@@ -68,6 +68,7 @@ export class SessionHost {
           graph,
           savesFiles: this.#outputs.has(message.job),
           maxResultBytes: streamed || limit === 0 ? null : limit,
+          streamed,
         });
       } catch (error) {
         await this.abort(message.job);

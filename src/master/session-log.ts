@@ -9,14 +9,22 @@ import type { Stage, StageGraph } from "../plan/stages.js";
 import type { DriverToMaster, SessionSettings } from "../protocol/driver.js";
 import type { TaskLaunch, TaskOutcome, TaskStatus } from "../protocol/tasks.js";
 import type { WorkerRegistration } from "../protocol/worker.js";
+import type { DecommissionCommand } from "./decommission/index.js";
+import type { MasterCommand } from "./events.js";
+
+import type { Exclusion } from "./job-scheduler/index.js";
 
 /** Names that may hold secrets stay out of the log. */
 const PRIVATE = /secret|password|token|key/i;
 
 type Body = SessionEvent extends infer E ? (E extends SessionEvent ? Omit<E, "time"> : never) : never;
 
+type StagePlanned = MasterCommand & { readonly kind: "stagePlanned" };
+
 interface StageTrack {
   readonly stage: Stage;
+  /** More than the stage's own where a skewed join is divided. */
+  tasks: number;
   /** When its first task ran; 0: none has. */
   startedMs: number;
   readonly done: Set<number>;
@@ -27,7 +35,7 @@ export class SessionLog {
   /** Stages of running jobs that have not ended. */
   readonly #jobs = new Map<JobId, Map<StageId, StageTrack>>();
   /** Locality of attempts that no worker has said to run. */
-  readonly #launched = new Map<string, string>();
+  readonly #launched = new Map<string, { readonly locality: string; readonly speculative: boolean }>();
 
   /** `options` null: no log is kept. */
   constructor(options: EventLogWriterOptions | null) {
@@ -58,8 +66,16 @@ export class SessionLog {
     });
     this.#jobs.set(
       message.job,
-      new Map(graph.stages.map((stage) => [stage.id, { stage, startedMs: 0, done: new Set() }])),
+      new Map(
+        graph.stages.map((stage) => [stage.id, { stage, tasks: stage.tasks.length, startedMs: 0, done: new Set() }]),
+      ),
     );
+  }
+
+  stagePlanned({ job, stage, tasks, skew }: StagePlanned): void {
+    const track = this.#jobs.get(job)?.get(stage);
+    if (track !== undefined) track.tasks = tasks;
+    for (const { name, ...finding } of skew) this.#write({ type: "skew", job, ...finding, stage, exchange: name });
   }
 
   /** Stages that were started and not ended end with the job. */
@@ -74,31 +90,36 @@ export class SessionLog {
     this.#writer?.flush();
   }
 
-  launched({ key, locality }: TaskLaunch): void {
-    if (this.#writer !== null) this.#launched.set(formatTaskKey(key), locality);
+  launched({ key, locality, speculative }: TaskLaunch): void {
+    if (this.#writer !== null) this.#launched.set(formatTaskKey(key), { locality, speculative: speculative === true });
   }
 
   status(status: TaskStatus, worker: string): void {
     if (this.#writer === null) return;
     const name = formatTaskKey(status.key);
-    const locality = this.#launched.get(name);
-    if (locality !== undefined) {
+    const launch = this.#launched.get(name);
+    if (launch !== undefined) {
       this.#launched.delete(name);
       // A status may be lost with its connection; what comes after it does not know the slot.
-      this.#taskStarted(status.key, worker, status.kind === "running" ? status.slot : -1, locality);
+      this.#taskStarted(status.key, worker, status.kind === "running" ? status.slot : -1, launch);
     }
     if (status.kind === "ended") this.#taskEnded(status.key, worker, status.outcome);
   }
 
-  #taskStarted(key: TaskKey, worker: string, slot: number, locality: string): void {
+  #taskStarted(
+    key: TaskKey,
+    worker: string,
+    slot: number,
+    { locality, speculative }: { readonly locality: string; readonly speculative: boolean },
+  ): void {
     const { job, stage, partition, attempt } = key;
     const track = this.#jobs.get(job)?.get(stage);
     if (track !== undefined && track.startedMs === 0) {
       track.startedMs = Date.now();
-      const { name, kind, tasks, parents } = track.stage;
-      this.#write({ type: "stageStarted", job, stage, name, kind, tasks: tasks.length, parents });
+      const { name, kind, parents } = track.stage;
+      this.#write({ type: "stageStarted", job, stage, name, kind, tasks: track.tasks, parents });
     }
-    this.#write({ type: "taskStarted", job, stage, partition, attempt, worker, slot, locality });
+    this.#write({ type: "taskStarted", job, stage, partition, attempt, worker, slot, locality, speculative });
   }
 
   #taskEnded({ job, stage, partition, attempt }: TaskKey, worker: string, outcome: TaskOutcome): void {
@@ -110,7 +131,7 @@ export class SessionLog {
       this.#write({ type: "cached", node, partition: at, worker, sizeBytes });
     const stages = this.#jobs.get(job);
     const track = stages?.get(stage);
-    if (track === undefined || track.done.add(partition).size < track.stage.tasks.length) return;
+    if (track === undefined || track.done.add(partition).size < track.tasks) return;
     // Lost outputs may be computed again: those tasks belong to no stage that is open.
     stages?.delete(stage);
     this.#write({ type: "stageEnded", job, stage, error: null, elapsedMs: Date.now() - track.startedMs });
@@ -122,6 +143,21 @@ export class SessionLog {
 
   workerLost(worker: string, reason: string): void {
     this.#write({ type: "workerLost", worker, reason });
+  }
+
+  decommissionStarted({ worker, reason, timeoutMs }: DecommissionCommand & { kind: "decommissionStarted" }): void {
+    this.#write({ type: "decommissionStarted", worker, reason, timeoutMs });
+  }
+
+  decommissionEnded(command: DecommissionCommand & { kind: "decommissionEnded" }): void {
+    const { worker, reason, elapsedMs, counts } = command;
+    const { outputsMoved, cachedMoved, bytesMoved, blocksLeft: blocksLost } = counts;
+    const moved = { outputsMoved, cachedMoved, bytesMoved, blocksLost };
+    this.#write({ type: "decommissionEnded", worker, reason, elapsedMs, ...moved });
+  }
+
+  workerExcluded({ scope, worker, node, reason, forMs }: Exclusion): void {
+    this.#write({ type: "workerExcluded", scope, worker, node, reason, forMs });
   }
 
   logsDropped(lines: number): void {

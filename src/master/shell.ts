@@ -11,6 +11,7 @@ import type { WorkerRegistration, WorkerToMaster } from "../protocol/worker.js";
 import { type Connection, decodeWorkerMessage, encodeMasterToWorker } from "../rpc/index.js";
 import { BlobStore } from "./blob-store.js";
 import { MasterMachine } from "./core.js";
+import { Departures } from "./departures.js";
 import { DriverDesk } from "./driver-desk.js";
 import { type MasterCommand, type MasterEvent, TICK_MS } from "./events.js";
 import type { MasterOptions } from "./options.js";
@@ -51,6 +52,7 @@ export class MasterShell {
   readonly #workers = new Map<WorkerId, WorkerLink>();
   readonly #timer: NodeJS.Timeout;
   readonly #values = new ValueBlobs(this.blobs);
+  readonly #departures: Departures;
   readonly #startedMs = Date.now();
   /** Commands that wait until those before them are performed. */
   readonly #commands: MasterCommand[] = [];
@@ -73,6 +75,13 @@ export class MasterShell {
       handle: (event) => this.#handle(event),
       openResult: (worker, key, signal) => this.#openResult(worker, key, signal),
       warn: options.log,
+    });
+    this.#departures = new Departures({
+      machine: this.#machine,
+      now: () => this.#clock.now(),
+      handle: (event) => this.#handle(event),
+      logs: () => [...this.#desk.all].map(({ log }) => log),
+      log: options.log,
     });
     this.#timer = setInterval(() => this.#tick(), TICK_MS);
   }
@@ -102,13 +111,21 @@ export class MasterShell {
       jobs: this.#machine.liveJobs(host.id),
       stages: this.#machine.progress(host.id),
     }));
+    const now = this.#clock.now();
     return describeMaster({
       url: this.#url,
       version,
       startedMs: this.#startedMs,
       sessions,
       workers: this.#machine.workers,
+      decommission: (worker) => this.#machine.decommission(worker, now),
+      excluded: (record) => this.#machine.exclusionsOf(record, now),
     });
+  }
+
+  /** Workers that are to go, and those that went. */
+  get departures(): Departures {
+    return this.#departures;
   }
 
   acceptDriver(connection: Connection): void {
@@ -148,13 +165,15 @@ export class MasterShell {
     connection.close();
   }
 
-  /** The process of a worker of ours ended. */
-  workerExited(worker: WorkerId, reason: string, outOfMemory = false): void {
+  /** The process of a worker of ours ended. true: it was to go, and nobody need replace it. */
+  workerExited(worker: WorkerId, reason: string, outOfMemory = false): boolean {
+    const wasToGo = this.#departures.isLeavingOrLeft(worker);
     const link = this.#workers.get(worker);
     const record = this.#machine.workers.find((one) => one.id === worker);
     const registration = link?.registration ?? record?.registration;
     if (registration !== undefined)
       this.#handle({ kind: "workerLost", worker, incarnation: registration.incarnation, reason, outOfMemory });
+    return wasToGo;
   }
 
   /** Ends every session with MASTER_LOST and lets the workers go. */
@@ -186,6 +205,7 @@ export class MasterShell {
     if (earlier !== undefined && earlier.connection !== connection) earlier.connection.close();
     this.#options.log(`worker ${registration.worker} (${registration.role}, ${registration.slots} slots) registered`);
     for (const { log } of this.#desk.all) log.workerAdded(registration);
+    this.#departures.registered(registration.worker);
     this.#handle({ kind: "workerRegistered", registration });
   }
 
@@ -195,7 +215,14 @@ export class MasterShell {
   ): void {
     switch (message.kind) {
       case "heartbeat":
-        this.#handle({ kind: "heartbeat", worker, incarnation, running: message.running });
+        this.#handle({
+          kind: "heartbeat",
+          worker,
+          incarnation,
+          running: message.running,
+          records: message.records,
+          diskShort: message.disk?.isShort ?? false,
+        });
         // The first one makes the worker's slots count.
         this.registrations.emit("worker");
         return;
@@ -212,8 +239,19 @@ export class MasterShell {
           partitions: message.partitions,
         });
         return;
+      case "offer":
+        this.#handle({ kind: "offered", worker, incarnation, outputs: message.outputs });
+        return;
       case "leaving":
         this.#handle({ kind: "workerLeaving", worker, incarnation, reason: message.reason });
+        return;
+      case "decommission": {
+        const { reason, timeoutMs } = message;
+        this.#handle({ kind: "workerDecommissions", worker, incarnation, reason, timeoutMs });
+        return;
+      }
+      case "adopted":
+        this.#handle({ kind: "adopted", worker, incarnation, from: message.from, outcomes: message.outcomes });
         return;
       case "logs":
         for (const { key, ...line } of message.lines) {
@@ -267,14 +305,33 @@ export class MasterShell {
         link?.connection.close();
         return;
       }
+      case "decommissionStarted":
+        return this.#departures.started(command);
+      case "decommissionEnded":
+        return this.#departures.ended(command);
+      case "workerExcluded": {
+        const { kind: _, session, ...exclusion } = command;
+        const who = exclusion.worker === null ? `node ${exclusion.node}` : `worker ${exclusion.worker}`;
+        this.#options.log(`${who} is excluded (${exclusion.scope}, session ${session}): ${exclusion.reason}`);
+        const mine = this.#desk.find(session);
+        const links = exclusion.scope === "cluster" ? this.#desk.all : mine === undefined ? [] : [mine];
+        for (const { log } of links) log.workerExcluded(exclusion);
+        return;
+      }
       case "deliver":
         this.#desk.find(command.session)?.deliver(command);
+        return;
+      case "restartResults":
+        this.#desk.find(command.session)?.restartResults(command.job);
         return;
       case "accumulators": {
         const { session, job, updates } = command;
         this.#desk.find(session)?.send({ kind: "accumulators", job, updates });
         return;
       }
+      case "stagePlanned":
+        this.#desk.find(command.session)?.log.stagePlanned(command);
+        return;
       case "jobEnded":
         this.#releaseValues(command.session, command.job);
         this.#desk.jobEnded(command.session, command.job, command.error, command.summary);

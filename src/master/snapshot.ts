@@ -1,6 +1,8 @@
 // What `millrace status` shows of a master: plain data, made when it is asked for.
 
+import type { WorkerId } from "../core/ids.js";
 import type { StageProgress } from "../protocol/driver.js";
+import type { DecommissionProgress } from "./decommission/index.js";
 import type { WorkerRecord } from "./worker-registry/state.js";
 
 export interface SessionSnapshot {
@@ -23,6 +25,19 @@ export interface WorkerSnapshot {
   readonly memoryBytes: number;
   readonly pid: number;
   readonly blocks: string;
+  /** How far it is, where it is to go; null otherwise. */
+  readonly decommission: DecommissionProgress | null;
+  /** Whose tasks are kept away from it, and why. */
+  readonly excluded: readonly ExclusionSnapshot[];
+}
+
+export interface ExclusionSnapshot {
+  readonly scope: "stage" | "session" | "cluster";
+  /** null: every session. */
+  readonly session: string | null;
+  readonly reason: string;
+  /** null: as long as the stage runs. */
+  readonly forMs: number | null;
 }
 
 export interface MasterSnapshot {
@@ -34,20 +49,39 @@ export interface MasterSnapshot {
 }
 
 export function describeMaster(
-  parts: Omit<MasterSnapshot, "workers"> & { readonly workers: readonly WorkerRecord[] },
+  parts: Omit<MasterSnapshot, "workers"> & {
+    readonly workers: readonly WorkerRecord[];
+    readonly decommission: (worker: WorkerId) => DecommissionProgress | null;
+    readonly excluded: (record: WorkerRecord) => readonly ExclusionSnapshot[];
+  },
 ): MasterSnapshot {
+  const { workers, decommission, excluded, ...rest } = parts;
   return {
-    ...parts,
-    workers: parts.workers.map(({ id, state, registration, attempts }) => ({
-      id,
-      state: state.kind,
-      role: registration.role,
-      node: registration.node,
-      slots: registration.slots,
-      running: attempts.size,
-      memoryBytes: registration.memoryBytes,
-      pid: registration.pid,
-      blocks: registration.address.blocks,
+    ...rest,
+    workers: workers.map((record) => ({
+      ...describeWorker(record),
+      decommission: decommission(record.id),
+      excluded: excluded(record).map(({ scope, session, reason, forMs }) => ({ scope, session, reason, forMs })),
     })),
+  };
+}
+
+function describeWorker({
+  id,
+  state,
+  diskShort,
+  registration,
+  attempts,
+}: WorkerRecord): Omit<WorkerSnapshot, "decommission" | "excluded"> {
+  return {
+    id,
+    state: diskShort ? `${state.kind}, short of disk` : state.kind,
+    role: registration.role,
+    node: registration.node,
+    slots: registration.slots,
+    running: attempts.size,
+    memoryBytes: registration.memoryBytes,
+    pid: registration.pid,
+    blocks: registration.address.blocks,
   };
 }

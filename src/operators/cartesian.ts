@@ -5,6 +5,7 @@ import { estimateBytes } from "../codec/estimate.js";
 import { decodeRecords, encodeRecords } from "../codec/records.js";
 import { SchemaTable } from "../codec/schema.js";
 import type { SpillFile } from "../core/memory.js";
+import { type CallSite, formatCallSite } from "../plan/function.js";
 import { BATCH_RECORDS, chainMaybe, drain, LazySource } from "./batches.js";
 import { Reservation } from "./reservation.js";
 import type { BatchSource, TaskContext } from "./task-context.js";
@@ -12,8 +13,13 @@ import type { BatchSource, TaskContext } from "./task-context.js";
 const RECORD_OVERHEAD = 64;
 const CHUNK_ROWS = 4096;
 
-export function cartesianSource(left: BatchSource, right: BatchSource, context: TaskContext): BatchSource {
-  const kept = new KeptRecords(context);
+export function cartesianSource(
+  left: BatchSource,
+  right: BatchSource,
+  context: TaskContext,
+  site: CallSite,
+): BatchSource {
+  const kept = new KeptRecords(context, site);
   const source = new LazySource(() =>
     chainMaybe(
       drain(
@@ -105,8 +111,11 @@ class KeptRecords {
   #heldBytes = 0;
   #file: SpillFile | null = null;
 
-  constructor(readonly context: TaskContext) {
-    this.#reservation = new Reservation(context.memory);
+  constructor(
+    readonly context: TaskContext,
+    site: CallSite,
+  ) {
+    this.#reservation = new Reservation(context.memory, `${formatCallSite(site)}: the right side`);
   }
 
   add(records: readonly unknown[]): void {

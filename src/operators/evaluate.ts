@@ -20,7 +20,7 @@ import { GroupTable } from "./combine/group-table.js";
 import { partitionsSource } from "./map-partitions.js";
 import { PairSource } from "./pair-source.js";
 import { sortedPairs } from "./sort/sort-pairs.js";
-import type { BatchSource, CacheWriter, FrameSource, MaybePromise, TaskContext } from "./task-context.js";
+import type { BatchSource, CacheWriter, FrameSource, MapRange, MaybePromise, TaskContext } from "./task-context.js";
 import { notAPair } from "./user-errors.js";
 import { indexedSource, type Side, zippedSource } from "./zip.js";
 
@@ -29,6 +29,9 @@ export interface OpenChain {
   readonly source: BatchSource;
   readonly operators: readonly ChainOperator[];
 }
+
+/** An input of which some map outputs may be all that is read. */
+type PartialInput = FragmentInput & { readonly range?: MapRange };
 
 export class Evaluator {
   readonly #nodes: ReadonlyMap<NodeId, FragmentNode>;
@@ -42,8 +45,12 @@ export class Evaluator {
 
   /** The partition as a source and its open chain. */
   openChain(id: NodeId, partition: number): OpenChain {
+    return this.#chain(this.#node(id), partition);
+  }
+
+  #chain(top: FragmentNode, partition: number): OpenChain {
     const operators: ChainOperator[] = [];
-    let node = this.#node(id);
+    let node = top;
     while (isFusable(node)) {
       operators.unshift(liveOperator(node, this.context));
       node = this.#node(narrowInput(node, 0));
@@ -89,13 +96,13 @@ export class Evaluator {
 
   /** One fusable node whose records are wanted as they are (it is persisted). */
   #fused(node: FragmentNode, partition: number): BatchSource {
-    const below = this.openChain(narrowInput(node, 0), partition);
-    const operators = [...below.operators, liveOperator(node, this.context)];
+    const { source, operators } = this.#chain(node, partition);
+    if (operators.length === 0) return source;
     const { context } = this;
     const lazy = new LazySource(() =>
-      chainMaybe(settleChain(below.source, operators, context), (chain) => chainSource(chain, context)),
+      chainMaybe(settleChain(source, operators, context), (chain) => chainSource(chain, context)),
     );
-    return closingBoth(lazy, below.source);
+    return closingBoth(lazy, source);
   }
 
   #compute(node: FragmentNode, partition: number): BatchSource {
@@ -119,7 +126,7 @@ export class Evaluator {
       case "cartesian": {
         const seconds = this.#node(narrowInput(node, 1)).partitions;
         const left = this.open(narrowInput(node, 0), Math.floor(partition / seconds));
-        return cartesianSource(left, this.open(narrowInput(node, 1), partition % seconds), this.context);
+        return cartesianSource(left, this.open(narrowInput(node, 1), partition % seconds), this.context, node.callSite);
       }
       case "index":
         return indexedSource(this.open(narrowInput(node, 0), partition), node, partition, this.context);
@@ -181,7 +188,15 @@ export class Evaluator {
 
   /** A cogroup of two and the pairing of its groups in one. */
   #openJoin(node: FragmentNode, partition: number): BatchSource {
-    return this.#lazily(() => this.#group(node, node.inputs, 2, partition, true));
+    const pair = (inputs: readonly PartialInput[]) => this.#lazily(() => this.#group(node, inputs, 2, partition, true));
+    const parts = this.context.joinParts ?? null;
+    if (parts === null) return pair(node.inputs);
+    const { shuffle, cuts } = parts;
+    const inputsOf = (from: number, to: number) =>
+      node.inputs.map((input) =>
+        input.kind === "shuffle" && input.shuffle === shuffle ? { ...input, range: { from, to } } : input,
+      );
+    return new ConcatSource(cuts.slice(1).map((to, i) => () => pair(inputsOf(cuts[i] as number, to))));
   }
 
   #combine(
@@ -217,13 +232,13 @@ export class Evaluator {
 
   #group(
     node: FragmentNode,
-    inputs: readonly FragmentInput[],
+    inputs: readonly PartialInput[],
     parents: number,
     partition: number,
     joined = false,
   ): MaybePromise<BatchSource> {
     const { context } = this;
-    const table = new GroupTable({ context, parents });
+    const table = new GroupTable({ context, parents, site: node.callSite });
     const feed = (at: number): MaybePromise<void> => {
       const input = inputs[at];
       if (input === undefined) return;
@@ -242,7 +257,9 @@ export class Evaluator {
     if (input === undefined) throw badPlan(node, "an exchange has no input");
     const sort = node.sort ?? null;
     if (sort !== null) {
-      return this.#lazily(() => sortedPairs(this.context, sort, (add) => this.#feedPairs(node, input, partition, add)));
+      return this.#lazily(() =>
+        sortedPairs(this.context, sort, node.callSite, (add) => this.#feedPairs(node, input, partition, add)),
+      );
     }
     if (input.kind === "narrow") return this.open(input.node, partition);
     return new FrameRecords(this.context.openShuffle(input.shuffle, partition), this.context, true);
@@ -251,7 +268,7 @@ export class Evaluator {
   /** Keys and values of an input in canonical order, by columns. */
   #feedPairs(
     node: FragmentNode,
-    input: FragmentInput,
+    input: PartialInput,
     partition: number,
     add: (keys: ArrayLike<unknown>, values: ArrayLike<unknown>) => void,
   ): MaybePromise<void> {
@@ -280,12 +297,12 @@ export class Evaluator {
   }
 
   #eachFrame(
-    input: FragmentInput & { readonly kind: "shuffle" },
+    input: PartialInput & { readonly kind: "shuffle" },
     partition: number,
     add: (keys: ArrayLike<unknown>, values: ArrayLike<unknown>) => void,
   ): void {
     const { context } = this;
-    const frames = context.openShuffle(input.shuffle, partition);
+    const frames = context.openShuffle(input.shuffle, partition, input.range);
     try {
       for (let next = frames.next(); next !== null; next = frames.next()) {
         context.checkCancelled();

@@ -8,6 +8,7 @@ import type { NodeId, ShuffleId, StageId } from "../core/ids.js";
 import type { MemoryBudget, SpillStore } from "../core/memory.js";
 import type { FunctionRef } from "../plan/function.js";
 import type { StorageLevel } from "../plan/lineage.js";
+import type { HotKey, JoinParts } from "../plan/skew.js";
 import type { FragmentNode, Partitioner, Split } from "../plan/stages.js";
 
 export type { CacheWriter, FrameSource, ShuffleOutput } from "../codec/frame-flow.js";
@@ -25,7 +26,10 @@ export interface TaskContext {
   /** The live function; the same object for the same hash within a slot and session. */
   revive(fn: FunctionRef): (...args: never[]) => unknown;
   openSplit(node: FragmentNode, partition: number): BatchSource;
-  openShuffle(shuffle: ShuffleId, partition: number): FrameSource;
+  /** `maps`: of these map outputs only; default: of all. */
+  openShuffle(shuffle: ShuffleId, partition: number, maps?: MapRange): FrameSource;
+  /** The join of this task's partition is made in these parts; null or absent: in one. */
+  readonly joinParts?: JoinParts | null;
   openShuffleOutput(shuffle: ShuffleId, partitions: number): ShuffleOutput;
   /** Function from key to partition (roundRobin: of the record, by turn). Range partitioners read their bounds from `value`. */
   partitionOf(partitioner: Partitioner): (key: unknown) => number;
@@ -39,6 +43,12 @@ export interface TaskContext {
   openPartFile(url: string, partition: number, compression: "none" | "gzip"): PartFile;
   /** Counters that the runner reports; operators add to them once a batch. */
   readonly metrics: MutableTaskMetrics;
+}
+
+/** The map outputs [from, to). */
+export interface MapRange {
+  readonly from: number;
+  readonly to: number;
 }
 
 export interface MutableTaskMetrics {
@@ -55,10 +65,14 @@ export type FragmentResult =
   | { readonly kind: "bytes"; readonly bytes: Uint8Array; readonly records: number }
   | {
       readonly kind: "mapOutput";
+      readonly shuffle: ShuffleId;
       readonly sizes: readonly number[];
       readonly records: number;
       /** "0" where no checksum was asked for. */
       readonly checksum: string;
+      /** Of pairs that were not combined: MapOutput in protocol/tasks.ts says what these are. */
+      readonly weights?: readonly number[];
+      readonly hotKeys?: readonly HotKey[];
     }
   | {
       readonly kind: "file";

@@ -22,6 +22,7 @@ import {
   resolveLineage,
 } from "./resolve.js";
 import { type ShuffleTable, shuffleKey } from "./shuffle-table.js";
+import { joinInputsOf } from "./skew-join.js";
 import { planTasks, StageShape } from "./stage-tasks.js";
 import type {
   Fragment,
@@ -280,6 +281,8 @@ class Lowering {
     const parents = this.#parents(draft);
     const values = draft.values.map((one) => this.#idOf(one));
     const valueInputs = this.#valuesOf(draft).map((one) => this.#idOf(one));
+    // Counts of partitions are summed up by number.
+    const join = joinInputsOf(nodes, output, draft.kind === "value" && output.kind === "action");
     return {
       id: this.#idOf(draft),
       kind: draft.kind,
@@ -299,6 +302,7 @@ class Lowering {
       commitsOutput:
         draft.kind === "result" &&
         (outputUrl(action) !== null || action.kind === "foreach" || action.kind === "foreachPartition"),
+      ...(join === null ? {} : { join }),
     };
   }
 

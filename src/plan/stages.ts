@@ -4,6 +4,7 @@
 import type { BlobHash, JobId, NodeId, ShuffleId, StageId } from "../core/ids.js";
 import type { CallSite, FunctionRef } from "./function.js";
 import type { ActionSpec, Aggregator, LineageNode, Operator, StorageLevel } from "./lineage.js";
+import type { JoinInputs, TaskSlice } from "./skew.js";
 
 /** What one partition of a source reads. Resolved by the master (formats/planSplits). */
 export type Split =
@@ -126,6 +127,8 @@ export interface Stage {
   readonly reach: readonly StageReach[];
   /** Functions here that may not be run twice at once with effects (foreach, save): the master commits one attempt. */
   readonly commitsOutput: boolean;
+  /** Set where the stage pairs two shuffles by key and may be done by more tasks than it has partitions (plan/skew-join.ts). */
+  readonly join?: JoinInputs;
 }
 
 /** What is reached from the root (node null) or from a persisted node without passing a (further) persisted node. */
@@ -143,6 +146,8 @@ export interface StageTask {
   readonly splits: readonly TaskSplit[];
   /** Cached nodes of the fragment that this task can read instead of computing: [node, partition]. */
   readonly cached: readonly (readonly [NodeId, number])[];
+  /** Set by the scheduler where tasks and partitions of a stage are not the same. */
+  readonly slice?: TaskSlice;
 }
 
 /** The split of source node `node`'s partition `partition`. */

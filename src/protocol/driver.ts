@@ -4,6 +4,7 @@ import type { WireError } from "../core/errors.js";
 import type { BlobHash, JobId, NodeId, SessionId, StageId } from "../core/ids.js";
 import type { CallSite } from "../plan/function.js";
 import type { ActionSpec, LineageNode, StorageLevel } from "../plan/lineage.js";
+import type { SkewFinding } from "./skew.js";
 import type { AccumulatorUpdate } from "./tasks.js";
 
 /** Options of a session that master and workers need, compiled (core/options). */
@@ -37,7 +38,13 @@ export type DriverToMaster =
     }
   | { readonly kind: "cancel"; readonly job: JobId; readonly reason: string }
   /** Result bytes that the user has taken: opens the job's window again. */
-  | { readonly kind: "acknowledge"; readonly job: JobId; readonly bytes: number }
+  | {
+      readonly kind: "acknowledge";
+      readonly job: JobId;
+      readonly bytes: number;
+      /** That of the last resultsRestarted. Default 0. */
+      readonly round?: number;
+    }
   /** Comes before the first submit that carries the node when it was persisted before any action: levels are kept by id. */
   | { readonly kind: "persist"; readonly node: NodeId; readonly level: StorageLevel }
   /** A broadcast value: off the workers only (unpersist; the master keeps it), or everywhere (destroy). */
@@ -48,6 +55,8 @@ export type DriverToMaster =
 
 export type MasterToDriver =
   | { readonly kind: "opened"; readonly session: SessionId; readonly slots: number; readonly heartbeatMs: number }
+  /** Answers each heartbeat. */
+  | { readonly kind: "heartbeat" }
   | { readonly kind: "refused"; readonly error: WireError }
   | {
       readonly kind: "partitions";
@@ -64,6 +73,8 @@ export type MasterToDriver =
       readonly last: boolean;
       readonly records: number;
     }
+  /** What came of the job's results so far is void: they come again from the first partition on. */
+  | { readonly kind: "resultsRestarted"; readonly job: JobId; readonly round: number }
   | { readonly kind: "accumulators"; readonly job: JobId; readonly updates: readonly AccumulatorUpdate[] }
   | { readonly kind: "jobEnded"; readonly job: JobId; readonly error: WireError | null; readonly summary: JobSummary }
   | {
@@ -91,6 +102,8 @@ export interface JobSummary {
     readonly tasks: number;
     readonly runMs: number;
   }[];
+  /** Partitions far larger than the others, and keys with a large part of all records; absent: none. formatSkew says it in words. */
+  readonly skew?: readonly SkewFinding[];
 }
 
 export interface StageProgress {
@@ -104,4 +117,6 @@ export interface StageProgress {
   readonly records: number;
   readonly bytes: number;
   readonly startedMs: number;
+  /** Of what the stage reads; absent: none. */
+  readonly skew?: readonly SkewFinding[];
 }

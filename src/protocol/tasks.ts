@@ -2,6 +2,7 @@
 
 import type { WireError } from "../core/errors.js";
 import type { BlobHash, NodeId, SessionId, ShuffleId, StageId, TaskKey, WorkerId } from "../core/ids.js";
+import type { HotKey, TaskSlice } from "../plan/skew.js";
 import type { TaskSplit } from "../plan/stages.js";
 
 /** Locality that the master achieved for an attempt, Spark's names. */
@@ -19,6 +20,24 @@ export interface TaskLaunch {
   /** Shuffles that the fragment reads, with the version of locations that this attempt needs at least. */
   readonly shuffles: readonly { readonly shuffle: ShuffleId; readonly version: number }[];
   readonly locality: Locality;
+  /** What of the data this task works on; absent: the partition that its key names. */
+  readonly slice?: TaskSlice;
+  /** The task ran out of memory before: nothing may run beside this attempt. */
+  readonly alone?: true;
+  /** A second attempt beside one that is slow: whichever ends well first counts. */
+  readonly speculative?: true;
+  /** Persisted nodes whose cached partitions of earlier generations are void. Default: all are in generation 0. */
+  readonly generations?: readonly CacheGeneration[];
+}
+
+/** A persisted node's partitions were made anew `generation` times, because what they were made from changed. */
+export interface CacheGeneration {
+  readonly node: NodeId;
+  readonly generation: number;
+}
+
+export function generationOf({ generations }: TaskLaunch, node: NodeId): number {
+  return generations?.find((one) => one.node === node)?.generation ?? 0;
 }
 
 export interface ValueInput {
@@ -67,6 +86,13 @@ export interface MapOutput {
   readonly records: number;
   /** Order-free sum of record hashes: two runs of a deterministic map agree. Decimal text of an unsigned 64-bit number; "0" unless shuffle.checksum is on. */
   readonly checksum: string;
+  /**
+   * Of pairs that were not combined, else absent: bytes per reduce partition as estimated from the records alone, so the same on
+   * every master, compressed or not, whatever the memory. One byte each on the wire, on the scale of `sizes`.
+   */
+  readonly weights?: readonly number[];
+  /** Of pairs that were not combined: at most eight keys with 5 % of this output's records or more. Absent: none. */
+  readonly hotKeys?: readonly HotKey[];
 }
 
 export interface AccumulatorUpdate {
@@ -106,7 +132,8 @@ export type TaskResult =
   | { readonly kind: "inline"; readonly bytes: Uint8Array; readonly records: number }
   /** A file of the worker named by the task key; the master pulls it from the worker's block server. */
   | { readonly kind: "block"; readonly sizeBytes: number; readonly records: number }
-  | { readonly kind: "mapOutput"; readonly output: MapOutput }
+  /** A file of the worker, named by the task key within the shuffle's directory. */
+  | { readonly kind: "mapOutput"; readonly shuffle: ShuffleId; readonly output: MapOutput }
   /** A part file written aside; visible once the master commits it. */
   | {
       readonly kind: "file";
@@ -116,6 +143,14 @@ export type TaskResult =
       readonly records: number;
     };
 
+export interface CachedNow {
+  readonly node: NodeId;
+  readonly partition: number;
+  readonly sizeBytes: number;
+  /** As the launch said. Default 0. */
+  readonly generation?: number;
+}
+
 export type TaskOutcome =
   | {
       readonly kind: "succeeded";
@@ -123,7 +158,7 @@ export type TaskOutcome =
       readonly accumulators: readonly AccumulatorUpdate[];
       readonly metrics: TaskMetrics;
       /** Partitions put into this worker's cache on the way. */
-      readonly cached: readonly { readonly node: NodeId; readonly partition: number; readonly sizeBytes: number }[];
+      readonly cached: readonly CachedNow[];
     }
   | { readonly kind: "failed"; readonly error: WireError; readonly metrics: TaskMetrics | null }
   /** Never counts against the task: the master drops the output named and recomputes it. `map` -1: nobody told the worker where

@@ -2,7 +2,8 @@
 // number of its sender so that doubled or late ones are recognised.
 
 import type { WireError } from "../core/errors.js";
-import type { BlobHash, NodeId, SessionId, ShuffleId, TaskKey, WorkerId } from "../core/ids.js";
+import type { BlobHash, NodeId, SessionId, ShuffleId, StageId, TaskKey, WorkerId } from "../core/ids.js";
+import type { AdoptableBlock, AdoptionOutcome } from "./adoption.js";
 import type { MapOutputLocations, TaskLaunch, TaskStatus, WorkerAddress } from "./tasks.js";
 
 export type WorkerRole = "core" | "task";
@@ -28,6 +29,21 @@ export interface TaskLogLine {
   readonly dropped?: number;
 }
 
+export interface DiskState {
+  readonly freeBytes: number;
+  /** It shall get no new tasks. */
+  readonly isShort: boolean;
+}
+
+/** A committed map output that an earlier process of the same worker has left in its directory. */
+export interface OfferedOutput {
+  readonly session: SessionId;
+  readonly shuffle: ShuffleId;
+  readonly map: number;
+  readonly stage: StageId;
+  readonly attempt: number;
+}
+
 export type WorkerToMaster =
   | { readonly kind: "register"; readonly registration: WorkerRegistration }
   | {
@@ -35,6 +51,10 @@ export type WorkerToMaster =
       readonly rssBytes: number;
       readonly cacheBytes: number;
       readonly running: readonly TaskKey[];
+      /** Of the local directory. Not there where the system does not tell. */
+      readonly disk?: DiskState;
+      /** Records that each of `running` has read so far; 0 for one that waits for a slot. */
+      readonly records: readonly number[];
     }
   | { readonly kind: "statuses"; readonly statuses: readonly TaskStatus[] }
   | { readonly kind: "logs"; readonly lines: readonly TaskLogLine[] }
@@ -43,19 +63,52 @@ export type WorkerToMaster =
       readonly session: SessionId;
       readonly partitions: readonly { readonly node: NodeId; readonly partition: number }[];
     }
-  /** Leaves on purpose (SIGTERM): its attempts are rescheduled and nothing is charged. */
-  | { readonly kind: "leaving"; readonly reason: string };
+  /** Leaves at once, on purpose (SIGINT): its attempts are rescheduled and nothing is charged. */
+  | { readonly kind: "leaving"; readonly reason: string }
+  /** Wants to leave, with time for what it runs and holds (SIGTERM, SIGPWR); said again after a broken stream. */
+  | { readonly kind: "decommission"; readonly reason: string; readonly timeoutMs: number }
+  /** Of an `adopt`, as each block is there or refused. `from`: who held them. */
+  | { readonly kind: "adopted"; readonly from: WorkerId; readonly outcomes: readonly AdoptionOutcome[] }
+  /** Before its first heartbeat: what the master takes of it counts as if the worker had never gone. */
+  | { readonly kind: "offer"; readonly outputs: readonly OfferedOutput[] };
 
 export type MasterToWorker =
-  | { readonly kind: "registered"; readonly heartbeatMs: number; readonly liveSessions: readonly SessionId[] }
+  | {
+      readonly kind: "registered";
+      readonly heartbeatMs: number;
+      /** A connection that is silent for so long is dead, at either end. */
+      readonly timeoutMs: number;
+      readonly liveSessions: readonly SessionId[];
+    }
+  /** Answers each heartbeat, so that the worker hears of the master as often as the master of it. */
+  | { readonly kind: "heartbeat" }
   | { readonly kind: "refused"; readonly error: WireError }
   | { readonly kind: "mapOutputs"; readonly locations: MapOutputLocations }
   | { readonly kind: "launch"; readonly launches: readonly TaskLaunch[] }
-  | { readonly kind: "cancel"; readonly keys: readonly TaskKey[]; readonly reason: string }
+  | {
+      readonly kind: "cancel";
+      readonly keys: readonly TaskKey[];
+      readonly reason: string;
+      /** What runs already goes on: only what waits for a slot is given back. */
+      readonly onlyWaiting?: true;
+    }
   /** Results acknowledged by the driver: their files may go. */
   | { readonly kind: "releaseResults"; readonly keys: readonly TaskKey[] }
   | { readonly kind: "releaseShuffle"; readonly session: SessionId; readonly shuffle: ShuffleId }
+  /** Map outputs that the master does not count on: of attempts that came too late, or were superseded. Their files may go. */
+  | {
+      readonly kind: "discard";
+      readonly session: SessionId;
+      readonly shuffle: ShuffleId;
+      readonly outputs: readonly { readonly map: number; readonly stage: StageId; readonly attempt: number }[];
+    }
   | { readonly kind: "uncache"; readonly session: SessionId; readonly node: NodeId }
   | { readonly kind: "releaseSession"; readonly session: SessionId }
   | { readonly kind: "releaseBlobs"; readonly hashes: readonly BlobHash[] }
-  | { readonly kind: "shutdown"; readonly reason: string };
+  | { readonly kind: "shutdown"; readonly reason: string }
+  /** It shall leave within this time: it hands back what it has not started, takes no more, and says so to whoever is its master. */
+  | { readonly kind: "decommission"; readonly reason: string; readonly timeoutMs: number }
+  /** Pull these from a worker that leaves; answered by `adopted`. */
+  | { readonly kind: "adopt"; readonly from: WorkerAddress; readonly blocks: readonly AdoptableBlock[] }
+  /** It holds nothing that anybody needs, or its time is over: it removes its directory and ends. */
+  | { readonly kind: "decommissioned"; readonly reason: string };

@@ -3,8 +3,8 @@
 
 import type { BlockClient } from "./grpc/block-client.js";
 
-/** Chunks (at most 1 MiB each) that wait for their taker. */
-const MAX_QUEUED = 4;
+/** Chunks that wait for their taker: one while the taker has another. What else was sent lies in the stream's window. */
+const MAX_QUEUED = 1;
 
 /** The bytes that `request` names at the server, chunk by chunk. Throws what BlockClient.fetch throws. */
 export async function* streamBlocks(

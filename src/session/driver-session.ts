@@ -182,8 +182,8 @@ export class DriverSession {
     }
   }
 
-  run(request: JobRequest, take: (result: PartitionResult) => void): Promise<void> {
-    return this.#jobs.run(request, take);
+  run(request: JobRequest, begin: () => (result: PartitionResult) => void): Promise<void> {
+    return this.#jobs.run(request, begin);
   }
 
   stream(request: JobRequest): AsyncGenerator<ResultPiece, void, void> {
@@ -290,6 +290,7 @@ export class DriverSession {
         this.#opening?.reject(fromWireError(message.error));
         return;
       case "result":
+      case "resultsRestarted":
       case "jobEnded":
         this.#jobs.onMessage(message);
         return;

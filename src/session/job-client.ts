@@ -46,8 +46,12 @@ interface RunningJob {
   readonly id: JobId;
   readonly request: JobRequest;
   onPiece(piece: MasterToDriver & { kind: "result" }): void;
+  /** What came so far is void. */
+  onRestart(): void;
   onSettled(error: MillraceError | null): void;
   readonly onAbort: () => void;
+  /** How often its results started over. */
+  round: number;
 }
 
 export class JobClient {
@@ -66,11 +70,19 @@ export class JobClient {
     return this.#started;
   }
 
-  /** Runs a job; `take` gets every partition's result in partition order as soon as it is whole. */
-  run(request: JobRequest, take: (result: PartitionResult) => void): Promise<void> {
+  /**
+   * Runs a job; what `begin` gives gets every partition's result in partition order as soon as it is whole. It is asked again,
+   * for one that knows nothing yet, when the results start over.
+   */
+  run(request: JobRequest, begin: () => (result: PartitionResult) => void): Promise<void> {
     return new Promise((resolve, reject) => {
-      const pieces = new ResultPieces();
+      let pieces = new ResultPieces();
+      let take = begin();
       const id = this.#start(request, {
+        onRestart: () => {
+          pieces = new ResultPieces();
+          take = begin();
+        },
         onPiece: (piece) => {
           this.#acknowledge(piece.job, piece.bytes.byteLength);
           const result = pieces.add(piece);
@@ -95,6 +107,10 @@ export class JobClient {
       onPiece: (piece) => {
         queue.push(piece);
         wake();
+      },
+      // The master takes nothing back that was streamed.
+      onRestart: () => {
+        throw new MillraceError("PROTOCOL_ERROR", "streamed results were to start over");
       },
       onSettled: (error) => {
         settled = { error };
@@ -123,11 +139,16 @@ export class JobClient {
   }
 
   onMessage(message: MasterToDriver): void {
-    if (message.kind === "result") {
+    if (message.kind === "result" || message.kind === "resultsRestarted") {
       const job = this.#running.get(message.job);
       if (job === undefined) return;
       try {
-        job.onPiece(message);
+        if (message.kind === "result") {
+          job.onPiece(message);
+          return;
+        }
+        job.round = message.round;
+        job.onRestart();
       } catch (error) {
         this.#failHere(job, error);
       }
@@ -153,11 +174,14 @@ export class JobClient {
     for (const job of [...this.#running.values()]) this.#settle(job, withCaller(error, job.request), null);
   }
 
-  #start(request: JobRequest, handlers: Pick<RunningJob, "onPiece" | "onSettled">): JobId | MillraceError {
+  #start(
+    request: JobRequest,
+    handlers: Pick<RunningJob, "onPiece" | "onRestart" | "onSettled">,
+  ): JobId | MillraceError {
     if (this.#over !== null) return withCaller(this.#over, request);
     if (request.signal?.aborted) return cancelled(request);
     const id = jobId(++this.#started);
-    const job: RunningJob = { id, request, ...handlers, onAbort: () => this.#abort(job) };
+    const job: RunningJob = { id, request, ...handlers, onAbort: () => this.#abort(job), round: 0 };
     this.#running.set(id, job);
     request.signal?.addEventListener("abort", job.onAbort, { once: true });
     const { nodes, levels } = this.#parts.lineage.takeUnsent(request.root);
@@ -177,7 +201,9 @@ export class JobClient {
 
   /** Also after the job's end: it is by this that the master lets the results go. */
   #acknowledge(job: JobId, bytes: number): void {
-    if (bytes > 0 && this.#over === null) this.#parts.send({ kind: "acknowledge", job, bytes });
+    if (bytes === 0 || this.#over !== null) return;
+    const round = this.#running.get(job)?.round ?? 0;
+    this.#parts.send({ kind: "acknowledge", job, bytes, ...(round === 0 ? {} : { round }) });
   }
 
   #abort(job: RunningJob): void {

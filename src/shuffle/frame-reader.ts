@@ -5,6 +5,7 @@
 import { FRAME_HEADER_BYTES, frameLength, readFrameHeader } from "../codec/frame.js";
 import type { FrameSource } from "../codec/frame-flow.js";
 import type { SchemaTable } from "../codec/schema.js";
+import { isMillraceError } from "../core/errors.js";
 import { toFetchError } from "./fetch-error.js";
 import type { FetchPlan, FetchRequest } from "./fetch-plan.js";
 import type { MapOutputFiles } from "./map-output-files.js";
@@ -19,6 +20,8 @@ export interface FrameReaderOptions {
   readonly plan: FetchPlan;
   /** The reduce partition. */
   readonly partition: number;
+  /** Only the map outputs [from, to) are read. Default: all. */
+  readonly maps?: { readonly from: number; readonly to: number };
   readonly files: MapOutputFiles;
   /** Sends the request and gives its answer; called once a request, before the first frame, so that answers come meanwhile. */
   openRemote(request: FetchRequest, partition: number): RemoteBlocks;
@@ -26,8 +29,10 @@ export interface FrameReaderOptions {
 
 export class ShuffleFrameReader implements FrameSource {
   readonly #plan: FetchPlan;
-  readonly #remotes: RemoteFrameReader[] = [];
-  #map = 0;
+  /** One a request of the plan; null where nothing is wanted of it. */
+  readonly #remotes: (RemoteFrameReader | null)[] = [];
+  readonly #endMap: number;
+  #map: number;
   /** What is read of the block of map `#map`, and where the rest of it stands in its file. */
   #window: Uint8Array | null = null;
   #at = 0;
@@ -35,13 +40,22 @@ export class ShuffleFrameReader implements FrameSource {
   #end = 0;
   #schemas: SchemaTable | null = null;
   #localBytes = 0;
+  /** Frames of map `#map` that were handed out; -1 map: none was read over. */
+  #handed = 0;
+  #readOverMap = -1;
   #closed = false;
 
   constructor(private readonly options: FrameReaderOptions) {
     this.#plan = options.plan;
+    const { from, to } = options.maps ?? { from: 0, to: options.plan.maps.length };
+    this.#map = from;
+    this.#endMap = Math.min(to, options.plan.maps.length);
     try {
       for (const request of options.plan.requests) {
-        this.#remotes.push(new RemoteFrameReader(options.openRemote(request, options.partition)));
+        const wanted = withinMaps(request, from, to);
+        this.#remotes.push(
+          wanted === null ? null : new RemoteFrameReader(options.openRemote(wanted, options.partition)),
+        );
       }
     } catch (error) {
       this.close();
@@ -51,30 +65,65 @@ export class ShuffleFrameReader implements FrameSource {
 
   /** Encoded bytes taken so far, from here and elsewhere. */
   get bytesRead(): number {
-    return this.#remotes.reduce((sum, remote) => sum + remote.bytesRead, this.#localBytes);
+    return this.#remotes.reduce((sum, remote) => sum + (remote?.bytesRead ?? 0), this.#localBytes);
   }
 
   next(): { readonly frame: Uint8Array; readonly schemas: SchemaTable; readonly map: number } | null {
     const maps = this.#plan.maps;
-    while (this.#map < maps.length && !this.#closed) {
+    while (this.#map < this.#endMap && !this.#closed) {
       const map = this.#map;
       const origin = maps[map]!;
       try {
-        const found = origin.kind === "file" ? this.#nextLocal(origin.path) : this.#remotes[origin.request]!.next(map);
-        if (found !== null) return { frame: found.frame, schemas: found.schemas, map };
+        const found = this.#nextOf(map);
+        if (found !== null) {
+          this.#handed++;
+          return { frame: found.frame, schemas: found.schemas, map };
+        }
       } catch (error) {
+        // Damage on the way, or in memory, is gone when the bytes are read once more.
+        if (isMillraceError(error) && error.code === "BLOCK_CORRUPT" && this.#readOverMap !== map) {
+          this.#readOver(map);
+          continue;
+        }
         throw toFetchError(error, { shuffle: this.#plan.shuffle, map, worker: origin.worker });
       }
       this.#map++;
+      this.#handed = 0;
     }
     return null;
+  }
+
+  #nextOf(map: number): { frame: Uint8Array; schemas: SchemaTable } | null {
+    const origin = this.#plan.maps[map]!;
+    return origin.kind === "file" ? this.#nextLocal(origin.path) : this.#remotes[origin.request]!.next(map);
+  }
+
+  /** Begins the block of this map anew and passes over what was handed out of it. Damage before that point shows at once. */
+  #readOver(map: number): void {
+    this.#readOverMap = map;
+    const origin = this.#plan.maps[map]!;
+    if (origin.kind === "file") this.#window = null;
+    else {
+      const request = this.#plan.requests[origin.request]!;
+      const outputs = request.outputs.filter((output) => output.map >= map);
+      this.#remotes[origin.request]!.close();
+      this.#remotes[origin.request] = new RemoteFrameReader(
+        this.options.openRemote({ ...request, outputs }, this.options.partition),
+        this.#remotes[origin.request]!.bytesRead,
+      );
+    }
+    try {
+      for (let frame = 0; frame < this.#handed; frame++) this.#nextOf(map);
+    } catch (error) {
+      throw toFetchError(error, { shuffle: this.#plan.shuffle, map, worker: origin.worker });
+    }
   }
 
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
     this.#window = null;
-    for (const remote of this.#remotes) remote.close();
+    for (const remote of this.#remotes) remote?.close();
   }
 
   #nextLocal(path: string): { frame: Uint8Array; schemas: SchemaTable } | null {
@@ -128,6 +177,13 @@ export class ShuffleFrameReader implements FrameSource {
     this.#at = 0;
     if (have < FRAME_HEADER_BYTES) this.#fillFrame(path);
   }
+}
+
+/** The request for the maps [from, to) alone; null when it has none of them. */
+function withinMaps(request: FetchRequest, from: number, to: number): FetchRequest | null {
+  const outputs = request.outputs.filter(({ map }) => map >= from && map < to);
+  if (outputs.length === request.outputs.length) return request;
+  return outputs.length === 0 ? null : { ...request, outputs };
 }
 
 /** The length that the frame at `at` announces, held against what its block has left. */

@@ -10,11 +10,14 @@ import { errnoOf, toStorageError } from "../emrfs/storage-error.js";
 import { decodeTail, type MapOutputIndex, tailLength } from "./map-output-file.js";
 
 export interface MapOutputFilesOptions {
-  /** Default 2,000. Fewer are kept where the system allows fewer. */
+  /** Default MAX_OPEN_FILES. Fewer are kept where the system allows fewer. */
   readonly maxFiles?: number;
   /** Of all parsed indexes together. Default 64 MiB. */
   readonly maxIndexBytes?: number;
 }
+
+/** Of one cache, where the process may have any number. */
+export const MAX_OPEN_FILES = 2000;
 
 /**
  * Read at once where small blocks are asked for: the tasks of a slot read neighbouring partitions of the same files, one
@@ -35,7 +38,7 @@ export class MapOutputFiles {
   #pick = 1;
 
   constructor(options: MapOutputFilesOptions = {}) {
-    this.#maxFiles = options.maxFiles ?? 2000;
+    this.#maxFiles = options.maxFiles ?? MAX_OPEN_FILES;
     this.#maxIndexBytes = options.maxIndexBytes ?? 64 * 1024 * 1024;
   }
 
@@ -57,10 +60,10 @@ export class MapOutputFiles {
     return file;
   }
 
-  /** Closes what lies in `directory` (shuffleDirectory, or a session's): its files are about to be removed. */
-  release(directory: string): void {
+  /** Closes the file `path`, or what lies in that directory (a shuffle's, a session's): it is about to be removed. */
+  release(path: string): void {
     for (const file of [...this.#entries]) {
-      if (file.path.startsWith(directory + sep)) this.#close(file);
+      if (file.path === path || file.path.startsWith(path + sep)) this.#close(file);
     }
   }
 
@@ -128,6 +131,11 @@ export class MapOutputFile {
     return this.#index.offsets.byteLength + this.#index.schemas.byteLength;
   }
 
+  /** Where the last block ends and the tail begins. */
+  get dataBytes(): number {
+    return this.#index.offsets[this.#index.partitions]!;
+  }
+
   get schemas(): SchemaTable {
     this.#schemas ??= SchemaTable.fromBytes(this.#index.schemas);
     return this.#schemas;
@@ -185,7 +193,7 @@ export class MapOutputFile {
     }
   }
 
-  /** By the cache only. */
+  /** By whoever opened it: of files in a cache, the cache. */
   close(): void {
     closeSync(this.#fd);
   }

@@ -25,6 +25,8 @@ const reserveBytes = 256 * 1024;
 export interface MapOutputWriterOptions {
   /** The committed name: mapOutputPath. */
   readonly path: string;
+  /** Where the file grows before that, on the same disk. Default `path`.pending. */
+  readonly pendingPath?: string;
   readonly partitions: number;
   readonly memory: MemoryBudget;
   readonly spill: SpillStore;
@@ -35,6 +37,7 @@ export interface MapOutputWriterOptions {
 }
 
 export class MapOutputWriter implements ShuffleOutput {
+  readonly #memory: MemoryBudget;
   readonly #held: Uint8Array[][];
   readonly #sizes: Float64Array;
   /** Per run the offset of each partition in the spill file, and of the run's end. */
@@ -48,6 +51,7 @@ export class MapOutputWriter implements ShuffleOutput {
   #ended = false;
 
   constructor(private readonly options: MapOutputWriterOptions) {
+    this.#memory = options.memory.named("map output");
     this.#held = Array.from({ length: options.partitions }, () => []);
     this.#sizes = new Float64Array(options.partitions);
     this.#holdBytes = options.holdBytes ?? defaultHoldBytes;
@@ -85,11 +89,7 @@ export class MapOutputWriter implements ShuffleOutput {
     offsets[partitions] = pending.sizeBytes;
     pending.write(encodeTail(offsets, schemas.toBytes()));
     pending.finish();
-    try {
-      renameSync(pending.path, path);
-    } catch (error) {
-      throw toStorageError(error, `rename to ${path}`, pending.path);
-    }
+    withDirectoryOf(path, () => rename(pending.path, path));
     this.#pending = null;
     this.#end();
     return Array.from(this.#sizes);
@@ -106,10 +106,9 @@ export class MapOutputWriter implements ShuffleOutput {
     const needed = this.#heldBytes + bytes - this.#freeBytes - this.#reserved;
     if (needed <= 0) return true;
     if (this.#heldBytes + bytes > this.#holdBytes) return false;
-    const { memory } = this.options;
     const room = this.#holdBytes - this.#freeBytes - this.#reserved;
     for (const step of [Math.min(Math.max(needed, reserveBytes), room), needed]) {
-      if (memory.tryReserve(step)) {
+      if (this.#memory.tryReserve(step)) {
         this.#reserved += step;
         return true;
       }
@@ -133,19 +132,8 @@ export class MapOutputWriter implements ShuffleOutput {
   }
 
   #openPending(): SyncFileWriter {
-    const path = `${this.options.path}.pending`;
-    try {
-      this.#pending = new SyncFileWriter(path);
-    } catch (error) {
-      // The first map output of a shuffle makes its directory; asking first would cost every other one a call.
-      if (errnoOf((error as { cause?: unknown }).cause) !== "ENOENT") throw error;
-      try {
-        mkdirSync(dirname(path), { recursive: true });
-      } catch (cause) {
-        throw toStorageError(cause, "make the directory", dirname(path));
-      }
-      this.#pending = new SyncFileWriter(path);
-    }
+    const path = this.options.pendingPath ?? `${this.options.path}.pending`;
+    this.#pending = withDirectoryOf(path, () => new SyncFileWriter(path));
     return this.#pending;
   }
 
@@ -157,7 +145,7 @@ export class MapOutputWriter implements ShuffleOutput {
   }
 
   #releaseHeld(): void {
-    this.options.memory.release(this.#reserved);
+    this.#memory.release(this.#reserved);
     this.#reserved = 0;
     this.#heldBytes = 0;
   }
@@ -168,6 +156,29 @@ export class MapOutputWriter implements ShuffleOutput {
     this.#held.length = 0;
     this.#releaseHeld();
     this.#spillFile?.delete();
+  }
+}
+
+/** The first map output of a shuffle makes its directory; asking first would cost every other one a call. */
+function withDirectoryOf<T>(path: string, use: () => T): T {
+  try {
+    return use();
+  } catch (error) {
+    if (errnoOf((error as { cause?: unknown }).cause) !== "ENOENT") throw error;
+  }
+  try {
+    mkdirSync(dirname(path), { recursive: true });
+  } catch (cause) {
+    throw toStorageError(cause, "make the directory", dirname(path));
+  }
+  return use();
+}
+
+function rename(from: string, to: string): void {
+  try {
+    renameSync(from, to);
+  } catch (error) {
+    throw toStorageError(error, `rename to ${to}`, from);
   }
 }
 

@@ -4,6 +4,7 @@
 //   <worker>/shuffle/<session>/<shuffle>/<map>-<stage>-<attempt>.data     committed map outputs
 //   <worker>/results/<session>/<job>-<stage>-<partition>-<attempt>.data   results too large for a status
 //   <worker>/attempts/<session>/<job>-<stage>-<partition>-<attempt>/      scratch files of a running attempt
+//   <worker>/attempts/<session>/<job>-<stage>-<partition>-<attempt>.<what>  what it will commit by a rename
 
 import { join } from "node:path";
 import type { SessionId, ShuffleId, StageId, TaskKey } from "../core/ids.js";
@@ -19,7 +20,12 @@ export interface MapOutputName {
 
 export function mapOutputPath(workerDirectory: string, name: MapOutputName): string {
   const directory = shuffleDirectory(workerDirectory, name.session, name.shuffle);
-  return join(directory, `${name.map}-${name.stage}-${name.attempt}.data`);
+  return join(directory, mapOutputName(name.map, name.stage, name.attempt));
+}
+
+/** Within its shuffle's directory. */
+export function mapOutputName(map: number, stage: StageId, attempt: number): string {
+  return `${map}-${stage}-${attempt}.data`;
 }
 
 export function shuffleDirectory(workerDirectory: string, session: SessionId, shuffle: ShuffleId): string {
@@ -32,6 +38,11 @@ export function resultPath(workerDirectory: string, key: TaskKey): string {
 
 export function attemptDirectory(workerDirectory: string, key: TaskKey): string {
   return join(workerDirectory, "attempts", key.session, attemptName(key));
+}
+
+/** Where what an attempt makes grows until it is committed: an attempt that ends otherwise leaves nothing elsewhere. */
+export function attemptFile(workerDirectory: string, key: TaskKey, what: string): string {
+  return join(workerDirectory, "attempts", key.session, `${attemptName(key)}.${what}`);
 }
 
 /** All that a worker keeps of one session. */

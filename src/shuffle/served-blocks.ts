@@ -112,9 +112,12 @@ export class RemoteFrameReader {
   #map = -1;
   #left = 0;
   #schemas: SchemaTable | null = null;
-  bytesRead = 0;
 
-  constructor(private readonly blocks: RemoteBlocks) {}
+  constructor(
+    private readonly blocks: RemoteBlocks,
+    /** Of earlier answers, where this one takes over. */
+    public bytesRead = 0,
+  ) {}
 
   /** The next frame of that map; null when it has no more, or had none. */
   next(map: number): { frame: Uint8Array; schemas: SchemaTable } | null {

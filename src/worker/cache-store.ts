@@ -2,7 +2,7 @@
 // bytes; least recently used partitions go first, but never those of the RDD that is being stored (Spark's rule: an RDD
 // larger than the cache would evict itself for ever). MEMORY_AND_DISK moves to a file instead of going.
 
-import { mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { LRUCache } from "lru-cache";
 import type { NodeId, SessionId } from "../core/ids.js";
@@ -18,7 +18,7 @@ interface Entry {
 export interface CacheStoreOptions {
   readonly limitBytes: number;
   /** Where a partition that goes to disk is written. */
-  readonly pathOf: (session: SessionId, node: NodeId, partition: number) => string;
+  readonly pathOf: (session: SessionId, node: NodeId, partition: number, generation: number) => string;
   /** Told of partitions that went, so that the master stops sending tasks after them. */
   readonly onEvicted: (session: SessionId, node: NodeId, partition: number) => void;
 }
@@ -36,21 +36,31 @@ export class CacheStore {
     return this.#usedBytes;
   }
 
-  /** Takes a partition in; answers whether it is stored now. Throws DISK_FULL and the like from the disk levels. */
-  store(offer: CacheOffer): boolean {
+  /**
+   * Takes a partition in; answers whether it is stored now. One that may not evict gets only room that is free. Throws
+   * DISK_FULL and the like from the disk levels.
+   */
+  store(offer: CacheOffer, mayEvict = true): boolean {
     const { session, block, level } = offer;
     const key = keyOf(session, block.node, block.partition);
     const known = this.#entries.peek(key);
-    if (known !== undefined) {
-      // Two jobs computed it at once: the first stays, and so does its file.
-      if (known.block.frames instanceof SharedArrayBuffer) removeFile(block);
+    if (known !== undefined && generationOf(known.block) > generationOf(block)) {
+      removeFile(block);
+      return false;
+    }
+    if (known !== undefined && generationOf(known.block) < generationOf(block)) {
+      this.#drop(key, known);
+    } else if (known !== undefined) {
+      // Two jobs computed it at once: the first stays.
+      removeFile(block);
       return true;
     }
     if (!(block.frames instanceof SharedArrayBuffer)) {
-      this.#entries.set(key, { session, block, level, memoryBytes: 0 });
+      this.#entries.set(key, { session, block: this.#named(session, block), level, memoryBytes: 0 });
       return true;
     }
-    if (level !== "DISK_ONLY" && this.#makeRoom(offer.sizeBytes, session, block.node)) {
+    const isFree = this.#usedBytes + offer.sizeBytes <= this.#options.limitBytes;
+    if (level !== "DISK_ONLY" && (isFree || (mayEvict && this.#makeRoom(offer.sizeBytes, session, block.node)))) {
       this.#usedBytes += offer.sizeBytes;
       this.#entries.set(key, { session, block, level, memoryBytes: offer.sizeBytes });
       return true;
@@ -60,8 +70,14 @@ export class CacheStore {
     return true;
   }
 
-  get(session: SessionId, node: NodeId, partition: number): CachedBlock | undefined {
-    return this.#entries.get(keyOf(session, node, partition))?.block;
+  /** Nothing of another generation. */
+  get(session: SessionId, node: NodeId, partition: number, generation = 0): CachedBlock | undefined {
+    const block = this.#entries.get(keyOf(session, node, partition))?.block;
+    return block !== undefined && generationOf(block) === generation ? block : undefined;
+  }
+
+  levelOf(session: SessionId, node: NodeId, partition: number): CacheOffer["level"] | undefined {
+    return this.#entries.peek(keyOf(session, node, partition))?.level;
   }
 
   /** Forgets every partition of an RDD, or of the whole session. */
@@ -69,6 +85,17 @@ export class CacheStore {
     for (const [key, entry] of [...this.#entries.entries()]) {
       if (entry.session === session && (node === undefined || entry.block.node === node)) this.#drop(key, entry);
     }
+  }
+
+  /** Memory is short: gives up `bytes` of memory, least recently used partitions first; answers how much it was. */
+  evict(bytes: number): number {
+    const before = this.#usedBytes;
+    for (const key of [...this.#entries.rkeys()]) {
+      if (before - this.#usedBytes >= bytes) break;
+      const entry = this.#entries.peek(key);
+      if (entry !== undefined && entry.memoryBytes > 0) this.#evict(key, entry);
+    }
+    return before - this.#usedBytes;
   }
 
   #makeRoom(bytes: number, session: SessionId, node: NodeId): boolean {
@@ -86,12 +113,24 @@ export class CacheStore {
 
   #evict(key: string, entry: Entry): void {
     if (entry.level === "MEMORY_AND_DISK") {
-      this.#usedBytes -= entry.memoryBytes;
-      this.#entries.set(key, { ...entry, block: this.#toDisk(entry.session, entry.block), memoryBytes: 0 });
-      return;
+      const block = this.#moved(entry);
+      if (block !== null) {
+        this.#usedBytes -= entry.memoryBytes;
+        this.#entries.set(key, { ...entry, block, memoryBytes: 0 });
+        return;
+      }
     }
     this.#drop(key, entry);
     this.#options.onEvicted(entry.session, entry.block.node, entry.block.partition);
+  }
+
+  /** null: the disk does not take it, and it goes as if it had been in memory only. */
+  #moved(entry: Entry): CachedBlock | null {
+    try {
+      return this.#toDisk(entry.session, entry.block);
+    } catch {
+      return null;
+    }
   }
 
   #drop(key: string, entry: Entry): void {
@@ -100,10 +139,18 @@ export class CacheStore {
     removeFile(entry.block);
   }
 
+  /** Gives the attempt's file the name under which the store keeps it. */
+  #named(session: SessionId, block: CachedBlock): CachedBlock {
+    const path = this.#options.pathOf(session, block.node, block.partition, generationOf(block));
+    mkdirSync(dirname(path), { recursive: true });
+    renameSync((block.frames as { path: string }).path, path);
+    return { ...block, frames: { path } };
+  }
+
   #toDisk(session: SessionId, block: CachedBlock): CachedBlock {
     const { frames } = block;
     if (!(frames instanceof SharedArrayBuffer)) return block;
-    const path = this.#options.pathOf(session, block.node, block.partition);
+    const path = this.#options.pathOf(session, block.node, block.partition, generationOf(block));
     mkdirSync(dirname(path), { recursive: true });
     writeFileSync(path, new Uint8Array(frames));
     return { ...block, frames: { path } };
@@ -112,6 +159,10 @@ export class CacheStore {
 
 function removeFile({ frames }: CachedBlock): void {
   if (!(frames instanceof SharedArrayBuffer)) rmSync(frames.path, { force: true });
+}
+
+function generationOf({ generation = 0 }: CachedBlock): number {
+  return generation;
 }
 
 function keyOf(session: SessionId, node: NodeId, partition: number): string {

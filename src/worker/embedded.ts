@@ -70,6 +70,7 @@ export function createEmbeddedWorker(given: EmbeddedWorkerOptions): EmbeddedWork
       );
     },
     onDrained: () => undefined,
+    onDecommissioned: (reason) => given.log(`a worker inside the driver's process ends with it, not before: ${reason}`),
     onRefused: (error) => given.log(`the worker was refused: ${error.message}`),
     log: given.log,
   });

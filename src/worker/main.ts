@@ -21,7 +21,10 @@ async function start(line: string): Promise<void> {
   };
   // The launcher is gone, or wants us gone.
   process.stdin.on("end", () => leave("its launcher closed the pipe"));
-  for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"] as const) process.on(signal, () => leave(signal));
+  for (const signal of ["SIGINT", "SIGHUP"] as const) process.on(signal, () => leave(signal));
+  // Its machine is going: a spot instance has about two minutes. The second one means now.
+  for (const signal of ["SIGTERM", "SIGPWR"] as const)
+    process.on(signal, () => (worker === null ? leave(signal) : worker.decommission(signal)));
   worker = await startWorkerProcess({
     master: config.master,
     secret: new Secret(config.secret),

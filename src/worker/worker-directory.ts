@@ -3,11 +3,11 @@
 //
 //   <localDir>/millrace-<worker id>/owner.json, and below it what shuffle/paths.ts spells and /cache/<session>/...
 
-import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { mkdirSync, readdirSync, readFileSync, rmdirSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { MillraceError } from "../core/errors.js";
-import type { NodeId, SessionId, WorkerId } from "../core/ids.js";
-import { sessionDirectories } from "../shuffle/paths.js";
+import type { NodeId, SessionId, TaskKey, WorkerId } from "../core/ids.js";
+import { attemptDirectory, mapOutputName, resultPath, sessionDirectories } from "../shuffle/paths.js";
 
 const PREFIX = "millrace-";
 
@@ -15,7 +15,12 @@ interface Owner {
   readonly pid: number;
   /** Start of the process in clock ticks since boot (Linux): a pid alone may have been given to another process. */
   readonly started: string;
+  /** A worker of this name is likely to be started again on this directory: it is left alone for RETURN_MS. Default false. */
+  readonly returns?: boolean;
 }
+
+/** After the last `touch` of a worker that returns. */
+const RETURN_MS = 10 * 60_000;
 
 export class WorkerDirectory {
   private constructor(readonly path: string) {}
@@ -31,18 +36,24 @@ export class WorkerDirectory {
   }
 
   /** Makes the directory ours. Throws READ_ONLY_FILE_SYSTEM, PERMISSION_DENIED or DISK_FULL naming it. */
-  claim(): void {
+  claim(returns = false): void {
     try {
       makeDirectory(this.path);
-      const owner: Owner = { pid: process.pid, started: startOf(process.pid) ?? "" };
+      const owner: Owner = {
+        pid: process.pid,
+        started: startOf(process.pid) ?? "",
+        ...(returns ? { returns } : {}),
+      };
       writeFileSync(join(this.path, "owner.json"), JSON.stringify(owner), { mode: 0o600 });
     } catch (error) {
       throw directoryError(error, this.path);
     }
   }
 
-  cachePath(session: SessionId, node: NodeId, partition: number): string {
-    return join(this.path, "cache", session, `${node}-${partition}`);
+  /** One that was made anew lies apart from its earlier generations, which somebody may still read. */
+  cachePath(session: SessionId, node: NodeId, partition: number, generation = 0): string {
+    const name = generation === 0 ? `${node}-${partition}` : `${node}-${partition}-${generation}`;
+    return join(this.path, "cache", session, name);
   }
 
   removeSession(session: SessionId): void {
@@ -51,13 +62,58 @@ export class WorkerDirectory {
     }
   }
 
+  /** Says that its owner is alive now. */
+  touch(): void {
+    const now = new Date();
+    try {
+      utimesSync(join(this.path, "owner.json"), now, now);
+    } catch (error) {
+      // Somebody removed the directory: what reads or writes in it says so.
+      if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw directoryError(error, this.path);
+    }
+  }
+
+  /**
+   * Removes all that an attempt has made, committed or not: it failed, was cancelled, or its thread was ended in the middle.
+   * Looks through directories, so not for attempts that succeed.
+   */
+  removeAttempt(key: TaskKey): void {
+    const scratch = attemptDirectory(this.path, key);
+    for (const path of entriesOf(dirname(scratch))) {
+      if (path === scratch || path.startsWith(`${scratch}.`)) rmSync(path, { recursive: true, force: true });
+    }
+    rmSync(resultPath(this.path, key), { force: true });
+    for (const shuffle of entriesOf(join(this.path, "shuffle", key.session)))
+      rmSync(join(shuffle, mapOutputName(key.partition, key.stage, key.attempt)), { force: true });
+  }
+
+  /** A directory whose last file was removed. */
+  removeIfEmpty(directory: string): void {
+    try {
+      rmdirSync(directory);
+    } catch (error) {
+      const { code = "" } = error as NodeJS.ErrnoException;
+      if (!["ENOTEMPTY", "EEXIST", "ENOENT"].includes(code)) throw directoryError(error, directory);
+    }
+  }
+
   remove(): void {
     rmSync(this.path, { recursive: true, force: true });
   }
 }
 
-/** Removes the directories in `localDir` whose owner is no longer alive. Returns their paths. */
-export function sweepDeadOwners(localDir: string): string[] {
+/** Paths of what is in a directory; none where it is not there. */
+function entriesOf(directory: string): string[] {
+  try {
+    return readdirSync(directory).map((name) => join(directory, name));
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return [];
+    throw directoryError(error, directory);
+  }
+}
+
+/** Removes the directories in `localDir` whose owner is no longer alive, all but `own`. Returns their paths. */
+export function sweepDeadOwners(localDir: string, own: WorkerDirectory | null = null): string[] {
   const removed: string[] = [];
   let names: string[];
   try {
@@ -69,8 +125,9 @@ export function sweepDeadOwners(localDir: string): string[] {
   for (const name of names) {
     if (!name.startsWith(PREFIX)) continue;
     const path = join(localDir, name);
+    if (path === own?.path) continue;
     const owner = readOwner(path);
-    if (owner === null || isAlive(owner)) continue;
+    if (owner === null || isAlive(owner) || mayReturn(owner, path)) continue;
     rmSync(path, { recursive: true, force: true });
     removed.push(path);
   }
@@ -90,6 +147,12 @@ function readOwner(path: string): Owner | null {
       return null;
     throw directoryError(error, path);
   }
+}
+
+function mayReturn(owner: Owner, path: string): boolean {
+  if (owner.returns !== true) return false;
+  const touched = statSync(join(path, "owner.json"), { throwIfNoEntry: false })?.mtimeMs ?? 0;
+  return Date.now() - touched < RETURN_MS;
 }
 
 function isAlive(owner: Owner): boolean {

@@ -1,6 +1,7 @@
 // A worker as a process of its own: directory, block server, connection to the master, and the ways it ends.
 //
 //   dialling -> connected -> disconnected -> dialling ... (at most masterTimeoutMs without a master)
+//       connected -> going: takes no more tasks, others take what it holds; when nobody needs it any more, or time is over:
 //       any -> stopping: leaves the master, lets attempts be cancelled, removes its directory, exits 0
 
 import { setTimeout as sleep } from "node:timers/promises";
@@ -16,6 +17,7 @@ import { streamBlocks } from "../rpc/block-stream.js";
 import { BlockClient } from "../rpc/grpc/block-client.js";
 import { dial, type RpcChannel } from "../rpc/grpc/channel.js";
 import { serve } from "../rpc/grpc/server.js";
+import { findCommitted } from "./committed-blocks.js";
 import { environmentOfSlots } from "./embedded.js";
 import { WorkerShell } from "./shell.js";
 import { PiscinaSlot } from "./slots/slot.js";
@@ -43,10 +45,14 @@ export interface WorkerProcessOptions {
 }
 
 export interface WorkerProcess {
-  /** Leaves in order, then exits with code 0. */
+  /** Leaves at once, in order, then exits with code 0. */
   stop(reason: string): Promise<void>;
+  /** Leaves once its tasks are done and others have what it holds (at once without a master, or when asked again). */
+  decommission(reason: string): void;
 }
 
+/** How often a worker says in its directory that it is alive. */
+const TOUCH_MS = 60_000;
 const RETRY_FIRST_MS = 100;
 const RETRY_MAX_MS = 5_000;
 /** A master that is down, or going down while it is asked; others (another secret, another version) stay as they are. */
@@ -62,13 +68,18 @@ export async function startWorkerProcess(given: WorkerProcessOptions): Promise<W
   });
   const log = (message: string) => logger.info(message);
   const id = workerId(given.id);
-  for (const path of sweepDeadOwners(given.options.localDir)) log(`removed ${path} of a dead worker`);
   const directory = WorkerDirectory.of(given.options.localDir, id);
-  directory.claim();
+  for (const path of sweepDeadOwners(given.options.localDir, directory)) log(`removed ${path} of a dead worker`);
+  // One with a name of its own is started again by whoever gave it the name.
+  directory.claim(!given.removeDirectory);
+  const touching = setInterval(() => directory.touch(), TOUCH_MS).unref();
+  const committed = findCommitted(directory.path);
+  if (committed.length > 0) log(`found ${committed.length} map outputs of an earlier process of this worker`);
   const identity = { role: "worker" as const, id: given.id, secret: given.secret, version };
-  const blocks = new BlockClient(identity);
+  const blocks = new BlockClient(identity, given.options["fetch.maxBytesInFlight"]);
   let channel: RpcChannel | null = null;
   let drained = () => {};
+  let { removeDirectory } = given;
   const server = await serve({
     host: given.host,
     port: given.port,
@@ -88,6 +99,7 @@ export async function startWorkerProcess(given: WorkerProcessOptions): Promise<W
       address: { worker: id, machine: machineId(), blocks: server.address, directory: directory.path },
     },
     directory,
+    committed,
     options: given.options,
     oneMachine: given.masterTimeoutMs === 0,
     watchedMemory: given.options["memory.watch"] ? { limitBytes: given.memoryBytes, shared: false } : null,
@@ -100,17 +112,23 @@ export async function startWorkerProcess(given: WorkerProcessOptions): Promise<W
     },
     fetchBlock: (address, request, signal) => streamBlocks(blocks, address, request, signal),
     onDrained: () => drained(),
+    onDecommissioned: (reason) => {
+      // Whoever goes like this has left nothing to come back to.
+      removeDirectory = true;
+      void stop(reason);
+    },
     onRefused: (error) => end(error),
     log,
   });
 
   let stopping = false;
   const cleanUp = async (): Promise<void> => {
+    clearInterval(touching);
     await shell.close();
     blocks.close();
     channel?.close();
     await server.close();
-    if (given.removeDirectory) directory.remove();
+    if (removeDirectory) directory.remove();
   };
   const end = (error: MillraceError): void => {
     stopping = true;
@@ -125,6 +143,10 @@ export async function startWorkerProcess(given: WorkerProcessOptions): Promise<W
     await Promise.race([left, sleep(STOP_TIMEOUT_MS, undefined, { ref: false })]);
     await cleanUp();
     process.exit(0);
+  };
+  const decommission = (reason: string): void => {
+    if (channel === null || shell.isLeaving) void stop(reason);
+    else shell.decommission(reason, given.options["decommission.timeout"]);
   };
 
   const connect = async (): Promise<void> => {
@@ -153,7 +175,7 @@ export async function startWorkerProcess(given: WorkerProcessOptions): Promise<W
     }
   };
   await Promise.all([shell.start(), given.masterTimeoutMs === 0 ? connect() : reconnect()]);
-  return { stop };
+  return { stop, decommission };
 }
 
 function gaveUp(master: string, timeoutMs: number, cause: MillraceError): MillraceError {

@@ -2,101 +2,15 @@
 
 import { afterAll, describe, expect, test } from "vitest";
 import { jobId, nodeId, type SessionId, sessionId, shuffleId, type TaskKey, workerId } from "../../src/core/ids.js";
-import { MasterMachine } from "../../src/master/core.js";
 import type { MasterCommand, MasterEvent } from "../../src/master/events.js";
-import { allRows } from "../../src/master/job-scheduler/index.js";
+import { allRows, usualSpeculation } from "../../src/master/job-scheduler/index.js";
 import { moveTo } from "../../src/master/job-scheduler/transitions.js";
-import { defaultMasterOptions } from "../../src/master/options.js";
 import type { LineageNode } from "../../src/plan/lineage.js";
 import { ShuffleTable } from "../../src/plan/shuffle-table.js";
-import type { StageGraph } from "../../src/plan/stages.js";
-import type { TaskLaunch, TaskOutcome, TaskResult } from "../../src/protocol/tasks.js";
+import type { TaskOutcome, TaskResult } from "../../src/protocol/tasks.js";
 import { noMetrics } from "../../src/protocol/tasks.js";
-import {
-  emptyJob,
-  inline,
-  type JobParts,
-  lower,
-  mapOutput,
-  rangeSource,
-  registration,
-  site,
-  succeeded,
-} from "./support.js";
-
-const session = sessionId("s");
-const seen = new Set<string>();
-
-/** A machine with workers, a clock and the launches that it has sent. */
-class Master {
-  readonly machine = new MasterMachine({
-    ...defaultMasterOptions,
-    jobs: { ...defaultMasterOptions.jobs, onMove: (row) => seen.add(row) },
-  });
-  now = 0;
-  launches: { readonly worker: string; readonly launch: TaskLaunch }[] = [];
-
-  constructor(...workers: string[]) {
-    this.handle({ kind: "sessionOpened", session });
-    for (const name of workers) this.join(name);
-  }
-
-  join(name: string, incarnation = 1, slots = 1): MasterCommand[] {
-    this.handle({ kind: "workerRegistered", registration: registration(name, incarnation, slots) });
-    return this.handle({ kind: "heartbeat", worker: workerId(name), incarnation, running: [] });
-  }
-
-  handle(event: MasterEvent): MasterCommand[] {
-    const commands = this.machine.handle(event, this.now);
-    expect(this.machine.validate()).toEqual([]);
-    for (const command of commands) {
-      if (command.kind !== "send" || command.message.kind !== "launch") continue;
-      for (const launch of command.message.launches) this.launches.push({ worker: command.worker, launch });
-    }
-    return commands;
-  }
-
-  submit(graph: StageGraph, more: { savesFiles?: boolean; maxResultBytes?: number } = {}): MasterCommand[] {
-    return this.handle({
-      kind: "submitted",
-      session,
-      graph,
-      savesFiles: more.savesFiles ?? false,
-      maxResultBytes: more.maxResultBytes ?? null,
-    });
-  }
-
-  /** Takes the oldest launch and reports it running. */
-  next(): { readonly worker: string; readonly key: TaskKey; readonly launch: TaskLaunch } {
-    const { worker, launch } = this.launches.shift() as (typeof this.launches)[number];
-    this.handle({
-      kind: "statuses",
-      worker: workerId(worker),
-      incarnation: 1,
-      statuses: [{ kind: "running", key: launch.key, slot: 0 }],
-    });
-    return { worker, key: launch.key, launch };
-  }
-
-  end(worker: string, key: TaskKey, outcome: TaskOutcome): MasterCommand[] {
-    return this.handle({
-      kind: "statuses",
-      worker: workerId(worker),
-      incarnation: 1,
-      statuses: [{ kind: "ended", key, outcome }],
-    });
-  }
-
-  succeed(result: TaskResult = inline()): MasterCommand[] {
-    const { worker, key } = this.next();
-    return this.handle({
-      kind: "statuses",
-      worker: workerId(worker),
-      incarnation: 1,
-      statuses: [succeeded(key, result)],
-    });
-  }
-}
+import { emptyJob, inline, type JobParts, lower, mapOutput, rangeSource, registration, site } from "./support.js";
+import { TestMaster as Master, seen, session } from "./test-master.js";
 
 const failure = (code: "TASK_FAILED" | "INVALID_KEY" = "TASK_FAILED"): TaskOutcome => ({
   kind: "failed",
@@ -144,7 +58,7 @@ describe("a job of one stage", () => {
   });
 
   test("fails after four failures of one task, with the story and its cause, and cancels the siblings", () => {
-    const master = new Master("a", "b");
+    const master = new Master("a", "b", "c", "d", "e");
     master.submit(emptyJob(jobId(1), nodeId(1), 2));
     const sibling = master.launches.find(({ launch }) => launch.key.partition === 1);
     master.launches = master.launches.filter(({ launch }) => launch.key.partition === 0);
@@ -327,7 +241,8 @@ describe("a job with a shuffle", () => {
       const shuffle = launch.shuffles[0]?.shuffle ?? shuffleId(0);
       const error = { code: "FETCH_FAILED", message: "gone", fields: {} } as const;
       commands = master.end(worker, key, { kind: "fetchFailed", shuffle, map: 0, worker: workerId("a"), error });
-      if (i < 3) master.succeed(mapOutput);
+      // From the second on all that the worker holds is given up.
+      for (let lost = i === 0 ? 1 : 2; i < 3 && lost > 0; lost--) master.succeed(mapOutput);
     }
     expect(ended(commands)).toMatchObject({ error: { code: "JOB_FAILED", cause: { code: "FETCH_FAILED" } } });
   });
@@ -486,6 +401,31 @@ describe("workers", () => {
     expect(ended(last)).toMatchObject({ error: null, summary: { failedAttempts: 2 } });
   });
 
+  test("a worker that ran out of memory charges what filled its slots with that, said to run or not, and nothing else", () => {
+    for (const said of [true, false]) {
+      const master = new Master();
+      master.join("a", 1, 2);
+      master.submit(emptyJob(jobId(1), nodeId(1), 40));
+      for (let done = 0; done < 6; done++) master.succeed();
+      if (said) for (let n = 0; n < 2; n++) master.next();
+      // The break of its connection is seen before the end of its process.
+      master.handle({ kind: "workerDisconnected", worker: workerId("a"), incarnation: 1 });
+      const lost = { kind: "workerLost", worker: workerId("a"), incarnation: 1, reason: "aborted" } as const;
+      master.handle({ ...lost, outOfMemory: true });
+      master.launches = [];
+      master.join("b");
+      let last: MasterCommand[] = [];
+      while (master.launches.length > 0) {
+        const { worker, key } = master.next();
+        // All that failed before fail again, to tell their story.
+        last = master.end(worker, key, key.attempt === 0 ? success() : failure("INVALID_KEY"));
+        if (ended(last) !== undefined) break;
+      }
+      const attempts = (ended(last)?.error?.fields.attempts ?? []) as readonly { readonly code: string }[];
+      expect(attempts.map(({ code }) => code)).toEqual(["OUT_OF_MEMORY", "OUT_OF_MEMORY", "INVALID_KEY"]);
+    }
+  });
+
   test("one that left is lost as soon as its stream ends", () => {
     const master = new Master("a", "b");
     master.handle({ kind: "workerLeaving", worker: workerId("a"), incarnation: 1, reason: "SIGTERM" });
@@ -504,7 +444,7 @@ describe("workers", () => {
     ]);
     const running = [kept?.launch.key as TaskKey];
     const commands = master.handle({ kind: "heartbeat", worker: workerId("a"), incarnation: 1, running });
-    expect(kinds(commands)).toEqual(["launch"]);
+    expect(kinds(commands)).toEqual(["heartbeat", "launch"]);
     expect(master.launches[0]?.launch.key).toEqual({ ...lost?.launch.key, attempt: 1 });
   });
 
@@ -514,7 +454,7 @@ describe("workers", () => {
     master.next();
     master.handle({ kind: "workerLeaving", worker: workerId("a"), incarnation: 1, reason: "SIGTERM" });
     expect(master.launches).toEqual([]);
-    expect(kinds(master.join("b"))).toEqual(["launch"]);
+    expect(kinds(master.join("b"))).toEqual(["heartbeat", "launch"]);
     expect(ended(master.succeed())).toMatchObject({ summary: { failedAttempts: 0 } });
   });
 
@@ -545,6 +485,80 @@ describe("workers", () => {
       "cancel",
       "releaseSession",
     ]);
+  });
+});
+
+describe("a task with two attempts", () => {
+  /** Two tasks; that of partition 1 runs since 0 and is slow at 1 s, when its copy is launched on "c". */
+  function doubled() {
+    const master = new Master({ speculation: { ...usualSpeculation, quantile: 0.5 } }, "a", "b", "c");
+    master.submit(emptyJob(jobId(1), nodeId(1), 2));
+    const [first, main] = [master.next(), master.next()];
+    master.now = 10;
+    master.end(first.worker, first.key, success());
+    master.now = 1_000;
+    master.handle({ kind: "tick" });
+    const copy = master.launches.shift() as (typeof master.launches)[number];
+    expect(copy.launch).toMatchObject({ speculative: true, key: { ...main.key, attempt: 1 } });
+    expect(copy.worker).not.toBe(main.worker);
+    const begin = () =>
+      master.handle({
+        kind: "statuses",
+        worker: workerId(copy.worker),
+        incarnation: 1,
+        statuses: [{ kind: "running", key: copy.launch.key, slot: 0 }],
+      });
+    return { master, main, copy: { worker: copy.worker, key: copy.launch.key }, begin };
+  }
+
+  test("whichever ends well first counts, and the other is cancelled at once", () => {
+    for (const winner of ["main", "copy"] as const) {
+      const { master, begin, ...both } = doubled();
+      begin();
+      const [won, lost] = winner === "main" ? [both.main, both.copy] : [both.copy, both.main];
+      const commands = master.end(won.worker, won.key, success());
+      expect(commands).toContainEqual({
+        kind: "send",
+        worker: lost.worker,
+        message: { kind: "cancel", keys: [lost.key], reason: expect.stringContaining("ended first") },
+      });
+      expect(ended(commands)).toMatchObject({ error: null, summary: { tasks: 2, failedAttempts: 0 } });
+      expect(master.end(lost.worker, lost.key, success())).toEqual([]);
+    }
+  });
+
+  test("when the first is gone the second is the task's attempt, begun or not", () => {
+    for (const begun of [true, false]) {
+      const { master, main, copy, begin } = doubled();
+      if (begun) begin();
+      expect(kinds(master.end(main.worker, main.key, failure()))).toEqual([]);
+      expect(ended(master.end(copy.worker, copy.key, success()))).toMatchObject({
+        error: null,
+        summary: { failedAttempts: 1 },
+      });
+    }
+  });
+
+  test("a failed copy counts, but never fails the job while the first lives", () => {
+    const { master, main, copy } = doubled();
+    expect(ended(master.end(copy.worker, copy.key, failure("INVALID_KEY")))).toBeUndefined();
+    expect(ended(master.end(main.worker, main.key, success()))).toMatchObject({ error: null });
+    const other = doubled();
+    other.master.end(other.copy.worker, other.copy.key, failure("INVALID_KEY"));
+    expect(ended(other.master.end(other.main.worker, other.main.key, failure("INVALID_KEY")))).toMatchObject({
+      error: { code: "JOB_FAILED", fields: { attempts: [{ attempt: 1 }, { attempt: 0 }] } },
+    });
+  });
+
+  test("both are cancelled with their job; a block of the one that was too late is let go", () => {
+    const { master, main, copy } = doubled();
+    const commands = master.handle({ kind: "jobCancelled", session, job: jobId(1), reason: "asked" });
+    const cancelled = commands.flatMap((one) =>
+      one.kind === "send" && one.message.kind === "cancel" ? one.message.keys : [],
+    );
+    expect(cancelled).toEqual(expect.arrayContaining([main.key, copy.key]));
+    const block: TaskResult = { kind: "block", sizeBytes: 100_000, records: 1 };
+    expect(kinds(master.end(main.worker, main.key, success(block)))).toEqual(["releaseResults"]);
   });
 });
 

@@ -1,6 +1,6 @@
 // Builders for tests of the master's machine: workers, statuses, lineages and jobs lowered by the real planner.
 
-import { type JobId, type NodeId, nodeId, type TaskKey, workerId } from "../../src/core/ids.js";
+import { type JobId, type NodeId, nodeId, shuffleId, type TaskKey, workerId } from "../../src/core/ids.js";
 import type { MasterCommand } from "../../src/master/events.js";
 import type { CallSite } from "../../src/plan/function.js";
 import type { ActionSpec, LineageNode, StorageLevel } from "../../src/plan/lineage.js";
@@ -21,7 +21,11 @@ export function registration(name: string, incarnation = 1, slots = 1, node = na
 }
 
 export const inline = (records = 0): TaskResult => ({ kind: "inline", bytes: new Uint8Array(0), records });
-export const mapOutput: TaskResult = { kind: "mapOutput", output: { sizes: [1], records: 1, checksum: "0" } };
+export const mapOutput: TaskResult = {
+  kind: "mapOutput",
+  shuffle: shuffleId(0),
+  output: { sizes: [1], records: 1, checksum: "0" },
+};
 
 export function succeeded(key: TaskKey, result: TaskResult = inline()): TaskStatus {
   return {

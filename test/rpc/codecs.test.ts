@@ -63,7 +63,11 @@ const split = fc.oneof(
 const value = fc
   .tuple(record({ stage: count, parts: list(bytes) }), fc.option(name))
   .map(([plain, blob]) => ({ ...plain, ...(blob === null ? {} : { blob }) }));
-const launch = record({
+const slice = record({
+  partition: count,
+  parts: fc.option(record({ shuffle: count, cuts: list(count) })),
+});
+const plainLaunch = record({
   key,
   fragment: name,
   splits: list(record({ node: count, partition: count, split })),
@@ -72,6 +76,14 @@ const launch = record({
   shuffles: list(record({ shuffle: count, version: count })),
   locality: fc.constantFrom("PROCESS_LOCAL", "NODE_LOCAL", "NO_PREF", "ANY"),
 });
+const launch = fc
+  .tuple(plainLaunch, fc.option(slice), fc.constantFrom({}, { generations: [{ node: 3, generation: 2 }] }))
+  .map(([plain, part, more]) => ({ ...plain, ...more, ...(part === null ? {} : { slice: part }) }));
+const markedLaunch = fc.tuple(launch, fc.boolean(), fc.boolean()).map(([one, alone, speculative]) => ({
+  ...one,
+  ...(alone ? { alone: true } : {}),
+  ...(speculative ? { speculative: true } : {}),
+}));
 const metrics = record({
   runMs: size,
   recordsRead: size,
@@ -90,7 +102,19 @@ const result = fc.oneof(
   // Sizes as the wire can say them.
   record({
     kind: kind("mapOutput"),
-    output: record({ sizes: bytes.map(decodeSizes), records: size, checksum: name }),
+    shuffle: count,
+    output: fc
+      .tuple(
+        record({ sizes: bytes.map(decodeSizes), records: size, checksum: name }),
+        bytes.map(decodeSizes),
+        list(record({ key: text, partition: count, records: size })),
+      )
+      // Absent where there is nothing to say.
+      .map(([output, weights, hotKeys]) => ({
+        ...output,
+        ...(weights.length === 0 ? {} : { weights }),
+        ...(hotKeys.length === 0 ? {} : { hotKeys }),
+      })),
   }),
   record({ kind: kind("file"), pending: name, final: name, sizeBytes: size, records: size }),
 );
@@ -100,7 +124,11 @@ const outcome = fc.oneof(
     result,
     accumulators: list(update),
     metrics,
-    cached: list(record({ node: count, partition: count, sizeBytes: size })),
+    cached: list(
+      fc
+        .tuple(record({ node: count, partition: count, sizeBytes: size }), fc.integer({ min: 0, max: 5 }))
+        .map(([plain, generation]) => ({ ...plain, ...(generation === 0 ? {} : { generation }) })),
+    ),
   }),
   record({ kind: kind("failed"), error, metrics: fc.option(metrics) }),
   record({
@@ -119,6 +147,20 @@ const status = fc.oneof(
 const address = record({ worker: name, machine: text, blocks: text, directory: text });
 const stream = fc.constantFrom("stdout", "stderr");
 
+const adoptable = fc.oneof(
+  record({
+    kind: kind("mapOutput"),
+    session: name,
+    shuffle: count,
+    map: count,
+    stage: count,
+    attempt: count,
+    sizeBytes: size,
+  }),
+  record({ kind: kind("cached"), session: name, node: count, partition: count, generation: count, sizeBytes: size }),
+);
+const outputName = record({ session: name, shuffle: count, map: count, stage: count, attempt: count });
+
 const workerToMaster = fc.oneof(
   record({
     kind: kind("register"),
@@ -134,15 +176,23 @@ const workerToMaster = fc.oneof(
       address,
     }),
   }),
-  record({ kind: kind("heartbeat"), rssBytes: size, cacheBytes: size, running: list(key) }),
+  record({ kind: kind("heartbeat"), rssBytes: size, cacheBytes: size, running: list(key), records: list(size) }),
   record({ kind: kind("statuses"), statuses: list(status) }),
   record({ kind: kind("logs"), lines: list(record({ key, stream, text })) }),
   record({ kind: kind("uncached"), session: name, partitions: list(record({ node: count, partition: count })) }),
   record({ kind: kind("leaving"), reason: text }),
+  record({ kind: kind("decommission"), reason: text, timeoutMs: size }),
+  record({
+    kind: kind("adopted"),
+    from: name,
+    outcomes: list(record({ block: adoptable, error: fc.option(plainError) })),
+  }),
+  record({ kind: kind("offer"), outputs: list(outputName) }),
 );
 
 const masterToWorker = fc.oneof(
-  record({ kind: kind("registered"), heartbeatMs: size, liveSessions: list(name) }),
+  record({ kind: kind("registered"), heartbeatMs: size, timeoutMs: size, liveSessions: list(name) }),
+  record({ kind: kind("heartbeat") }),
   record({ kind: kind("refused"), error }),
   record({
     kind: kind("mapOutputs"),
@@ -154,14 +204,24 @@ const masterToWorker = fc.oneof(
       workers: list(address),
     }),
   }),
-  record({ kind: kind("launch"), launches: list(launch) }),
+  record({ kind: kind("launch"), launches: list(markedLaunch) }),
   record({ kind: kind("cancel"), keys: list(key), reason: text }),
+  record({ kind: kind("cancel"), keys: list(key), reason: text, onlyWaiting: fc.constant(true) }),
   record({ kind: kind("releaseResults"), keys: list(key) }),
   record({ kind: kind("releaseShuffle"), session: name, shuffle: count }),
+  record({
+    kind: kind("discard"),
+    session: name,
+    shuffle: count,
+    outputs: list(record({ map: count, stage: count, attempt: count })),
+  }),
   record({ kind: kind("uncache"), session: name, node: count }),
   record({ kind: kind("releaseSession"), session: name }),
   record({ kind: kind("releaseBlobs"), hashes: list(name) }),
   record({ kind: kind("shutdown"), reason: text }),
+  record({ kind: kind("decommission"), reason: text, timeoutMs: size }),
+  record({ kind: kind("adopt"), from: address, blocks: list(adoptable) }),
+  record({ kind: kind("decommissioned"), reason: text }),
 );
 
 const callSite = record({ file: text, line: count, column: count, method: text });
@@ -200,6 +260,7 @@ const driverToMaster = fc.oneof(
   record({ kind: kind("countPartitions"), request: count, nodes, node: count }),
   record({ kind: kind("cancel"), job: count, reason: text }),
   record({ kind: kind("acknowledge"), job: count, bytes: size }),
+  record({ kind: kind("acknowledge"), job: count, bytes: size, round: fc.integer({ min: 1, max: 9 }) }),
   record({
     kind: kind("persist"),
     node: count,
@@ -222,6 +283,7 @@ const summary = record({
 });
 const masterToDriver = fc.oneof(
   record({ kind: kind("opened"), session: name, slots: count, heartbeatMs: size }),
+  record({ kind: kind("heartbeat") }),
   record({ kind: kind("refused"), error }),
   record({ kind: kind("partitions"), request: count, count: fc.option(count), error: fc.option(error) }),
   record({ kind: kind("result"), job: count, partition: count, bytes, last: fc.boolean(), records: size }),
@@ -229,6 +291,7 @@ const masterToDriver = fc.oneof(
   record({ kind: kind("jobEnded"), job: count, error: fc.option(error), summary }),
   record({ kind: kind("log"), stage: count, partition: count, stream, text }),
   record({ kind: kind("progress"), stages: list(record({ job: count, stage: count, name: text, tasks: count })) }),
+  record({ kind: kind("resultsRestarted"), job: count, round: count }),
   record({ kind: kind("closed"), error: fc.option(error) }),
 );
 

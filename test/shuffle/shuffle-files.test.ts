@@ -301,6 +301,41 @@ describe("damage and loss", () => {
     files.close();
   });
 
+  it("reads a damaged block once more: no frame comes twice, none is left out", () => {
+    const big: MapData = [0, 1, 2, 3].map((part) => ({
+      partition: 0,
+      rows: Array.from({ length: 500 }, (_, i): Row => [i, `row ${part * 500 + i}`]),
+    }));
+    const written = writeShuffle(2, [big, big], [worker("d0"), worker("d1")], 16 * 1024);
+    const plan = planFetch(written.locations, {
+      self: workerId("x"),
+      machine: "m",
+      localReads: false,
+      isReadable: () => true,
+    });
+    const files = new MapOutputFiles();
+    const asked: number[][] = [];
+    const openRemote = (request: FetchRequest, of: number): RemoteBlocks => {
+      asked.push(request.outputs.map(({ map }) => map));
+      const whole = Buffer.concat([...serveBlocks(files, request.worker.directory, request, of, 4096)]);
+      // The first answer of d1 is damaged near its end: earlier frames of the block have been handed out by then.
+      if (asked.length === 2) whole[whole.length - 20]! ^= 1;
+      const chunks: Uint8Array[] = [whole];
+      return { pull: () => chunks.shift() ?? null, close: () => undefined };
+    };
+    const reader = new ShuffleFrameReader({ plan, partition: 0, files, openRemote });
+    const rows: (readonly [number, ...Row])[] = [];
+    let frames = 0;
+    for (let next = reader.next(); next !== null; next = reader.next(), frames++) {
+      for (const row of decodeRecords(next.frame, next.schemas, noClasses) as Row[]) rows.push([next.map, ...row]);
+    }
+    reader.close();
+    files.close();
+    expect(asked).toEqual([[0], [1], [1]]);
+    expect(frames).toBeGreaterThan(2);
+    expect(rows).toEqual(expected([big, big], 0));
+  });
+
   it("serves nothing for a request that names a path", () => {
     const { written, shuffle } = setUp();
     const outputs = [{ map: "../../d0/shuffle/s/1/0" as unknown as number, stage, attempt: 0 }];

@@ -30,7 +30,7 @@ if (values.mutants) {
 function simulate(): void {
   const started = performance.now();
   let told = 0;
-  const { jobs, faults, failed } = runSeeds(from, seeds, (result) => {
+  const { jobs, faults, copies, exclusions, failed } = runSeeds(from, seeds, (result) => {
     if (++told > SHOWN) return true;
     const { seed, problems } = result;
     const text = problems.slice(0, 5).join("\n  ");
@@ -42,7 +42,9 @@ function simulate(): void {
   });
   const seconds = (performance.now() - started) / 1000;
   const rate = Math.round(jobs / seconds);
-  console.log(`${seeds} seeds, ${jobs} jobs (${rate} jobs/s), ${faults} faults injected, ${failed.length} failed`);
+  console.log(
+    `${seeds} seeds, ${jobs} jobs (${rate} jobs/s), ${faults} faults injected, ${copies} second attempts, ${exclusions} exclusions, ${failed.length} failed`,
+  );
   if (failed.length === 0) return;
   console.log(`failed seeds: ${failed.slice(0, 50).join(" ")}`);
   process.exitCode = 1;

@@ -11,9 +11,25 @@ import {
   resolveLineage,
 } from "../../src/plan/resolve.js";
 import type { Split } from "../../src/plan/stages.js";
-import { applyOperator, boundsOf, cogroup, type Pair, place, sortPairs, sourceRecords, sumByKey } from "./records.js";
+import {
+  applyOperator,
+  boundsOf,
+  cogroup,
+  joinPairs,
+  type Pair,
+  place,
+  sortPairs,
+  sourceRecords,
+  sumByKey,
+} from "./records.js";
 
 type Partitions = readonly (readonly Pair[])[];
+
+/** What a cogroup of two groups: a join pairs it. */
+interface Sides {
+  readonly left: Partitions;
+  readonly right: Partitions;
+}
 
 /** Every partition of `root`. */
 export function modelOf(
@@ -23,13 +39,15 @@ export function modelOf(
 ): Partitions {
   const resolved = resolveLineage(nodes, root, splits);
   const done = new Map<NodeId, Partitions>();
-  for (const node of lineageOrder(nodes, root)) done.set(node.id, evaluate(node, done, resolved, splits));
+  const sides = new Map<NodeId, Sides>();
+  for (const node of lineageOrder(nodes, root)) done.set(node.id, evaluate(node, done, sides, resolved, splits));
   return done.get(root) as Partitions;
 }
 
 function evaluate(
   node: LineageNode,
   done: ReadonlyMap<NodeId, Partitions>,
+  sides: Map<NodeId, Sides>,
   resolved: ReadonlyMap<NodeId, ResolvedNode>,
   splits: ReadonlyMap<NodeId, readonly Split[]>,
 ): Partitions {
@@ -41,6 +59,10 @@ function evaluate(
         split.kind === "range" ? sourceRecords(split.start, split.count) : [],
       );
     case "narrow":
+      if (node.operator.op === "joinPairs") {
+        const { left, right } = sides.get(node.parent) as Sides;
+        return left.map((records, i) => joinPairs(records, right[i] ?? []));
+      }
       return first.map((records) => applyOperator(node.operator, records));
     case "zip":
     case "cartesian":
@@ -75,6 +97,8 @@ function evaluate(
       });
       const parts = moved[0] as Partitions;
       if (node.kind === "combine") return parts.map(sumByKey);
+      if (node.kind === "cogroup" && moved.length === 2)
+        sides.set(node.id, { left: parts, right: moved[1] as Partitions });
       if (node.kind === "cogroup") return parts.map((_, i) => cogroup(moved.map((one) => one[i] ?? [])));
       const { sort } = node;
       return sort === null ? parts : parts.map((records) => sortPairs(records, sort));

@@ -59,12 +59,47 @@ export function randomProgram(random: Random): Program {
     );
     return id;
   };
+  // Summed and sorted: the order of a join's records depends on the parts that it is made in, which the model does not know.
+  const joined = (left: NodeId, right: NodeId) => {
+    const hash: PartitionerSpec = { kind: "hash", partitions: 1 + random.below(5) };
+    const cogroup = add((id) => ({ id, callSite: site, kind: "cogroup", parents: [left, right], partitioner: hash }));
+    // Groups are numbers here: only what has not been grouped can be paired.
+    storage.delete(cogroup);
+    const operator: Operator = { op: "joinPairs" };
+    const pairs = add((id) => ({
+      id,
+      callSite: site,
+      kind: "narrow",
+      parent: cogroup,
+      operator,
+      preservesPartitioning: false,
+    }));
+    const sums = add((id) => ({
+      id,
+      callSite: site,
+      kind: "combine",
+      parent: pairs,
+      partitioner: { kind: "hash", partitions: 1 + random.below(4) },
+      aggregator: { kind: "reduce", merge: fn(1) },
+      mapSideCombine: random.chance(0.7),
+    }));
+    return add((id) => ({
+      id,
+      callSite: site,
+      kind: "exchange",
+      parent: sums,
+      partitioner: { kind: "range", partitions: 1 + random.below(4), ascending: true },
+      sort: "ascending",
+      pairs: true,
+    }));
+  };
   const pool = [source(), source()];
   const operations = 2 + random.below(9);
   for (let i = 0; i < operations; i++) {
     // Mostly the latest: chains, not bushes.
     const parent = random.chance(0.6) ? (pool.at(-1) as NodeId) : random.pick(pool);
-    pool.push(add((id) => randomNode(random, id, parent, random.pick(pool))));
+    if (random.chance(0.15)) pool.push(joined(parent, random.pick(pool)));
+    else pool.push(add((id) => randomNode(random, id, parent, random.pick(pool))));
   }
   const jobs = Array.from({ length: 1 + random.below(3) }, (): SimulatedJob => {
     const action = randomAction(random);

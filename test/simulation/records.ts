@@ -46,6 +46,14 @@ export function cogroup(inputs: readonly (readonly Pair[])[]): Pair[] {
   return [...groups];
 }
 
+/** Every pair of records with the same key, as one number; keys in the order of the left side. */
+export function joinPairs(left: readonly Pair[], right: readonly Pair[]): Pair[] {
+  const groups = new Map<number, [number[], number[]]>();
+  for (const [k, v] of left) groups.set(k, [[...(groups.get(k)?.[0] ?? []), v], []]);
+  for (const [k, v] of right) groups.get(k)?.[1].push(v);
+  return [...groups].flatMap(([k, [ls, rs]]) => ls.flatMap((l) => rs.map((r): Pair => [k, (l * 13 + r) % PRIME])));
+}
+
 export function sortPairs(records: readonly Pair[], direction: "ascending" | "descending"): Pair[] {
   const sign = direction === "ascending" ? 1 : -1;
   return [...records].sort((a, b) => sign * (a[0] - b[0]));

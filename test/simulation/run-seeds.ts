@@ -5,6 +5,8 @@ import { Simulation, type SimulationResult } from "./simulation.js";
 export interface SeedsResult {
   readonly jobs: number;
   readonly faults: number;
+  readonly copies: number;
+  readonly exclusions: number;
   readonly failed: readonly number[];
 }
 
@@ -13,13 +15,17 @@ export function runSeeds(from: number, seeds: number, onFailure: (result: Simula
   const failed: number[] = [];
   let jobs = 0;
   let faults = 0;
+  let copies = 0;
+  let exclusions = 0;
   for (let seed = from; seed < from + seeds; seed++) {
     const result = new Simulation(seed, false).run();
     jobs += result.jobs;
     faults += result.faults.length;
+    copies += result.copies;
+    exclusions += result.exclusions;
     if (result.problems.length === 0) continue;
     failed.push(seed);
     if (!onFailure(result)) break;
   }
-  return { jobs, faults, failed };
+  return { jobs, faults, copies, exclusions, failed };
 }

@@ -18,11 +18,14 @@ import { BlobStore } from "../../src/master/blob-store.js";
 import { MasterMachine } from "../../src/master/core.js";
 import type { MasterCommand, MasterEvent } from "../../src/master/events.js";
 import { TICK_MS } from "../../src/master/events.js";
+import { type SessionPolicy, usualExclusion, usualSpeculation } from "../../src/master/job-scheduler/index.js";
+import { defaultMasterOptions } from "../../src/master/options.js";
 import { ValueBlobs } from "../../src/master/value-blobs.js";
 import type { StorageLevel } from "../../src/plan/lineage.js";
 import { lowerJob } from "../../src/plan/lower.js";
 import { lineageOrder } from "../../src/plan/resolve.js";
 import { ShuffleTable } from "../../src/plan/shuffle-table.js";
+import type { TaskLaunch, TaskStatus } from "../../src/protocol/tasks.js";
 import type { WorkerToMaster } from "../../src/protocol/worker.js";
 import { VirtualClock } from "./clock.js";
 import { FaultBudget } from "./faults.js";
@@ -31,6 +34,7 @@ import { modelOf } from "./model.js";
 import { type DriverStep, type Program, randomProgram, type SimulatedJob, site } from "./program.js";
 import { Random } from "./random.js";
 import type { Pair } from "./records.js";
+import { Versions } from "./versions.js";
 import { SimulatedWorker } from "./worker.js";
 
 export interface SimulationResult {
@@ -39,6 +43,10 @@ export interface SimulationResult {
   /** Empty: all invariants held. */
   readonly problems: readonly string[];
   readonly faults: readonly string[];
+  /** Attempts that were launched beside another one. */
+  readonly copies: number;
+  /** Times that a worker was excluded for a stage, a session or all. */
+  readonly exclusions: number;
   readonly trace: readonly string[];
 }
 
@@ -47,6 +55,8 @@ const JOB_BOUND_MS = 300_000;
 /** After the last job: slots get so long to be recycled or killed, workers to come back. */
 const GRACE_MS = 60_000;
 const TRACE_LINES = 4_000;
+/** Enough for whatever a worker runs and holds. */
+const CALM_TIMEOUT_MS = 30_000;
 
 interface LiveJob {
   readonly session: SessionId;
@@ -56,12 +66,18 @@ interface LiveJob {
   readonly doomed: boolean;
   readonly results: Map<number, readonly Pair[]>;
   readonly updates: Set<string>;
+  /** The attempts that gave the results, by partition. */
+  readonly contributors: Map<number, TaskKey>;
   nextPartition: number;
+  /** How often the results started over. */
+  round: number;
   /** A fault: the file system refuses the commit. */
   commitFails: boolean;
   cancelled: boolean;
   ended: { readonly code: string | null } | null;
 }
+
+const SKEW = { enabled: true, factor: 1, thresholdBytes: 3 };
 
 interface SimulatedDriver {
   readonly session: SessionId;
@@ -76,20 +92,35 @@ export class Simulation {
   readonly random: Random;
   readonly faults: FaultBudget;
   readonly files: SimulatedFiles;
-  readonly #machine = new MasterMachine();
+  readonly versions = new Versions();
+  /** Its threshold is so low that joins are divided. */
+  readonly #machine = new MasterMachine({
+    ...defaultMasterOptions,
+    jobs: { ...defaultMasterOptions.jobs, skew: SKEW },
+  });
   readonly #workers = new Map<WorkerId, SimulatedWorker>();
   readonly #blobs = new BlobStore();
   /** Values of more than a few bytes are blobs here, so that they occur. */
   readonly #values = new ValueBlobs(this.#blobs, 24);
   readonly #closed = new Set<SessionId>();
-  /** The latest attempt of each task that was launched. */
-  readonly #latest = new Map<string, number>();
+  /** Of each task the attempts that may still count, and where: the latest, and the one that it was launched beside. */
+  readonly #live = new Map<string, Map<number, WorkerId | "done">>();
   readonly #jobs: LiveJob[] = [];
   readonly #problems: string[] = [];
   readonly #trace: string[] = [];
   readonly #down = new Map<WorkerId, number>();
   readonly #sessions: SessionId[] = [];
+  /** Workers that were let go, and with how much time. */
+  readonly #decommissioned: string[] = [];
+  readonly #made = new Set<string>();
+  readonly #again: string[] = [];
+  #failedAttempts = 0;
   #scheduledJobs = 0;
+  /** Attempts that were launched beside another one. */
+  copies = 0;
+  /** Times that a worker was excluded for a stage, a session or all. */
+  exclusions = 0;
+  #salt = 0;
 
   constructor(
     readonly seed: number,
@@ -116,6 +147,7 @@ export class Simulation {
       this.#runUntil(() => this.#leftovers().length === 0, later);
       this.#problems.push(...this.#leftovers());
       for (const job of this.#jobs) this.#checkAnswer(job);
+      this.#checkCalm();
     } catch (error) {
       this.#problems.push((error as Error).stack ?? String(error));
     }
@@ -125,6 +157,8 @@ export class Simulation {
       jobs: this.#jobs.length,
       problems: this.#problems,
       faults: this.faults.injected,
+      copies: this.copies,
+      exclusions: this.exclusions,
       trace: this.#trace,
     };
   }
@@ -143,10 +177,32 @@ export class Simulation {
     return job?.doomed === true && key.partition === 0;
   }
 
+  /** Functions give other records each time they run. Answers need not equal the model then, but must be of one version. */
+  get #isUnsteady(): boolean {
+    return this.seed % 3 === 0;
+  }
+
+  /** What every second map gives in an unsteady run. */
+  perturb(session: SessionId, node: NodeId, records: readonly Pair[]): readonly Pair[] {
+    if (!this.#isUnsteady || (node + session.length) % 2 === 0) return records;
+    const salt = ++this.#salt;
+    return records.map(([k, v]) => [(k + salt) % 23, (v + salt) % 10007]);
+  }
+
   /** The worker has been silent for longer than the master waits. */
   checkGivenUp(id: WorkerId): void {
     if (this.#machine.workers.some((record) => record.id === id))
       this.#problems.push(`the master still counts on ${id}, which is silent for too long`);
+  }
+
+  isOpen(session: SessionId): boolean {
+    return !this.#closed.has(session);
+  }
+
+  /** A map output was written: in a calm run nothing is computed a second time, whoever leaves. */
+  computed(name: string): void {
+    if (!this.#made.has(name)) this.#made.add(name);
+    else this.#again.push(name);
   }
 
   note(line: () => string): void {
@@ -162,7 +218,7 @@ export class Simulation {
         this.master({ kind: "workerRegistered", registration: message.registration });
         return;
       case "heartbeat":
-        this.master({ kind: "heartbeat", ...from, running: message.running });
+        this.master({ kind: "heartbeat", ...from, running: message.running, records: message.records });
         return;
       case "statuses":
         this.master({ kind: "statuses", ...from, statuses: message.statuses });
@@ -170,8 +226,19 @@ export class Simulation {
       case "uncached":
         this.master({ kind: "uncached", ...from, session: message.session, partitions: message.partitions });
         return;
+      case "offer":
+        this.master({ kind: "offered", ...from, outputs: message.outputs });
+        return;
       case "leaving":
         this.master({ kind: "workerLeaving", ...from, reason: message.reason });
+        return;
+      case "decommission": {
+        const { reason, timeoutMs } = message;
+        this.master({ kind: "workerDecommissions", ...from, reason, timeoutMs });
+        return;
+      }
+      case "adopted":
+        this.master({ kind: "adopted", ...from, from: message.from, outcomes: message.outcomes });
         return;
       case "logs":
         return;
@@ -180,6 +247,7 @@ export class Simulation {
 
   master(event: MasterEvent): void {
     this.note(() => `master <- ${describe(event)}`);
+    if (event.kind === "statuses") for (const status of event.statuses) this.#ended(status);
     const commands = this.#machine.handle(event, this.clock.now);
     for (const command of commands) this.#do(command);
     for (const problem of this.#machine.validate()) throw new Error(`after ${describe(event)}: ${problem}`);
@@ -193,6 +261,7 @@ export class Simulation {
       this.#workers.set(worker.id, worker);
       if (random.chance(0.08)) clock.after(random.below(800), () => worker.leave());
     }
+    this.#planDecommissions();
     const sessions = random.chance(0.3) ? 2 : 1;
     for (let i = 0; i < sessions; i++) this.#startSession(sessionId(`s${i}`));
     const tick = () => {
@@ -202,11 +271,39 @@ export class Simulation {
     clock.after(TICK_MS, tick);
   }
 
+  /** By numbers of its own: every other choice of the seed stays what it is. One worker always stays. */
+  #planDecommissions(): void {
+    const random = new Random(this.seed ^ 0x5bd1e995);
+    for (const worker of [...this.#workers.values()].slice(1)) {
+      if (!random.chance(0.3)) continue;
+      const [atMs, timeoutMs] = [random.below(900), random.chance(0.2) ? random.below(200) : CALM_TIMEOUT_MS];
+      this.#decommissioned.push(`${worker.name} is let go at ${atMs} within ${timeoutMs}`);
+      if (timeoutMs < CALM_TIMEOUT_MS) this.faults.injected.push(`${worker.name} is let go in a hurry`);
+      if (random.chance(0.5)) this.clock.after(atMs, () => worker.decommission(timeoutMs));
+      else {
+        this.clock.after(atMs, () =>
+          this.master({ kind: "decommissionAsked", worker: worker.id, reason: "simulated", timeoutMs }),
+        );
+      }
+    }
+  }
+
+  /** Workers that leave in order cost nothing: no map output is written twice, no attempt fails. */
+  #checkCalm(): void {
+    const calm = this.faults.injected.length === 0 && this.#jobs.every((job) => !job.doomed && !job.cancelled);
+    if (!calm || this.#decommissioned.length === 0 || this.#problems.length > 0) return;
+    const what = this.#decommissioned.join(", ");
+    // A second attempt beside a slow one computes again on purpose.
+    if (this.#again.length > 0 && this.copies === 0)
+      this.#problems.push(`${what}: ${this.#again.join(", ")} were computed again`);
+    if (this.#failedAttempts > 0) this.#problems.push(`${what}: ${this.#failedAttempts} attempts failed`);
+  }
+
   #startSession(session: SessionId): void {
     const program = randomProgram(this.random);
     const driver: SimulatedDriver = { session, program, table: new ShuffleTable(), storage: new Map(program.storage) };
     this.#sessions.push(session);
-    this.master({ kind: "sessionOpened", session });
+    this.master({ kind: "sessionOpened", session, policy: this.#policy() });
     program.jobs.forEach((plan, i) => {
       this.#scheduledJobs++;
       const doomed = this.random.chance(0.04);
@@ -216,6 +313,17 @@ export class Simulation {
       });
     });
     for (const step of program.steps) this.clock.after(step.atMs, () => this.#step(driver, step));
+  }
+
+  /** With slow tasks that are few beside a stage's others nothing would ever be launched twice: here half is enough. */
+  #policy(): SessionPolicy & { readonly localityWaitMs: number } {
+    const eager = { ...usualSpeculation, quantile: 0.5, multiplier: 1.5, minTaskRuntimeMs: 20 };
+    return {
+      ...defaultMasterOptions.jobs,
+      localityWaitMs: defaultMasterOptions.assigner.localityWaitMs,
+      speculation: this.random.chance(0.5) ? eager : null,
+      exclusion: this.random.chance(0.7) ? usualExclusion : null,
+    };
   }
 
   #step({ session, program, table, storage }: SimulatedDriver, { kind, atMs }: DriverStep): void {
@@ -278,7 +386,9 @@ export class Simulation {
       doomed,
       results: new Map(),
       updates: new Set(),
+      contributors: new Map(),
       nextPartition: 0,
+      round: 0,
       commitFails: false,
       cancelled: false,
       ended: null,
@@ -299,11 +409,22 @@ export class Simulation {
         this.#send(command);
         return;
       case "dropWorker":
+        for (const live of this.#live.values())
+          for (const [attempt, where] of live) if (where === command.worker) live.delete(attempt);
         this.#workers.get(command.worker)?.breakStream();
         return;
       case "deliver":
         this.#deliver(command);
         return;
+      case "restartResults": {
+        const job = this.#jobOf(command.session, command.job) as LiveJob;
+        job.results.clear();
+        job.contributors.clear();
+        this.faults.injected.push(`the results of ${job.session}/${job.id} start over`);
+        job.nextPartition = 0;
+        job.round++;
+        return;
+      }
       case "accumulators":
         for (const { value } of command.updates) {
           const job = this.#jobOf(command.session, command.job);
@@ -318,6 +439,7 @@ export class Simulation {
         this.#releaseValues(job);
         if (job.ended !== null) this.#problems.push(`${job.session}/${job.id} ended twice`);
         job.ended = { code: command.error?.code ?? null };
+        this.#failedAttempts += command.summary.failedAttempts;
         this.note(() => `${job.session}/${job.id} ended: ${command.error?.message ?? "well"}`);
         return;
       }
@@ -333,6 +455,9 @@ export class Simulation {
       case "abortOutput":
         this.files.abort(command.session, command.job);
         return;
+      case "workerExcluded":
+        this.exclusions++;
+        return;
     }
   }
 
@@ -340,7 +465,9 @@ export class Simulation {
     const live = this.#jobOf(session, job) as LiveJob;
     for (const { pending } of files) {
       const [stage, partition, attempt] = pending.split("-").map(Number) as [number, number, number];
-      this.#checkLatest({ session, job, stage: stageId(stage), partition, attempt });
+      const key = { session, job, stage: stageId(stage), partition, attempt };
+      this.#checkLive(key);
+      live.contributors.set(partition, key);
     }
     live.commitFails = this.faults.free(0.04, `commit of ${session}/${job} fails`);
     this.files.commit(session, job, files, live.commitFails, (problem) => {
@@ -355,17 +482,32 @@ export class Simulation {
     if (hashes.length > 0) this.clock.after(0, () => this.master({ kind: "blobsReleased", hashes }));
   }
 
-  /** What counts is the work of the latest attempt: an earlier one was given up. */
-  #checkLatest(key: TaskKey): void {
-    const latest = this.#latest.get(taskName(key));
-    if (latest !== key.attempt)
-      this.#problems.push(`${formatTaskKey(key)} was taken, but attempt ${latest} was launched after it`);
+  /** What counts is the work of an attempt that was not given up. */
+  #checkLive(key: TaskKey): void {
+    const live = this.#live.get(taskName(key));
+    if (live?.has(key.attempt)) return;
+    this.#problems.push(`${formatTaskKey(key)} was taken, but those that may count are ${[...(live?.keys() ?? [])]}`);
+  }
+
+  #launched({ key, speculative }: TaskLaunch, worker: WorkerId): void {
+    const name = taskName(key);
+    const live = speculative === true ? this.#live.get(name) : undefined;
+    this.#live.set(name, new Map([...(live ?? []), [key.attempt, worker]]));
+    if (speculative === true) this.copies++;
+  }
+
+  #ended(status: TaskStatus): void {
+    const live = this.#live.get(taskName(status.key));
+    if (status.kind === "running" || !live?.has(status.key.attempt)) return;
+    // What it made outlives its worker: a part file, a small result.
+    if (status.outcome.kind === "succeeded") live.set(status.key.attempt, "done");
+    else if (live.get(status.key.attempt) !== "done") live.delete(status.key.attempt);
   }
 
   #send(command: MasterCommand & { kind: "send" }): void {
     const worker = this.#workers.get(command.worker);
     if (command.message.kind === "launch") {
-      for (const { key } of command.message.launches) this.#latest.set(taskName(key), key.attempt);
+      for (const launch of command.message.launches) this.#launched(launch, command.worker);
     }
     const message = this.#values.lighten(command.message);
     if (worker === undefined || !worker.connected) return;
@@ -378,7 +520,8 @@ export class Simulation {
   #deliver(command: MasterCommand & { kind: "deliver" }): void {
     const { session, partition, key, result } = command;
     const job = this.#jobOf(session, command.job) as LiveJob;
-    this.#checkLatest(key);
+    this.#checkLive(key);
+    job.contributors.set(partition, key);
     if (partition > job.nextPartition)
       this.#problems.push(`${session}/${job.id}: partition ${partition} came before ${job.nextPartition}`);
     job.nextPartition = Math.max(job.nextPartition, partition + 1);
@@ -386,7 +529,9 @@ export class Simulation {
       job.results.set(partition, unpack<Pair[]>(result.bytes));
       return;
     }
+    const { round } = job;
     this.clock.after(1 + this.random.below(40), () => {
+      if (round !== job.round) return;
       const bytes = this.#workers.get(command.worker)?.resultBlock(key) ?? null;
       if (bytes === null) return this.master({ kind: "resultLost", session, job: job.id, partition });
       job.results.set(partition, unpack<Pair[]>(bytes));
@@ -422,6 +567,7 @@ export class Simulation {
     if (code !== null && visible.size > 0) this.#problems.push(`${name} ended with ${code} and left its output`);
     if (code === "IO_ERROR" && job.commitFails) return;
     if (code === "JOB_CANCELLED" && job.cancelled) return;
+    if (this.#isUnsteady && code === "INDETERMINATE_RESULT") return;
     const model = modelOf(job.program.nodes, job.plan.root, job.program.splits);
     if (job.doomed && code === "JOB_FAILED") return;
     if (job.ended === null) return;
@@ -429,6 +575,8 @@ export class Simulation {
       this.#problems.push(`${name} ended with ${code}`);
       return;
     }
+    this.#problems.push(...this.versions.mixed(job.contributors.values()).map((problem) => `${name}: ${problem}`));
+    if (this.#isUnsteady) return;
     const limit = job.plan.action.kind === "collect" ? job.plan.action.limit : null;
     const parts = [...(saves ? visible : job.results)].sort(([a], [b]) => a - b).map(([, records]) => records);
     const wanted = limit === null ? model : [model.flat().slice(0, limit)];

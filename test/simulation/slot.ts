@@ -5,6 +5,8 @@ import type { BlobHash, NodeId, ShuffleId, WorkerId } from "../../src/core/ids.j
 import { pack, unpack } from "../../src/core/packed.js";
 import type { Fragment, FragmentInput, FragmentNode, Partitioner } from "../../src/plan/stages.js";
 import {
+  type CachedNow,
+  generationOf,
   type MapOutputLocation,
   type MapOutputLocations,
   noMetrics,
@@ -13,15 +15,31 @@ import {
   type TaskOutcome,
   type TaskResult,
 } from "../../src/protocol/tasks.js";
-import { applyOperator, boundsOf, cogroup, type Pair, place, sortPairs, sourceRecords, sumByKey } from "./records.js";
+import {
+  applyOperator,
+  boundsOf,
+  cogroup,
+  joinPairs,
+  type Pair,
+  place,
+  sortPairs,
+  sourceRecords,
+  sumByKey,
+} from "./records.js";
+
+import { checksumOf, type Reads } from "./versions.js";
 
 /** The data plane as one attempt sees it; null: not there (any more). */
 export interface DataPlane {
-  block(location: MapOutputLocation, shuffle: ShuffleId, map: number, partition: number): readonly Pair[] | null;
-  cached(node: NodeId, partition: number): readonly Pair[] | null;
+  block(location: MapOutputLocation, shuffle: ShuffleId, map: number, partition: number): ReadRecords | null;
+  cached(node: NodeId, partition: number): ReadRecords | null;
+  /** What an operator gives here: the same, unless the program is unsteady. */
+  perturb(node: NodeId, records: readonly Pair[]): readonly Pair[];
   /** Keeps a map output of this attempt, one list a reduce partition. */
-  writeMapOutput(shuffle: ShuffleId, parts: readonly (readonly Pair[])[]): void;
-  writeCached(node: NodeId, partition: number, records: readonly Pair[]): void;
+  writeMapOutput(shuffle: ShuffleId, parts: readonly (readonly Pair[])[], checksum: string, reads: Reads): void;
+  writeCached(node: NodeId, partition: number, records: readonly Pair[], reads: Reads): void;
+  /** All that the attempt has read. */
+  ended(reads: Reads): void;
   /** Keeps a result as a block; false: it rides in the status. */
   writeBlock(bytes: Uint8Array): boolean;
   /** Writes a part file aside; null: the output directory is gone. */
@@ -30,6 +48,12 @@ export interface DataPlane {
   blob(hash: BlobHash): Uint8Array;
   readonly worker: WorkerId;
 }
+
+export interface ReadRecords {
+  readonly records: readonly Pair[];
+  readonly reads: Reads;
+}
+type NarrowInput = FragmentInput & { readonly kind: "narrow" };
 
 class OutputGone extends Error {}
 
@@ -53,6 +77,7 @@ export function runFragment(
   const attempt = new Attempt(launch, unpack<Fragment>(bytes), locations, data);
   try {
     const result = attempt.result();
+    data.ended(attempt.reads);
     const metrics: TaskMetrics = { ...noMetrics, runMs };
     const update = { accumulator: 1, value: Uint8Array.of(launch.key.stage % 256, launch.key.partition % 256) };
     return { kind: "succeeded", result, accumulators: [update], metrics, cached: attempt.cachedNow };
@@ -68,7 +93,9 @@ export function runFragment(
 }
 
 class Attempt {
-  readonly cachedNow: { readonly node: NodeId; readonly partition: number; readonly sizeBytes: number }[] = [];
+  readonly cachedNow: CachedNow[] = [];
+  /** Of the records that are being made. */
+  reads = new Set<string>();
   readonly #nodes: ReadonlyMap<NodeId, FragmentNode>;
 
   constructor(
@@ -80,22 +107,35 @@ class Attempt {
     this.#nodes = new Map(fragment.nodes.map((node) => [node.id, node]));
   }
 
+  /** Of the data, where the key's number is that of a task. */
+  get #dataPartition(): number {
+    return this.launch.slice?.partition ?? this.launch.key.partition;
+  }
+
   result(): TaskResult {
     const { output, nodes } = this.fragment;
     if (output.kind === "rangeBounds") {
       const keys = this.#value(output.of).flatMap((part) => unpack<number[]>(part));
       return this.#give(pack(boundsOf(keys, output.partitions)), 1);
     }
-    const records = this.#open((nodes.at(-1) as FragmentNode).id, this.launch.key.partition);
+    const records = this.#open((nodes.at(-1) as FragmentNode).id, this.#dataPartition);
     switch (output.kind) {
       case "sampleKeys":
         return this.#give(pack(records.map(([k]) => k)), records.length);
       case "shuffle": {
         const parts = this.#partition(output.aggregator === null ? records : sumByKey(records), output.partitioner);
-        this.data.writeMapOutput(output.shuffle, parts);
+        const checksum = checksumOf(parts);
+        this.data.writeMapOutput(output.shuffle, parts, checksum, this.reads);
+        const moved = parts.reduce((sum, part) => sum + part.length, 0);
         return {
           kind: "mapOutput",
-          output: { sizes: parts.map((part) => part.length), records: records.length, checksum: "0" },
+          shuffle: output.shuffle,
+          output: {
+            sizes: parts.map((part) => part.length),
+            records: moved,
+            checksum,
+            ...(output.pairs && output.aggregator === null ? { weights: parts.map((part) => part.length) } : {}),
+          },
         };
       }
       case "action": {
@@ -120,7 +160,7 @@ class Attempt {
     const bounds =
       partitioner.kind === "range" ? unpack<number[]>(this.#value(partitioner.bounds)[0] as Uint8Array) : [];
     const parts: Pair[][] = Array.from({ length: partitioner.partitions }, () => []);
-    const turn = this.launch.key.partition;
+    const turn = this.#dataPartition;
     records.forEach((record, i) => {
       (parts[place(partitioner.kind, partitioner.partitions, bounds, record[0], turn + i)] as Pair[]).push(record);
     });
@@ -137,10 +177,26 @@ class Attempt {
     const node = this.#nodes.get(id) as FragmentNode;
     if (node.storage === "NONE") return this.#compute(node, partition);
     const kept = this.data.cached(id, partition);
-    if (kept !== null) return kept;
-    const records = this.#compute(node, partition);
-    this.data.writeCached(id, partition, records);
-    this.cachedNow.push({ node: id, partition, sizeBytes: records.length });
+    if (kept !== null) return this.#read(kept);
+    const outer = this.reads;
+    this.reads = new Set();
+    // A list of its own, by which its reads are found again.
+    const records = [...this.#compute(node, partition)];
+    this.data.writeCached(id, partition, records, this.reads);
+    for (const name of this.reads) outer.add(name);
+    this.reads = outer;
+    const generation = generationOf(this.launch, id);
+    this.cachedNow.push({
+      node: id,
+      partition,
+      sizeBytes: records.length,
+      ...(generation === 0 ? {} : { generation }),
+    });
+    return records;
+  }
+
+  #read({ records, reads }: ReadRecords): readonly Pair[] {
+    for (const name of reads) this.reads.add(name);
     return records;
   }
 
@@ -156,7 +212,11 @@ class Attempt {
         return sourceRecords(found.split.start, found.split.count);
       }
       case "narrow":
-        return applyOperator(node.operator as NonNullable<FragmentNode["operator"]>, first());
+        if (node.operator?.op === "joinPairs") return this.#join(node.inputs[0] as NarrowInput, partition);
+        return this.data.perturb(
+          node.id,
+          applyOperator(node.operator as NonNullable<FragmentNode["operator"]>, first()),
+        );
       case "zip":
       case "cartesian":
       case "index":
@@ -187,13 +247,36 @@ class Attempt {
     }
   }
 
-  #shuffle(input: FragmentInput & { kind: "shuffle" }, partition: number): readonly Pair[] {
+  /** In the parts that the launch names, one after the other. */
+  #join({ node }: NarrowInput, partition: number): readonly Pair[] {
+    const [left, right] = (this.#nodes.get(node) as FragmentNode).inputs as [FragmentInput, FragmentInput];
+    const parts = this.launch.slice?.parts ?? null;
+    const read = (input: FragmentInput, from: number, to: number) => {
+      if (input.kind === "narrow") return this.#open(input.node, partition);
+      return parts?.shuffle === input.shuffle
+        ? this.#shuffle(input, partition, from, to)
+        : this.#shuffle(input, partition);
+    };
+    const cuts = parts?.cuts ?? [0, 0];
+    return cuts.slice(1).flatMap((to, i) => {
+      const from = cuts[i] as number;
+      return joinPairs(read(left, from, to), read(right, from, to));
+    });
+  }
+
+  #shuffle(
+    input: FragmentInput & { kind: "shuffle" },
+    partition: number,
+    from = 0,
+    to = Number.POSITIVE_INFINITY,
+  ): readonly Pair[] {
     const known = this.locations.find((one) => one.shuffle === input.shuffle);
     if (known === undefined) throw new FetchFailed(input.shuffle, -1, this.data.worker);
     return known.outputs.flatMap((location, map) => {
+      if (map < from || map >= to) return [];
       const block = this.data.block(location, input.shuffle, map, partition);
       if (block === null) throw new FetchFailed(input.shuffle, map, location.worker);
-      return block;
+      return this.#read(block);
     });
   }
 }

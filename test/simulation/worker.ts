@@ -7,10 +7,13 @@ import {
   type NodeId,
   type SessionId,
   type ShuffleId,
+  sessionId,
+  shuffleId,
+  stageId,
   type TaskKey,
   workerId,
 } from "../../src/core/ids.js";
-import type { MapOutputLocation, TaskLaunch, TaskOutcome } from "../../src/protocol/tasks.js";
+import { generationOf, type MapOutputLocation, type TaskLaunch, type TaskOutcome } from "../../src/protocol/tasks.js";
 import type { MasterToWorker, WorkerRegistration, WorkerToMaster } from "../../src/protocol/worker.js";
 import {
   AttemptRunner,
@@ -18,30 +21,39 @@ import {
   type RunnerCommand,
   type RunnerEvent,
 } from "../../src/worker/attempt-runner/index.js";
+import { Random } from "./random.js";
 import type { Pair } from "./records.js";
 import type { Simulation } from "./simulation.js";
-import { type DataPlane, runFragment } from "./slot.js";
+import { type DataPlane, type ReadRecords, runFragment } from "./slot.js";
 
 const TICK_MS = 100;
 const HEARTBEAT_MS = 1_000;
+const PRESSURE = ["calm", "warm", "high", "critical"] as const;
 /** Longer than the master waits for heartbeats. */
 const SILENT_MS = 31_000;
 
 export class SimulatedWorker {
   readonly id;
   runner: AttemptRunner;
+  /** When memory gets short, drawn apart from everything else. */
+  readonly #memory: Random;
   incarnation = 1;
   alive = true;
+  /** Grows when it loses its files: names of outputs may come again then. */
+  lives = 1;
   #epoch = 0;
   #connected = false;
   #upDueMs = 0;
   #slotLives: number[];
   /** "session/shuffle/stage/map/attempt" to one list a reduce partition. */
   #outputs = new Map<string, readonly (readonly Pair[])[]>();
-  #cache = new Map<string, readonly Pair[]>();
+  #cache = new Map<string, { readonly records: readonly Pair[]; readonly generation: number }>();
   #blocks = new Map<string, Uint8Array>();
   #blobs = new Map<BlobHash, Uint8Array>();
+  /** Names of outputs that an earlier incarnation left. */
+  #found: readonly string[] = [];
   #leaving = false;
+  #goingUntilMs: number | null = null;
 
   constructor(
     readonly name: string,
@@ -50,6 +62,7 @@ export class SimulatedWorker {
     readonly simulation: Simulation,
   ) {
     this.id = workerId(name);
+    this.#memory = new Random(simulation.seed ^ name.charCodeAt(name.length - 1));
     this.runner = this.#newRunner();
     this.#slotLives = new Array(slots).fill(0);
     this.#connect();
@@ -71,14 +84,18 @@ export class SimulatedWorker {
     map: number,
     location: MapOutputLocation,
     partition: number,
-  ): readonly Pair[] | null {
+  ): ReadRecords | null {
     if (!this.alive) return null;
-    const parts = this.#outputs.get(`${session}/${shuffle}/${location.stage}/${map}/${location.attempt}`);
-    return parts?.[partition] ?? null;
+    const name = `${session}/${shuffle}/${location.stage}/${map}/${location.attempt}`;
+    const records = this.#outputs.get(name)?.[partition];
+    return records === undefined ? null : { records, reads: new Set([`${this.name}/${this.lives}/${name}`]) };
   }
 
-  cached(session: SessionId, node: NodeId, partition: number): readonly Pair[] | null {
-    return this.alive ? (this.#cache.get(`${session}/${node}/${partition}`) ?? null) : null;
+  /** Of another generation nothing is given. */
+  cached(session: SessionId, node: NodeId, partition: number, generation: number): ReadRecords | null {
+    const kept = this.alive ? this.#cache.get(`${session}/${node}/${partition}`) : undefined;
+    if (kept === undefined || kept.generation !== generation) return null;
+    return { records: kept.records, reads: this.simulation.versions.readCached(kept.records) };
   }
 
   resultBlock(key: TaskKey): Uint8Array | null {
@@ -111,6 +128,47 @@ export class SimulatedWorker {
     this.#tell({ kind: "shutdown", reason: "simulated" });
   }
 
+  /** SIGPWR: it takes no more tasks, others take what it holds, then its master tells it to end. */
+  decommission(timeoutMs: number): void {
+    if (!this.alive || this.#leaving || this.#goingUntilMs !== null) return;
+    this.#goingUntilMs = this.simulation.clock.now + timeoutMs;
+    this.#tell({ kind: "handBack" });
+    this.#send({ kind: "decommission", reason: "simulated", timeoutMs });
+  }
+
+  #adopt({ from, blocks }: MasterToWorker & { kind: "adopt" }): void {
+    const { clock, random } = this.simulation;
+    const { incarnation } = this;
+    for (const block of blocks) {
+      clock.after(1 + random.below(60), () => {
+        if (!this.alive || this.incarnation !== incarnation) return;
+        const { session } = block;
+        const holder = this.simulation.worker(from.worker);
+        let taken: unknown;
+        if (this.simulation.isOpen(session) && !this.simulation.faults.free(0.1, `${this.name} refuses a block`)) {
+          if (block.kind === "mapOutput") {
+            const name = `${session}/${block.shuffle}/${block.stage}/${block.map}/${block.attempt}`;
+            const parts = holder?.alive === true ? holder.#outputs.get(name) : undefined;
+            if (holder !== undefined && parts !== undefined) {
+              this.#outputs.set(name, parts);
+              const { versions } = this.simulation;
+              versions.copied(`${holder.name}/${holder.lives}/${name}`, `${this.name}/${this.lives}/${name}`);
+            }
+            taken = parts;
+          } else {
+            const { node, partition, generation } = block;
+            const found = holder?.cached(session, node, partition, generation) ?? undefined;
+            if (found !== undefined)
+              this.#cache.set(`${session}/${node}/${partition}`, { records: found.records, generation });
+            taken = found;
+          }
+        }
+        const outcomes = [{ block, error: taken === undefined ? noBlob : null }];
+        this.#send({ kind: "adopted", from: from.worker, outcomes });
+      });
+    }
+  }
+
   /** The stream breaks: what is on its way in either direction is lost. */
   breakStream(silently = false): void {
     if (!this.#connected && this.#epoch > 0) this.#epoch++;
@@ -141,11 +199,18 @@ export class SimulatedWorker {
     this.breakStream(silently);
     this.simulation.clock.after((silently ? SILENT_MS : 50) + this.simulation.random.below(2_000), () => {
       if (silently) this.simulation.checkGivenUp(this.id);
+      // Half of the time it finds its committed outputs where they were, and offers them.
+      const keeps = (this.simulation.seed + this.incarnation) % 2 === 0;
       this.incarnation++;
       this.alive = true;
       this.#leaving = false;
+      this.#goingUntilMs = null;
       this.#blobs = new Map();
-      this.#outputs = new Map();
+      this.#found = keeps ? [...this.#outputs.keys()] : [];
+      if (!keeps) {
+        this.lives++;
+        this.#outputs = new Map();
+      }
       this.#cache = new Map();
       this.#blocks = new Map();
       this.#slotLives = this.#slotLives.map((life) => life + 1);
@@ -161,14 +226,29 @@ export class SimulatedWorker {
     if (!this.alive || epoch !== this.#epoch) return;
     switch (message.kind) {
       case "registered":
+        this.#offer(message.liveSessions);
         this.#tell({ kind: "registered", liveSessions: message.liveSessions });
         if (this.#leaving) this.#send({ kind: "leaving", reason: "simulated" });
+        else if (this.#goingUntilMs !== null) {
+          const timeoutMs = Math.max(0, this.#goingUntilMs - this.simulation.clock.now);
+          this.#send({ kind: "decommission", reason: "simulated", timeoutMs });
+        }
+        return;
+      case "decommission":
+        this.#tell({ kind: "handBack" });
+        return;
+      case "adopt":
+        this.#adopt(message);
+        return;
+      case "decommissioned":
+        this.#leaving = true;
+        this.#tell({ kind: "shutdown", reason: "simulated" });
         return;
       case "launch":
         this.#tell({ kind: "launches", launches: message.launches });
         return;
       case "cancel":
-        this.#tell({ kind: "cancel", keys: message.keys, reason: message.reason });
+        this.#tell(message);
         return;
       case "mapOutputs":
         this.#tell({ kind: "mapOutputs", locations: message.locations });
@@ -179,6 +259,10 @@ export class SimulatedWorker {
       case "releaseShuffle":
         this.#drop(this.#outputs, `${message.session}/${message.shuffle}/`);
         this.#tell({ kind: "shuffleReleased", session: message.session, shuffle: message.shuffle });
+        return;
+      case "discard":
+        for (const { map, stage, attempt } of message.outputs)
+          this.#outputs.delete(`${message.session}/${message.shuffle}/${stage}/${map}/${attempt}`);
         return;
       case "uncache":
         this.#drop(this.#cache, `${message.session}/${message.node}/`);
@@ -193,6 +277,25 @@ export class SimulatedWorker {
       default:
         return;
     }
+  }
+
+  #offer(live: readonly SessionId[]): void {
+    const alive = new Set<string>(live);
+    for (const name of [...this.#outputs.keys()])
+      if (this.#found.includes(name) && !alive.has(name.split("/")[0] as string)) this.#outputs.delete(name);
+    const outputs = this.#found
+      .filter((name) => this.#outputs.has(name))
+      .map((name) => {
+        const [session, shuffle, stage, map, attempt] = name.split("/") as [string, string, string, string, string];
+        return {
+          session: sessionId(session),
+          shuffle: shuffleId(Number(shuffle)),
+          map: Number(map),
+          stage: stageId(Number(stage)),
+          attempt: Number(attempt),
+        };
+      });
+    if (outputs.length > 0) this.#send({ kind: "offer", outputs });
   }
 
   #newRunner(): AttemptRunner {
@@ -252,7 +355,7 @@ export class SimulatedWorker {
         this.#send({ kind: "statuses", statuses: command.statuses });
         return;
       case "heartbeat":
-        this.#send({ kind: "heartbeat", rssBytes: 1, cacheBytes: 1, running: command.running });
+        this.#sendHeartbeat(command.running);
         return;
       case "fetchBlob":
         later(1 + random.below(5), () => this.#pulled(command.hash));
@@ -360,6 +463,7 @@ export class SimulatedWorker {
 
   #dataPlane(launch: TaskLaunch, values: ReadonlyMap<BlobHash, Uint8Array>): DataPlane {
     const { session, stage, partition: map, attempt } = launch.key;
+    const { versions } = this.simulation;
     return {
       block: (location, shuffle, at, partition) =>
         this.simulation.worker(location.worker)?.block(session, shuffle, at, location, partition) ?? null,
@@ -368,13 +472,27 @@ export class SimulatedWorker {
           .filter((one) => one.node === node && one.partition === partition)
           .map((one) => one.worker);
         for (const holder of [this.id, ...holders]) {
-          const records = this.simulation.worker(holder)?.cached(session, node, partition) ?? null;
-          if (records !== null) return records;
+          const generation = generationOf(launch, node);
+          const found = this.simulation.worker(holder)?.cached(session, node, partition, generation) ?? null;
+          if (found !== null) return found;
         }
         return null;
       },
-      writeMapOutput: (shuffle, parts) => this.#outputs.set(`${session}/${shuffle}/${stage}/${map}/${attempt}`, parts),
-      writeCached: (node, partition, records) => this.#cache.set(`${session}/${node}/${partition}`, records),
+      perturb: (node, records) => this.simulation.perturb(session, node, records),
+      ended: (reads) => versions.ended(launch.key, reads),
+      writeMapOutput: (shuffle, parts, checksum, reads) => {
+        this.simulation.computed(`${session}/${shuffle}/${map}`);
+        const name = `${session}/${shuffle}/${stage}/${map}/${attempt}`;
+        this.#outputs.set(name, parts);
+        versions.wroteOutput(`${this.name}/${this.lives}/${name}`, `${session}/${shuffle}/${map}`, checksum, reads);
+      },
+      writeCached: (node, partition, records, reads) => {
+        const generation = generationOf(launch, node);
+        const key = `${session}/${node}/${partition}`;
+        if ((this.#cache.get(key)?.generation ?? 0) > generation) return;
+        this.#cache.set(key, { records, generation });
+        versions.wroteCached(records, reads);
+      },
       writeBlock: (bytes) => {
         if (!this.simulation.random.chance(0.3)) return false;
         this.#blocks.set(formatTaskKey(launch.key), bytes);
@@ -396,14 +514,20 @@ export class SimulatedWorker {
     this.simulation.clock.after(TICK_MS, () => {
       if (!this.alive || this.incarnation !== incarnation) return;
       this.#tell({ kind: "tick" });
+      if (this.#memory.chance(0.05)) this.#tell({ kind: "pressure", level: this.#memory.pick(PRESSURE) });
       this.#tick(incarnation);
     });
+  }
+
+  #sendHeartbeat(running: readonly TaskKey[]): void {
+    const records = running.map(() => this.simulation.random.below(4));
+    this.#send({ kind: "heartbeat", rssBytes: 1, cacheBytes: 1, running, records });
   }
 
   #beat(incarnation: number): void {
     this.simulation.clock.after(HEARTBEAT_MS, () => {
       if (!this.alive || this.incarnation !== incarnation) return;
-      this.#send({ kind: "heartbeat", rssBytes: 1, cacheBytes: 1, running: this.runner.held });
+      this.#sendHeartbeat(this.runner.held);
       this.#beat(incarnation);
     });
   }

@@ -74,6 +74,11 @@ export function startCli(args: readonly string[], env: NodeJS.ProcessEnv = {}, c
   return startNode([cliEntry, ...args], env, cwd);
 }
 
+/** Runs `node <args>` to its end. */
+export function runNode(args: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<Ended> {
+  return startNode(args, env).ended;
+}
+
 export function runCli(args: readonly string[], env: NodeJS.ProcessEnv = {}, cwd = repository): Promise<Ended> {
   return startCli(args, env, cwd).ended;
 }

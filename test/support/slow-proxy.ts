@@ -6,6 +6,8 @@ import { connect, createServer, type Socket } from "node:net";
 export interface SlowProxy {
   /** host:port to dial instead of the target. */
   readonly address: string;
+  /** From now on nothing passes over the connections that there are, in either direction, and none of them ends. */
+  freeze(): void;
   close(): Promise<void>;
 }
 
@@ -17,6 +19,7 @@ export async function startSlowProxy(
 ): Promise<SlowProxy> {
   const [host, port] = splitAddress(target);
   const sockets = new Set<Socket>();
+  const lines = new Set<Line>();
   const server = createServer({ noDelay: true }, (near) => {
     const far = connect({ host, port, noDelay: true });
     for (const socket of [near, far]) {
@@ -24,13 +27,18 @@ export async function startSlowProxy(
       socket.on("close", () => sockets.delete(socket));
       socket.on("error", () => undefined);
     }
-    relay(near, far, delayMs, tamper);
-    relay(far, near, delayMs, (bytes) => bytes);
+    const line = { frozen: false };
+    lines.add(line);
+    relay(near, far, delayMs, tamper, line);
+    relay(far, near, delayMs, (bytes) => bytes, line);
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const bound = server.address() as { port: number };
   return {
     address: `127.0.0.1:${bound.port}`,
+    freeze() {
+      for (const line of lines) line.frozen = true;
+    },
     close: () =>
       new Promise((resolve) => {
         server.close(() => resolve());
@@ -39,13 +47,18 @@ export async function startSlowProxy(
   };
 }
 
+interface Line {
+  frozen: boolean;
+}
+
 /** One timer at a time, for the oldest bytes that wait: timers of Node count whole milliseconds. */
-function relay(from: Socket, to: Socket, delayMs: number, change: (bytes: Buffer) => Buffer): void {
+function relay(from: Socket, to: Socket, delayMs: number, change: (bytes: Buffer) => Buffer, line: Line): void {
   const waiting: { readonly due: number; readonly bytes: Buffer | null }[] = [];
   let timer: NodeJS.Timeout | null = null;
   const release = (): void => {
     timer = null;
     const now = performance.now();
+    if (line.frozen) return;
     while (waiting.length > 0 && (waiting[0]?.due ?? 0) <= now) {
       const bytes = waiting.shift()?.bytes ?? null;
       if (bytes === null) to.end();
@@ -63,7 +76,9 @@ function relay(from: Socket, to: Socket, delayMs: number, change: (bytes: Buffer
   };
   from.on("data", hold);
   from.on("end", () => hold(null));
-  from.on("close", () => to.destroySoon());
+  from.on("close", () => {
+    if (!line.frozen) to.destroySoon();
+  });
 }
 
 function splitAddress(address: string): [string, number] {

@@ -1,5 +1,5 @@
 import { spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, rmSync, utimesSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
@@ -10,6 +10,19 @@ const root = mkdtempSync(join(tmpdir(), "millrace-dirs-"));
 afterAll(() => rmSync(root, { recursive: true, force: true }));
 
 describe("worker directory", () => {
+  it("of a named worker that died lately waits for it, and goes when it does not come back", () => {
+    const dead = spawnSync(process.execPath, ["-e", ""]).pid;
+    const path = join(root, "millrace-named");
+    mkdirSync(path);
+    const owner = join(path, "owner.json");
+    writeFileSync(owner, JSON.stringify({ pid: dead, started: "1", returns: true }));
+    expect(sweepDeadOwners(root)).toEqual([]);
+    const long = new Date(Date.now() - 3_600_000);
+    utimesSync(owner, long, long);
+    expect(sweepDeadOwners(root, WorkerDirectory.of(root, workerId("named")))).toEqual([]);
+    expect(sweepDeadOwners(root)).toEqual([path]);
+  });
+
   it("is swept when its owner is dead, and left alone while the owner lives", () => {
     const mine = WorkerDirectory.of(root, workerId("living"));
     mine.claim();

@@ -13,9 +13,6 @@ import { BlockClient } from "../../rpc/grpc/block-client.js";
 import type { MasterFlags } from "../flags.js";
 import { parseWhole } from "../numbers.js";
 
-/** A driver's service thread speaks every 2 s; after so long without a word it is gone. */
-const DRIVER_TIMEOUT_MS = 60_000;
-
 export async function master(flags: MasterFlags): Promise<void> {
   const { values } = resolveOptions({ environment: process.env });
   const secret = masterSecret(flags.secretFile);
@@ -35,7 +32,7 @@ export async function master(flags: MasterFlags): Promise<void> {
     url: `millrace://${flags.advertise ?? flags.host}:${port}`,
     eventLogDir: values["eventLog.enabled"] ? (flags.eventLogDir ?? values["eventLog.dir"]) : null,
     openBlock: (worker, request, signal) => streamBlocks(channels, worker.address.blocks, request, signal),
-    driverTimeoutMs: DRIVER_TIMEOUT_MS,
+    driverTimeoutMs: values["driver.heartbeatTimeout"],
     log: (message) => logger.info(message),
   });
   const server = await serveMaster(shell, {

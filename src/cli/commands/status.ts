@@ -4,6 +4,7 @@ import Table from "cli-table3";
 import { formatBytes } from "../../core/sizes.js";
 import { version } from "../../core/version.js";
 import type { MasterSnapshot } from "../../master/snapshot.js";
+import { formatSkew } from "../../protocol/skew.js";
 import { clusterSecret } from "../../rpc/access/cluster-secret.js";
 import { dial } from "../../rpc/grpc/channel.js";
 import type { StatusFlags } from "../flags.js";
@@ -41,7 +42,7 @@ export function formatSnapshot(snapshot: MasterSnapshot, nowMs: number): string 
       snapshot.workers.map((w) => [
         w.id,
         w.role,
-        w.state,
+        stateOf(w),
         w.node,
         w.slots,
         w.running,
@@ -50,6 +51,15 @@ export function formatSnapshot(snapshot: MasterSnapshot, nowMs: number): string 
       ]),
     ),
   );
+  const excluded = snapshot.workers.flatMap((worker) =>
+    worker.excluded.map(({ scope, session, reason, forMs }) => [
+      worker.id,
+      scope === "cluster" ? "every session" : `${scope} of ${session}`,
+      forMs === null ? "the stage's end" : `${Math.ceil(forMs / 1000)} s from now`,
+      reason,
+    ]),
+  );
+  if (excluded.length > 0) parts.push(table("Workers excluded", ["id", "for", "until", "why"], excluded));
   parts.push(
     table(
       "Sessions",
@@ -66,7 +76,18 @@ export function formatSnapshot(snapshot: MasterSnapshot, nowMs: number): string 
       ),
     ),
   );
+  const skew = snapshot.sessions.flatMap((s) =>
+    s.stages.flatMap((g) => (g.skew ?? []).map((found) => `  ${s.id}, stage ${g.stage}: ${formatSkew(found)}\n`)),
+  );
+  if (skew.length > 0) parts.push(`Skew\n${skew.join("")}`);
   return parts.join("\n");
+}
+
+function stateOf({ state, decommission }: MasterSnapshot["workers"][number]): string {
+  if (decommission === null) return state;
+  const { blocksLeft, bytesLeft, leavesInMs } = decommission;
+  const left = blocksLeft === 0 ? "nothing to move" : `${blocksLeft} blocks (${formatBytes(bytesLeft)}) to move`;
+  return `${state}, ${left}, leaves within ${Math.ceil(leavesInMs / 1000)} s`;
 }
 
 function table(title: string, head: string[], rows: (string | number)[][]): string {

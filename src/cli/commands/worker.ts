@@ -43,7 +43,8 @@ export async function worker(flags: WorkerFlags): Promise<void> {
     // A worker that was given a name comes back to its directory.
     removeDirectory: flags.id === undefined,
   });
-  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => void process_.stop(signal));
+  for (const signal of ["SIGINT", "SIGHUP"] as const) process.on(signal, () => void process_.stop(signal));
+  for (const signal of ["SIGTERM", "SIGPWR"] as const) process.on(signal, () => process_.decommission(signal));
 }
 
 function workerName(id: string | undefined): string {

@@ -5,10 +5,16 @@
 
 import type { WireError } from "../../core/errors.js";
 import type { JobId, NodeId, SessionId, ShuffleId, StageId, TaskKey, WorkerId } from "../../core/ids.js";
+import type { AdoptableBlock } from "../../protocol/adoption.js";
 import type { StageProgress } from "../../protocol/driver.js";
 import type { Locality, TaskLaunch, TaskOutcome } from "../../protocol/tasks.js";
+import type { OfferedOutput } from "../../protocol/worker.js";
 import { CachedPartitions, MapOutputs, type MapOutputsOptions } from "../map-outputs/index.js";
 import { Attempts } from "./attempts.js";
+import { newSessionBlame } from "./blame.js";
+import { Derivations } from "./derivations.js";
+import { Exclusions } from "./exclusion.js";
+import { Indeterminacy } from "./indeterminacy.js";
 import { validateJobs } from "./invariants.js";
 import { Jobs } from "./jobs.js";
 import { makeLaunch } from "./launches.js";
@@ -16,9 +22,11 @@ import { newJob } from "./new-records.js";
 import type { JobSchedulerOptions, SessionPolicy } from "./options.js";
 import { progressOf } from "./progress.js";
 import { Results } from "./results.js";
-import { type SchedulerPorts, type Scheduling, type Submission, wire } from "./scheduling.js";
+import { type Place, type SchedulerPorts, type Scheduling, type Submission, wire } from "./scheduling.js";
+import { Speculation } from "./speculation.js";
 import { Stages } from "./stages.js";
 import type { SessionRecord } from "./state.js";
+import { removeUnwanted } from "./unwanted.js";
 
 export class JobScheduler {
   readonly #outputsOptions: MapOutputsOptions;
@@ -27,6 +35,8 @@ export class JobScheduler {
   readonly #attempts: Attempts;
   readonly #results: Results;
   readonly #jobs: Jobs;
+  readonly #exclusions: Exclusions;
+  readonly #speculation: Speculation;
 
   constructor(options: JobSchedulerOptions, outputs: MapOutputsOptions, ports: SchedulerPorts) {
     this.#outputsOptions = outputs;
@@ -37,6 +47,9 @@ export class JobScheduler {
     this.#attempts = shared.attempts = new Attempts(shared);
     this.#results = shared.results = new Results(shared);
     this.#jobs = shared.jobs = new Jobs(shared);
+    this.#exclusions = shared.exclusions = new Exclusions(shared);
+    this.#speculation = shared.speculation = new Speculation(shared);
+    shared.indeterminacy = new Indeterminacy(shared);
   }
 
   get sessions(): ReadonlyMap<SessionId, SessionRecord> {
@@ -49,10 +62,15 @@ export class JobScheduler {
     this.#shared.sessions.set(id, {
       id,
       policy,
+      nextLookMs: 0,
+      blame: newSessionBlame(),
       jobs: new Map(),
       outputs: new MapOutputs(this.#outputsOptions),
       cached: new CachedPartitions(),
+      derivations: new Derivations(),
+      generations: new Map(),
       owners: new Map(),
+      joins: [],
       persisted: new Set(),
       releasing: new Set(),
     });
@@ -73,6 +91,7 @@ export class JobScheduler {
     if (session === undefined || session.jobs.has(submission.graph.job)) return;
     const job = newJob(session, submission, now);
     session.jobs.set(job.id, job);
+    session.derivations.learn(submission.graph);
     for (const { stage } of job.stages.values()) {
       if (stage.shuffleOutput !== null) session.outputs.open(stage.shuffleOutput, stage.tasks.length);
       for (const { node } of stage.reach) if (node !== null) session.persisted.add(node);
@@ -105,6 +124,44 @@ export class JobScheduler {
     }
   }
 
+  /** `to` has a copy of what lies on `from`; false when something else is counted on by now. Nothing is computed again. */
+  blockMoved(block: AdoptableBlock, from: WorkerId, to: WorkerId): boolean {
+    const record = this.#shared.sessions.get(block.session);
+    if (record === undefined) return false;
+    if (block.kind === "mapOutput") {
+      const { shuffle, map, stage, attempt } = block;
+      return record.outputs.move(shuffle, map, { worker: from, stage, attempt }, to);
+    }
+    const { node, partition, generation, sizeBytes } = block;
+    if (!record.persisted.has(node) || generation !== (record.generations.get(node) ?? 0)) {
+      this.#shared.ports.emit({ kind: "uncache", worker: to, session: record.id, node });
+      return false;
+    }
+    record.cached.add(node, partition, to, sizeBytes);
+    return record.cached.remove(node, partition, from);
+  }
+
+  /**
+   * The worker is there again in a new process. Of its map outputs those stay that it has offered, also ones that were given up
+   * and not computed again since. Answers the offers that nobody wants.
+   */
+  workerBack(worker: WorkerId, offered: readonly OfferedOutput[], now: number): OfferedOutput[] {
+    this.#shared.now = now;
+    const refused = offered.filter(({ session }) => !this.#shared.sessions.has(session));
+    for (const session of this.#shared.sessions.values()) {
+      const answer = session.outputs.returned(
+        worker,
+        offered.filter((one) => one.session === session.id),
+      );
+      refused.push(...answer.refused);
+      for (const { shuffle, maps } of answer.lost) this.#stages.outputsLost(session, shuffle, maps);
+      for (const { shuffle, maps } of answer.found) this.#stages.outputsFound(session, shuffle, maps);
+      const uncached = session.cached.removeWorker(worker);
+      if (uncached || answer.lost.length > 0 || answer.found.length > 0) this.#stages.review(session);
+    }
+    return refused;
+  }
+
   uncached(
     session: SessionId,
     worker: WorkerId,
@@ -124,6 +181,7 @@ export class JobScheduler {
     if (record === undefined) return;
     record.persisted.delete(node);
     record.cached.removeNode(node);
+    record.derivations.forgetNode(node);
     this.#stages.review(record);
   }
 
@@ -135,12 +193,30 @@ export class JobScheduler {
     this.#jobs.releaseShuffles(record);
   }
 
+  /** After every event, before tasks are assigned. */
+  look(now: number): void {
+    this.#shared.now = now;
+    this.#speculation.look();
+  }
+
+  /** Records that an attempt has read so far. */
+  progressed(key: TaskKey, worker: WorkerId, records: number): void {
+    this.#attempts.progressed(key, worker, records);
+  }
+
+  /** What keeps whose tasks away from a worker. */
+  exclusionsOf(place: Place, now: number): ReturnType<Exclusions["of"]> {
+    this.#shared.now = now;
+    return this.#exclusions.of(place);
+  }
+
   /** The launch of a task that the assigner gave to `worker`. */
   launch(session: SessionId, stage: StageId, partition: number, worker: WorkerId, locality: Locality): TaskLaunch {
     return makeLaunch(this.#shared, session, stage, partition, worker, locality);
   }
 
-  started(key: TaskKey, worker: WorkerId): void {
+  started(key: TaskKey, worker: WorkerId, now: number): void {
+    this.#shared.now = now;
     this.#attempts.started(key, worker);
   }
 
@@ -150,15 +226,20 @@ export class JobScheduler {
     this.#attempts.ended(key, worker, outcome);
   }
 
+  /** What a report that counts no more has left on its worker. */
+  removeUnwanted(key: TaskKey, worker: WorkerId, outcome: TaskOutcome): void {
+    removeUnwanted(this.#shared, key, worker, outcome);
+  }
+
   /** Whether somebody waits for this attempt. */
   isCurrent(key: TaskKey, worker: WorkerId): boolean {
     return this.#attempts.isCurrent(key, worker);
   }
 
-  /** An attempt is gone with its worker, or never reached it. */
-  attemptLost(key: TaskKey, worker: WorkerId, charged: boolean, reason: string, now: number): void {
+  /** An attempt is gone with its worker, or never reached it. `charge`: what it is charged with; null: nothing. */
+  attemptLost(key: TaskKey, worker: WorkerId, charge: WireError | null, now: number): void {
     this.#shared.now = now;
-    this.#attempts.lost(key, worker, charged, reason);
+    this.#attempts.lost(key, worker, charge);
   }
 
   /** The driver has all bytes of the partition. */
@@ -184,10 +265,10 @@ export class JobScheduler {
     this.#jobs.outputCommitted(session, job, error);
   }
 
-  /** Jobs that wait for workers that do not come. `active`: workers that may get launches. */
-  checkWorkers(active: number, now: number): void {
+  /** Jobs that wait for workers that do not come. `active`: workers that may get launches; `short`: that would, had they room. */
+  checkWorkers(active: number, short: readonly WorkerId[], now: number): void {
     this.#shared.now = now;
-    this.#jobs.checkWorkers(active);
+    this.#jobs.checkWorkers(active, short);
   }
 
   progress(session: SessionId): StageProgress[] {

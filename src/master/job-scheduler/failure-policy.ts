@@ -9,6 +9,8 @@ export interface FailureVerdict {
   readonly retryable: boolean;
   /** Counts towards task.maxFailures. */
   readonly counts: boolean;
+  /** It may be the fault of the worker: another one may do better (exclusion.ts). */
+  readonly blamesWorker: boolean;
 }
 
 /** Decided by the data and the program alone. */
@@ -21,6 +23,7 @@ const hopeless: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   "CLASS_NOT_TRAVELLING",
   "RECORD_NOT_ENCODABLE",
   "RECORD_TOO_LARGE",
+  "GROUP_TOO_LARGE",
   "WRONG_SHAPE",
   "PARTITIONS_DIFFER",
   "INVALID_TEXT",
@@ -31,6 +34,7 @@ const hopeless: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
 ]);
 
 export function judgeFailure(error: WireError): FailureVerdict {
-  if (error.code === "TASK_CANCELLED") return { retryable: true, counts: false };
-  return { retryable: !hopeless.has(error.code), counts: true };
+  if (error.code === "TASK_CANCELLED") return { retryable: true, counts: false, blamesWorker: false };
+  const retryable = !hopeless.has(error.code);
+  return { retryable, counts: true, blamesWorker: retryable };
 }

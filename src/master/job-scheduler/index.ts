@@ -1,7 +1,16 @@
 // The scheduler of jobs: its commands, and what the rest of the master uses. Behaviour: core.ts; legal moves: transitions.ts.
 
+export type { Exclusion } from "./blame.js";
 export type { JobCommand } from "./commands.js";
 export { JobScheduler } from "./core.js";
-export { defaultJobSchedulerOptions, type JobSchedulerOptions, type SessionPolicy } from "./options.js";
-export type { SchedulerPorts, Submission } from "./scheduling.js";
+export {
+  defaultJobSchedulerOptions,
+  type ExclusionPolicy,
+  type JobSchedulerOptions,
+  type SessionPolicy,
+  type SpeculationPolicy,
+  usualExclusion,
+  usualSpeculation,
+} from "./options.js";
+export type { Place, SchedulerPorts, Submission } from "./scheduling.js";
 export { allRows, type MoveObserver } from "./transitions.js";

@@ -1,10 +1,11 @@
 // The ends of jobs: done, failed, cancelled, or starved of workers. A job ends once, and everything of it is given up then.
 
 import type { WireError } from "../../core/errors.js";
-import type { JobId, SessionId, ShuffleId } from "../../core/ids.js";
+import type { JobId, SessionId, ShuffleId, WorkerId } from "../../core/ids.js";
 import type { JobSummary } from "../../protocol/driver.js";
+import { forgetJoins } from "./plan-stage.js";
 import { moveStage, type Scheduling, wire } from "./scheduling.js";
-import type { JobRecord, SessionRecord } from "./state.js";
+import { type JobRecord, liveAttempts, type SessionRecord } from "./state.js";
 
 export class Jobs {
   readonly #shared: Scheduling;
@@ -25,16 +26,23 @@ export class Jobs {
   }
 
   /** Jobs that wait for workers that do not come. `active`: workers that may get launches. */
-  checkWorkers(active: number): void {
+  checkWorkers(active: number, short: readonly WorkerId[]): void {
     for (const session of this.#shared.sessions.values()) {
       for (const job of [...session.jobs.values()]) {
         const starved =
           active === 0 &&
-          [...job.stages.values()].some((stage) => stage.state.kind === "running" && stage.remaining > stage.running);
+          [...job.stages.values()].some(
+            (stage) => stage.state.kind === "running" && stage.remaining > stage.running - stage.doubled,
+          );
         if (!starved) job.workerlessSinceMs = null;
         else if (job.workerlessSinceMs === null) job.workerlessSinceMs = this.#shared.now;
         else if (this.#shared.now - job.workerlessSinceMs >= session.policy.workerTimeoutMs) {
           const seconds = Math.round(session.policy.workerTimeoutMs / 1000);
+          if (short.length > 0) {
+            const text = `every worker was short of disk space for ${seconds} s while job ${job.id} had tasks to run (${short.join(", ")}): free space under their --local-dir, or lower disk.minFree`;
+            this.end(job, wire("DISK_FULL", text, { job: job.id, workers: [...short] }));
+            continue;
+          }
           this.end(
             job,
             wire("NO_WORKERS", `no worker was there for ${seconds} s while job ${job.id} had tasks to run`, {
@@ -66,15 +74,12 @@ export class Jobs {
         if (record.stage.shuffleOutput !== null) shuffles.push(record.stage.shuffleOutput);
       }
       if (record.running === 0) continue;
+      const reason = error?.message ?? "its result is not needed";
       for (const { state, partition } of record.tasks) {
-        if (state.kind !== "launched" && state.kind !== "running") continue;
-        const key = { session: session.id, job: job.id, stage: record.stage.id, partition, attempt: state.attempt };
-        this.#shared.ports.emit({
-          kind: "cancelAttempt",
-          worker: state.worker,
-          key,
-          reason: error?.message ?? "its result is not needed",
-        });
+        for (const { attempt, worker } of liveAttempts(state)) {
+          const key = { session: session.id, job: job.id, stage: record.stage.id, partition, attempt };
+          this.#shared.ports.emit({ kind: "cancelAttempt", worker, key, reason });
+        }
       }
     }
     for (const [partition, key] of job.unacknowledged) {
@@ -82,6 +87,7 @@ export class Jobs {
       if (state?.kind === "succeeded" && state.worker !== null)
         this.#shared.ports.emit({ kind: "releaseResult", worker: state.worker, key });
     }
+    if (error !== null) this.#releaseBlocks(job);
     if (error !== null && job.savesFiles)
       this.#shared.ports.emit({ kind: "abortOutput", session: session.id, job: job.id });
     this.#shared.ports.emit({ kind: "jobEnded", session: session.id, job: job.id, error, summary: this.#summary(job) });
@@ -95,7 +101,20 @@ export class Jobs {
       if ([...session.jobs.values()].some((job) => usesShuffle(job, shuffle))) continue;
       session.releasing.delete(shuffle);
       session.outputs.release(shuffle);
+      session.derivations.forget(shuffle);
+      forgetJoins(session, shuffle);
       this.#shared.ports.emit({ kind: "releaseShuffle", session: session.id, shuffle });
+    }
+  }
+
+  /** Results that never went out. */
+  #releaseBlocks(job: JobRecord): void {
+    for (const { stage, tasks } of job.stages.values()) {
+      for (const { state, partition } of tasks) {
+        if (state.kind !== "succeeded" || state.result?.kind !== "block" || state.worker === null) continue;
+        const key = { session: job.session.id, job: job.id, stage: stage.id, partition, attempt: state.attempt };
+        this.#shared.ports.emit({ kind: "releaseResult", worker: state.worker, key });
+      }
     }
   }
 
@@ -108,6 +127,7 @@ export class Jobs {
       shuffleBytes: job.shuffleBytes,
       spillBytes: job.spillBytes,
       workers: [...job.workers].map(([worker, share]) => ({ worker, ...share })),
+      ...(job.skew.length === 0 ? {} : { skew: job.skew }),
     };
   }
 }

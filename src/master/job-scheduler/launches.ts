@@ -2,9 +2,9 @@
 
 import type { SessionId, StageId, WorkerId } from "../../core/ids.js";
 import type { Stage } from "../../plan/stages.js";
-import type { Locality, TaskLaunch, ValueInput } from "../../protocol/tasks.js";
-import { findStage, moveTask, type Scheduling } from "./scheduling.js";
-import type { StageRecord, TaskRecord } from "./state.js";
+import type { CacheGeneration, Locality, TaskLaunch, ValueInput } from "../../protocol/tasks.js";
+import { findStage, moveTask, type Place, type Scheduling } from "./scheduling.js";
+import type { LiveAttempt, StageRecord, TaskRecord } from "./state.js";
 
 const NONE: readonly never[] = [];
 
@@ -20,11 +20,23 @@ export function makeLaunch(
   const record = findStage(shared.sessions, session, stage) as StageRecord;
   const task = record.tasks[partition] as TaskRecord;
   const attempt = task.nextAttempt;
-  moveTask(shared, record, task, "launch", { kind: "launched", attempt, worker });
+  const { node, process } = shared.ports.worker(worker) as Place;
+  const place: LiveAttempt = { attempt, worker, node, process, sinceMs: shared.now };
+  const speculative = task.state.kind === "running";
+  if (task.state.kind === "running") {
+    moveTask(shared, record, task, "duplicate", {
+      ...task.state,
+      kind: "doubled",
+      copy: { ...place, running: false },
+    });
+    record.doubled++;
+  } else {
+    moveTask(shared, record, task, "launch", { kind: "launched", ...place });
+  }
   task.nextAttempt++;
   record.running++;
-  const { outputs, cached } = record.job.session;
-  const plan = record.stage.tasks[partition] as Stage["tasks"][number];
+  const { outputs, cached, generations } = record.job.session;
+  const plan = record.plan[partition] as Stage["tasks"][number];
   return {
     key: { session, job: record.job.id, stage, partition, attempt },
     fragment: record.stage.fragmentHash,
@@ -41,9 +53,26 @@ export function makeLaunch(
         ? NONE
         : record.stage.shuffleInputs
             .filter((shuffle) => outputs.isComplete(shuffle))
-            .map((shuffle) => ({ shuffle, version: outputs.version(shuffle) })),
+            .map((shuffle) => {
+              outputs.given(shuffle);
+              task.launchedAt[attempt] = outputs.changes;
+              return { shuffle, version: outputs.version(shuffle) };
+            }),
     locality,
+    ...(task.alone ? { alone: true } : {}),
+    ...(speculative ? { speculative: true } : {}),
+    ...(generations.size === 0 ? {} : { generations: generationsOf(record) }),
+    ...(plan.slice === undefined ? {} : { slice: plan.slice }),
   };
+}
+
+/** Of the stage's persisted nodes that are not in their first generation. */
+function generationsOf(record: StageRecord): CacheGeneration[] {
+  const { generations } = record.job.session;
+  return record.stage.reach.flatMap(({ node }) => {
+    const generation = node === null ? undefined : generations.get(node);
+    return node === null || generation === undefined ? [] : [{ node, generation }];
+  });
 }
 
 function valuesOf(record: StageRecord): ValueInput[] {

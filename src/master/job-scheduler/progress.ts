@@ -12,13 +12,14 @@ export function progressOf(session: SessionRecord): StageProgress[] {
         job: job.id,
         stage: record.stage.id,
         name: record.stage.name,
-        tasks: record.stage.tasks.length,
+        tasks: record.plan.length,
         done: record.roundEnd - record.remaining,
         running: record.running,
         failed: record.failed,
         records: record.records,
         bytes: record.bytes,
         startedMs: record.startedMs,
+        ...(record.skew.length === 0 ? {} : { skew: record.skew }),
       })),
   );
 }

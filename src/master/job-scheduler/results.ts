@@ -15,8 +15,10 @@ export class Results {
   /** The driver has all bytes of the partition. */
   delivered(session: SessionId, job: JobId, partition: number): void {
     const record = this.#shared.sessions.get(session)?.jobs.get(job);
-    const key = record?.unacknowledged.get(partition);
-    if (record === undefined || key === undefined) return;
+    if (record === undefined) return;
+    this.#admit(record, record.window?.delivered(partition));
+    const key = record.unacknowledged.get(partition);
+    if (key === undefined) return;
     record.unacknowledged.delete(partition);
     const state = record.result.tasks[partition]?.state;
     if (state?.kind === "succeeded" && state.worker !== null)
@@ -29,6 +31,7 @@ export class Results {
     const record = this.#shared.sessions.get(session)?.jobs.get(job);
     if (record === undefined || !record.unacknowledged.delete(partition)) return;
     const { result } = record;
+    record.window?.lost(partition);
     const task = result.tasks[partition] as TaskRecord;
     if (task.state.kind !== "succeeded") return;
     moveTask(this.#shared, result, task, "lose", { kind: "pending" });
@@ -51,6 +54,7 @@ export class Results {
       return;
     }
     this.setValue(record, key.partition, bytes);
+    if (task.state.worker !== null) this.#shared.ports.emit({ kind: "releaseResult", worker: task.state.worker, key });
     this.#shared.stages.finish(record);
   }
 
@@ -72,9 +76,17 @@ export class Results {
       );
       return false;
     }
+    this.#admit(job, job.window?.made(partition, inline + blockBytes));
     if (partition < job.nextDelivery) this.#deliverOne(job, partition);
     for (let next = job.nextDelivery; this.#deliverOne(job, next); next++) job.nextDelivery = next + 1;
     return true;
+  }
+
+  #admit({ result }: JobRecord, partitions: readonly number[] = []): void {
+    for (const partition of partitions) {
+      const task = result.tasks[partition];
+      if (task !== undefined) this.#shared.attempts.enqueue(result, task);
+    }
   }
 
   #deliverOne(job: JobRecord, partition: number): boolean {

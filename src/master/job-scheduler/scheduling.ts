@@ -5,17 +5,29 @@ import { type ErrorFields, MillraceError, toWireError, type WireError } from "..
 import type { SessionId, ShuffleId, StageId, WorkerId } from "../../core/ids.js";
 import type { StageGraph } from "../../plan/stages.js";
 import type { TaskAssigner } from "../task-assigner/index.js";
+import type { ProcessName } from "./blame.js";
 import type { JobCommand } from "./commands.js";
 import type { JobSchedulerOptions } from "./options.js";
-import type { JobRecord, SessionRecord, StageRecord, StageState, TaskRecord, TaskState } from "./state.js";
+import type { JobRecord, LiveAttempt, SessionRecord, StageRecord, StageState, TaskRecord, TaskState } from "./state.js";
 import { moveTo, type StageMove, type TaskMove } from "./transitions.js";
 
 /** What the scheduler uses of the other components. */
 export interface SchedulerPorts {
   readonly assigner: TaskAssigner;
   emit(command: JobCommand): void;
-  /** Node and role of a worker that is there; null for one that is not. */
-  worker(id: WorkerId): { readonly node: string; readonly role: string } | null;
+  /** A worker that is there; null for one that is not. */
+  worker(id: WorkerId): Place | null;
+  /** Workers that may get launches. */
+  launchable(): Iterable<Place>;
+}
+
+export interface Place {
+  readonly worker: WorkerId;
+  readonly process: ProcessName;
+  readonly node: string;
+  readonly role: string;
+  /** One that leaves takes no tasks, but is there. */
+  readonly takesTasks: boolean;
 }
 
 export interface Submission {
@@ -25,6 +37,8 @@ export interface Submission {
   readonly savesFiles: boolean;
   /** driver.maxResultSize; null where results are streamed. */
   readonly maxResultBytes: number | null;
+  /** The user gets the records as they come. Default false. */
+  readonly streamed?: boolean;
 }
 
 /** One scheduler, as its parts see it. */
@@ -38,6 +52,9 @@ export interface Scheduling {
   readonly attempts: AttemptPart;
   readonly results: DeliveryPart;
   readonly jobs: JobPart;
+  readonly exclusions: ExclusionPart;
+  readonly speculation: SpeculationPart;
+  readonly indeterminacy: IndeterminacyPart;
 }
 
 /** What other parts ask of stages.ts. */
@@ -59,6 +76,8 @@ export interface StagePart {
 export interface AttemptPart {
   /** Gives a pending task of a running stage to the assigner. */
   enqueue(record: StageRecord, task: TaskRecord): void;
+  /** Cancels what runs of a task and makes it pending, without giving it to the assigner. */
+  abandon(record: StageRecord, task: TaskRecord, reason: string): void;
 }
 
 /** What other parts ask of results.ts. */
@@ -66,6 +85,25 @@ export interface DeliveryPart {
   /** Passes results on in partition order. false when they are too large and the job was ended. */
   deliver(job: JobRecord, blockBytes: number, partition: number): boolean;
   setValue(record: StageRecord, partition: number, bytes: Uint8Array): void;
+}
+
+/** What other parts ask of exclusion.ts. */
+export interface ExclusionPart {
+  failed(record: StageRecord, task: TaskRecord, at: LiveAttempt, message: string): void;
+  stageSucceeded(record: StageRecord): void;
+  excludes(record: StageRecord, task: TaskRecord | null, worker: WorkerId): boolean;
+  allows(record: StageRecord, task: TaskRecord | null, worker: WorkerId): boolean;
+}
+
+/** What other parts ask of speculation.ts. */
+export interface SpeculationPart {
+  allowsCopy(record: StageRecord, task: TaskRecord, worker: WorkerId): boolean;
+}
+
+/** What other parts ask of indeterminacy.ts. */
+export interface IndeterminacyPart {
+  /** The output of map `map` that `source` has just made differs from the one that was there before. */
+  changed(source: StageRecord, map: number): void;
 }
 
 /** What other parts ask of jobs.ts. */

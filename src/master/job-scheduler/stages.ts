@@ -3,6 +3,7 @@
 
 import type { ShuffleId } from "../../core/ids.js";
 import { newTask } from "./new-records.js";
+import { planStage } from "./plan-stage.js";
 import { moveStage, moveTask, type Scheduling } from "./scheduling.js";
 import { isWhole, missingParents } from "./stage-needs.js";
 import type { JobRecord, SessionRecord, StageRecord, TaskRecord } from "./state.js";
@@ -30,7 +31,10 @@ export class Stages {
           moveStage(this.#shared, record, "share", { kind: "sharing" });
           continue;
         }
-        const done = record.tasks.length > 0 && record.remaining === 0 && job.graph.growth?.stage !== record.stage.id;
+        // Of a map stage the outputs say it: its tasks may have succeeded and what they made be lost since.
+        const isMade = record.stage.kind !== "shuffleMap" || isWhole(record);
+        const ended = record.tasks.length > 0 && record.remaining === 0;
+        const done = ended && isMade && job.graph.growth?.stage !== record.stage.id;
         const missing = done ? [] : missingParents(record);
         if (missing.length === 0) {
           // A stage without tasks is complete at once, and what waits for it must be looked at again.
@@ -70,6 +74,7 @@ export class Stages {
     if (this.#grow(record)) return false;
     this.closeQueue(record);
     record.fetchFailures = 0;
+    this.#shared.exclusions.stageSucceeded(record);
     if (stage.kind === "result" && job.savesFiles) {
       moveStage(this.#shared, record, "commit", { kind: "committing" });
       const files = record.tasks.flatMap(({ state }) =>
@@ -122,6 +127,18 @@ export class Stages {
     }
   }
 
+  /** Outputs that were given up are there after all: who computes them again need not. */
+  outputsFound(session: SessionRecord, shuffle: ShuffleId, maps: readonly number[]): void {
+    const owner = session.owners.get(shuffle);
+    if (owner === undefined) return;
+    for (const map of maps) {
+      const task = owner.tasks[map] as TaskRecord;
+      this.#shared.attempts.abandon(owner, task, "its output came back with its worker");
+      this.compareOutput(owner, task, shuffle);
+    }
+    if (owner.remaining === 0) this.finish(owner);
+  }
+
   /** After a loss: stages whose inputs are not whole any more stop, and what is missing is started. */
   review(session: SessionRecord): void {
     for (const job of [...session.jobs.values()]) {
@@ -140,10 +157,12 @@ export class Stages {
   /** true when the stage was complete at once. */
   #start(record: StageRecord): boolean {
     const { stage, job } = record;
+    const { exclusions, speculation } = this.#shared;
     moveStage(this.#shared, record, "start", { kind: "running" });
+    planStage(this.#shared, record);
     if (record.tasks.length === 0) {
       record.startedMs = this.#shared.now;
-      record.tasks = stage.tasks.map(({ partition }) => newTask(partition));
+      record.tasks = record.plan.map((_, place) => newTask(place));
       const grows = job.graph.growth?.stage === stage.id;
       record.roundEnd = grows ? Math.min(1, record.tasks.length) : record.tasks.length;
       record.remaining = record.roundEnd;
@@ -153,7 +172,13 @@ export class Stages {
       job.session.id,
       job.id,
       stage.id,
-      (partition) => record.tasks[partition]?.state.kind === "pending",
+      {
+        isPending: (partition) => record.tasks[partition]?.state.kind === "pending",
+        allows: (worker) => exclusions.allows(record, null, worker),
+        allowsTask: (partition, worker) => exclusions.allows(record, record.tasks[partition] as TaskRecord, worker),
+        allowsCopy: (partition, worker) =>
+          speculation.allowsCopy(record, record.tasks[partition] as TaskRecord, worker),
+      },
       this.#shared.now,
     );
     for (let partition = 0; partition < record.roundEnd; partition++) {

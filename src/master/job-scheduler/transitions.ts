@@ -4,6 +4,8 @@
 //   stage: idle -> waiting -> running -> (committing) -> complete -> waiting (output lost)
 //                    ^  \-> sharing (another job computes the shuffle)   running -> waiting (input lost)
 //   task:  pending -> launched -> running -> succeeded -> pending (output lost)
+//                                 ^  v
+//                                doubled (a second attempt beside a slow one) -> succeeded (either)
 
 import { MillraceError } from "../../core/errors.js";
 
@@ -23,7 +25,9 @@ export const stageMoves = {
 export const taskMoves = {
   pending: { launch: "launched", found: "succeeded" },
   launched: { start: "running", succeed: "succeeded", retry: "pending" },
-  running: { succeed: "succeeded", retry: "pending" },
+  running: { succeed: "succeeded", retry: "pending", duplicate: "doubled" },
+  /** `single`, `follow`: one of the two attempts is gone, and the other runs or has yet to begin. */
+  doubled: { start: "doubled", succeed: "succeeded", single: "running", follow: "launched" },
   succeeded: { lose: "pending" },
 } as const;
 

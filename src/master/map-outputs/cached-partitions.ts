@@ -3,13 +3,34 @@
 
 import type { NodeId, WorkerId } from "../../core/ids.js";
 
+export interface HeldPartition {
+  readonly node: NodeId;
+  readonly partition: number;
+  readonly holders: ReadonlySet<WorkerId>;
+  readonly sizeBytes: number;
+}
+
 export class CachedPartitions {
   readonly #nodes = new Map<NodeId, Map<number, Set<WorkerId>>>();
+  /** Encoded bytes of each partition, the same wherever it lies. */
+  readonly #sizes = new Map<NodeId, Map<number, number>>();
 
-  add(node: NodeId, partition: number, worker: WorkerId): void {
+  add(node: NodeId, partition: number, worker: WorkerId, sizeBytes = 0): void {
     const partitions = this.#nodes.get(node) ?? new Map<number, Set<WorkerId>>();
     this.#nodes.set(node, partitions);
     partitions.set(partition, (partitions.get(partition) ?? new Set()).add(worker));
+    const sizes = this.#sizes.get(node) ?? new Map<number, number>();
+    this.#sizes.set(node, sizes.set(partition, sizeBytes));
+  }
+
+  /** What lies on a worker, with everyone who has it. */
+  *heldBy(worker: WorkerId): Generator<HeldPartition, void, void> {
+    for (const [node, partitions] of this.#nodes) {
+      for (const [partition, holders] of partitions) {
+        if (!holders.has(worker)) continue;
+        yield { node, partition, holders, sizeBytes: this.#sizes.get(node)?.get(partition) ?? 0 };
+      }
+    }
   }
 
   /** Whether every partition of the node lies somewhere. */
@@ -37,7 +58,12 @@ export class CachedPartitions {
     return any;
   }
 
-  removeNode(node: NodeId): void {
+  /** Answers who held some of it. */
+  removeNode(node: NodeId): ReadonlySet<WorkerId> {
+    const holders = new Set<WorkerId>();
+    for (const workers of this.#nodes.get(node)?.values() ?? []) for (const worker of workers) holders.add(worker);
     this.#nodes.delete(node);
+    this.#sizes.delete(node);
+    return holders;
   }
 }

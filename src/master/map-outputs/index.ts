@@ -3,4 +3,4 @@
 export { CachedPartitions } from "./cached-partitions.js";
 export { MapOutputs } from "./core.js";
 export { defaultMapOutputsOptions, type MapOutputsOptions } from "./options.js";
-export type { LostOutputs } from "./state.js";
+export type { HeldOutput, LostOutputs } from "./state.js";

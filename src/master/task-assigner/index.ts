@@ -2,3 +2,4 @@
 
 export { type Assignment, type Capacity, type Preference, TaskAssigner } from "./core.js";
 export { defaultTaskAssignerOptions, type TaskAssignerOptions } from "./options.js";
+export type { StageGate } from "./state.js";

@@ -25,12 +25,27 @@ export class Fifo {
   }
 }
 
+/** What the scheduler knows of a stage's tasks. Asked when a task is about to be taken. */
+export interface StageGate {
+  isPending(partition: number): boolean;
+  /** Whether tasks without a past may go there. */
+  allows(worker: WorkerId): boolean;
+  /** Whether this task may go there. */
+  allowsTask(partition: number, worker: WorkerId): boolean;
+  /** Whether a second attempt of this task may go there. */
+  allowsCopy(partition: number, worker: WorkerId): boolean;
+}
+
 export interface StageQueue {
   /** Job first, then stage: the order within a session. */
   readonly job: number;
   readonly stage: StageId;
-  readonly isPending: (partition: number) => boolean;
+  readonly gate: StageGate;
   pending: number;
+  /** Pending tasks that not every worker will do for; few, and looked at one by one. */
+  readonly choosy: Set<number>;
+  /** Running tasks that shall have a second attempt. */
+  readonly copies: Set<number>;
   /** Tasks with a place they would rather run at. */
   readonly byWorker: Map<WorkerId, Fifo>;
   readonly byNode: Map<string, Fifo>;

@@ -46,6 +46,8 @@ export class WorkerRegistry {
       known.state = { kind: "registering" };
       known.lastHeardMs = now;
       known.sentLocations.clear();
+      // What was offered over the broken stream is offered again.
+      if (known.offered !== null) known.offered = [];
       return { record: known, replaced: null };
     }
     const record: WorkerRecord = {
@@ -53,8 +55,10 @@ export class WorkerRegistry {
       registration,
       state: { kind: "registering" },
       lastHeardMs: now,
+      diskShort: false,
       attempts: new Map(),
       sentLocations: new Map(),
+      offered: [],
     };
     this.#workers.set(record.id, record);
     return { record, replaced: known ?? null };
@@ -78,7 +82,16 @@ export class WorkerRegistry {
   }
 
   launched(record: WorkerRecord, launch: TaskLaunch, now: number): Attempt {
-    const attempt: Attempt = { key: launch.key, worker: record.id, launchedMs: now, running: false };
+    const { key, shuffles, cached } = launch;
+    const attempt: Attempt = {
+      key,
+      worker: record.id,
+      launchedMs: now,
+      shuffles,
+      cached,
+      running: false,
+      calledBack: false,
+    };
     record.attempts.set(formatTaskKey(launch.key), attempt);
     return attempt;
   }
@@ -89,6 +102,36 @@ export class WorkerRegistry {
     const attempt = record.attempts.get(name) ?? null;
     record.attempts.delete(name);
     return attempt;
+  }
+
+  /**
+   * Attempts that ran when the worker was last heard of. A task that ends its process at once takes the word that it runs
+   * along: what filled the slots counts too, oldest first.
+   */
+  ran(record: WorkerRecord): ReadonlySet<Attempt> {
+    const attempts = [...record.attempts.values()];
+    const ran = new Set(attempts.filter((attempt) => attempt.running));
+    for (const attempt of attempts) if (ran.size < record.registration.slots) ran.add(attempt);
+    return ran;
+  }
+
+  /** Something on the worker takes so long that nothing shall be queued behind it. */
+  isStalled(record: WorkerRecord, now: number): boolean {
+    const oldest = record.attempts.values().next().value;
+    return oldest !== undefined && now - oldest.launchedMs > this.#options.stalledMs;
+  }
+
+  /** Attempts that wait for a slot of the worker. */
+  queued(record: WorkerRecord): Attempt[] {
+    if (record.attempts.size <= record.registration.slots) return [];
+    const ran = this.ran(record);
+    return [...record.attempts.values()].filter((attempt) => !ran.has(attempt));
+  }
+
+  /** Attempts that wait on a stalled worker behind what runs there. */
+  stuck(record: WorkerRecord, now: number): Attempt[] {
+    if (!this.isStalled(record, now)) return [];
+    return this.queued(record).filter(({ launchedMs }) => now - launchedMs > this.#options.stalledMs);
   }
 
   addresses(ids: Iterable<WorkerId>): WorkerAddress[] {

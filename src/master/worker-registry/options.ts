@@ -7,10 +7,13 @@ export interface WorkerRegistryOptions {
   readonly reconnectMs: number;
   /** What workers are told: beat so often. */
   readonly heartbeatMs: number;
+  /** Nothing is queued on a worker behind an attempt that was launched so long ago; what is queued goes elsewhere. */
+  readonly stalledMs: number;
 }
 
 export const defaultWorkerRegistryOptions: WorkerRegistryOptions = {
   heartbeatTimeoutMs: 30_000,
   reconnectMs: 10_000,
   heartbeatMs: 1_000,
+  stalledMs: 200,
 };

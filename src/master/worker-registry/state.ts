@@ -1,17 +1,20 @@
 // A worker as the master sees it.
 //
-//   (register) -> registering -> active -> leaving
-//                     ^  \          |         |
-//                     |   -> disconnected <---
+//   (register) -> registering -> active -> decommissioning -> leaving
+//                     ^  \          |             |             |
+//                     |   -> disconnected <--------+-------------
 //                     (register again)   \-> lost (record removed)
 
 import type { TaskKey, WorkerId } from "../../core/ids.js";
-import type { WorkerRegistration } from "../../protocol/worker.js";
+import type { TaskLaunch } from "../../protocol/tasks.js";
+import type { OfferedOutput, WorkerRegistration } from "../../protocol/worker.js";
 
 export type WorkerState =
   /** Registered; its first heartbeat will say which attempts it still has. Gets no launches before that. */
   | { readonly kind: "registering" }
   | { readonly kind: "active" }
+  /** Goes once what it runs is done and what it holds lies elsewhere, or at its deadline (decommission/). No launches. */
+  | { readonly kind: "decommissioning"; readonly sinceMs: number; readonly deadlineMs: number }
   /** Going on purpose: no launches, its outputs are still served. */
   | { readonly kind: "leaving" }
   | { readonly kind: "disconnected"; readonly sinceMs: number };
@@ -21,7 +24,12 @@ export interface Attempt {
   readonly key: TaskKey;
   readonly worker: WorkerId;
   readonly launchedMs: number;
+  /** What it was told to read, and where: who leaves waits for those that may still come to him. */
+  readonly shuffles: TaskLaunch["shuffles"];
+  readonly cached: TaskLaunch["cached"];
   running: boolean;
+  /** The worker was asked to give it back if it still waits for a slot. */
+  calledBack: boolean;
 }
 
 export interface WorkerRecord {
@@ -29,8 +37,12 @@ export interface WorkerRecord {
   registration: WorkerRegistration;
   state: WorkerState;
   lastHeardMs: number;
+  /** Its disk has too little room: it gets no launches until it says otherwise. */
+  diskShort: boolean;
   /** By formatTaskKey. */
   readonly attempts: Map<string, Attempt>;
   /** Version of each shuffle's locations that it was sent over the present stream, by "session shuffle". */
   readonly sentLocations: Map<string, number>;
+  /** What it has offered so far of an earlier incarnation's outputs; null once its first heartbeat has come. */
+  offered: OfferedOutput[] | null;
 }

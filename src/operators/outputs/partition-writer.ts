@@ -8,10 +8,14 @@ import { type EncodeOptions, encodeRecords } from "../../codec/records.js";
 import { SchemaTable } from "../../codec/schema.js";
 import { MillraceError } from "../../core/errors.js";
 import type { ShuffleOutput, TaskContext } from "../task-context.js";
+import { HotKeys } from "./hot-keys.js";
 
 export class PartitionWriter {
   readonly schemas = new SchemaTable();
   readonly checksum = new Checksum();
+  readonly hotKeys = new HotKeys();
+  /** Bytes of the rows of each partition as estimated from the rows alone; counted only by writeRows. */
+  readonly weights: Float64Array;
   readonly #encoding: EncodeOptions;
   readonly #counts: Uint32Array;
   #parts = new Uint32Array(1024);
@@ -25,6 +29,7 @@ export class PartitionWriter {
     readonly partitionOf: (key: unknown) => number,
   ) {
     this.#counts = new Uint32Array(partitions + 1);
+    this.weights = new Float64Array(partitions);
     const { compress, checksum } = context.shuffleEncoding;
     this.#encoding = checksum ? { compress, checksum: this.checksum } : { compress };
   }
@@ -36,6 +41,24 @@ export class PartitionWriter {
     this.#eachFrame(count, bytes, (from, to) =>
       encodePairsAt(keys, values, order, from, to, this.schemas, classes, this.#encoding),
     );
+  }
+
+  /** The same for pairs as the map task made them: their weights and hot keys are counted, `rowBytes[i]` for row i. */
+  writeRows(
+    keys: readonly unknown[],
+    values: readonly unknown[],
+    rowBytes: readonly number[],
+    count: number,
+    bytes: number,
+  ): void {
+    this.writePairs(keys, values, count, bytes);
+    const { weights } = this;
+    const parts = this.#parts;
+    for (let i = 0; i < count; i++) {
+      const part = parts[i] as number;
+      weights[part] = (weights[part] as number) + (rowBytes[i] as number);
+    }
+    this.hotKeys.look(keys, parts, count);
   }
 
   /** The same for records that need not be pairs. */
@@ -82,6 +105,7 @@ export class PartitionWriter {
     const counts = this.#counts;
     const { metrics } = this.context;
     for (let p = 0; p < this.partitions; p++) {
+      this.checksum.place = p;
       const end = counts[p + 1] as number;
       for (let from = counts[p] as number; from < end; from += step) {
         const frame = encode(from, Math.min(end, from + step));

@@ -3,7 +3,7 @@
 
 import { estimateBytes } from "../../codec/estimate.js";
 import { checkKey } from "../../codec/keys.js";
-import type { CallSite } from "../../plan/function.js";
+import { type CallSite, formatCallSite } from "../../plan/function.js";
 import type { FragmentOutput } from "../../plan/stages.js";
 import { chainMaybe, isPromise } from "../batches.js";
 import { type ChainOperator, type ChainRunner, compileChain, type SinkCode } from "../chain/chain-code.js";
@@ -43,7 +43,9 @@ export function runShuffleOutput(
     sink?.release();
     const sizes = output.commit(writer.schemas);
     const records = context.metrics.recordsWritten - before;
-    return { kind: "mapOutput", sizes, records, checksum: writer.checksum.toString() };
+    const checksum = writer.checksum.toString();
+    const statistics = isRaw(spec) ? rawStatistics(writer, records) : {};
+    return { kind: "mapOutput", shuffle: spec.shuffle, sizes, records, checksum, ...statistics };
   };
   try {
     const done = chainMaybe(settleChain(chain.source, chain.operators, context), (settled) => {
@@ -54,6 +56,16 @@ export function runShuffleOutput(
   } catch (error) {
     return failed(error);
   }
+}
+
+/** Pairs that leave the map task as they are: a key with many of them is many records for one reducer. */
+function isRaw(spec: ShuffleSpec): boolean {
+  return spec.pairs && (spec.aggregator === null || spec.aggregator.kind === "group");
+}
+
+function rawStatistics({ weights, hotKeys }: PartitionWriter, records: number) {
+  const told = hotKeys.told(records);
+  return { weights: Array.from(weights, Math.ceil), ...(told.length === 0 ? {} : { hotKeys: told }) };
 }
 
 interface MapSink {
@@ -77,7 +89,7 @@ function mapSink(
     );
     return { runner: combine.runner, end: () => combine.end(), release: () => combine.abort() };
   }
-  const block = new Block(context, spec.pairs, writer);
+  const block = new Block(context, spec.pairs, writer, site);
   const runner = compileChain<Block>(operators, spec.pairs ? pairBlockSink : recordBlockSink, {
     partition: context.partition,
     sites,
@@ -105,6 +117,7 @@ const recordBlockSink: SinkCode = {
 class Block {
   #keys: unknown[] = [];
   #values: unknown[] = [];
+  #rowBytes: number[] = [];
   #bytes = 0;
   readonly #limit: number;
   readonly #reservation: Reservation;
@@ -112,8 +125,9 @@ class Block {
     readonly context: TaskContext,
     readonly pairs: boolean,
     readonly writer: PartitionWriter,
+    site: CallSite,
   ) {
-    this.#reservation = new Reservation(context.memory);
+    this.#reservation = new Reservation(context.memory, `${formatCallSite(site)}: rows before the exchange`);
     this.#limit = this.#reservation.cover(3 * BLOCK_BYTES) ? BLOCK_BYTES : SMALL_BLOCK_BYTES;
   }
 
@@ -121,7 +135,9 @@ class Block {
     if (typeof key === "object") checkKey(key, this.context.classes);
     this.#keys.push(key);
     this.#values.push(value);
-    this.#bytes += estimateBytes(key) + estimateBytes(value);
+    const bytes = estimateBytes(key) + estimateBytes(value);
+    this.#rowBytes.push(bytes);
+    this.#bytes += bytes;
     if (this.#bytes >= this.#limit || this.#keys.length >= BLOCK_ROWS) this.flush();
   }
 
@@ -134,11 +150,12 @@ class Block {
   flush(): void {
     const count = this.#keys.length;
     if (count > 0) {
-      if (this.pairs) this.writer.writePairs(this.#keys, this.#values, count, this.#bytes);
+      if (this.pairs) this.writer.writeRows(this.#keys, this.#values, this.#rowBytes, count, this.#bytes);
       else this.writer.writeRecords(this.#keys, count, this.#bytes);
     }
     this.#keys = [];
     this.#values = [];
+    this.#rowBytes = [];
     this.#bytes = 0;
   }
 
@@ -146,6 +163,7 @@ class Block {
     this.#reservation.release();
     this.#keys = [];
     this.#values = [];
+    this.#rowBytes = [];
   }
 }
 

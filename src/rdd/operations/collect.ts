@@ -34,12 +34,15 @@ export function emptyCollection(at: Operand): MillraceError {
 }
 
 async function gather(at: Operand, limit: number | null, options: ActionOptions | undefined): Promise<unknown[]> {
-  const all: unknown[] = [];
-  await runAction(at, { kind: "collect", limit }, options, (records) => {
-    for (const record of records) {
-      if (limit !== null && all.length === limit) return;
-      all.push(record);
-    }
+  let all: unknown[] = [];
+  await runAction(at, { kind: "collect", limit }, options, () => {
+    all = [];
+    return (records) => {
+      for (const record of records) {
+        if (limit !== null && all.length === limit) return;
+        all.push(record);
+      }
+    };
   });
   return all;
 }

@@ -10,10 +10,14 @@ type Fold = (left: unknown, right: unknown) => unknown;
 export function reduce(at: Operand, fn: unknown, options: ActionOptions | undefined): Promise<unknown> {
   const action = { kind: "reduce", fn: at.captureSync("fn", fn) } as const;
   let result: { readonly value: unknown } | null = null;
-  const take = (partials: unknown[]) => {
-    for (const partial of partials) result = { value: result === null ? partial : (fn as Fold)(result.value, partial) };
+  const begin = () => {
+    result = null;
+    return (partials: unknown[]) => {
+      for (const partial of partials)
+        result = { value: result === null ? partial : (fn as Fold)(result.value, partial) };
+    };
   };
-  return runAction(at, action, options, take).then(() => {
+  return runAction(at, action, options, begin).then(() => {
     if (result === null) throw emptyCollection(at);
     return result.value;
   });
@@ -29,9 +33,13 @@ export function aggregate(
   const fn = at.captureSync("seq", seq);
   at.captureSync("comb", comb);
   const { bytes, classes } = at.session.values.value(zero, at.method);
-  // A copy, because the user's function may change what it is given.
-  let total = at.session.values.decode(bytes);
-  return runAction(at, { kind: "aggregate", zero: bytes, classes, seq: fn }, options, ([partial]) => {
-    total = (comb as Fold)(total, partial);
-  }).then(() => total);
+  let total: unknown;
+  const begin = () => {
+    // A copy, because the user's function may change what it is given.
+    total = at.session.values.decode(bytes);
+    return ([partial]: unknown[]) => {
+      total = (comb as Fold)(total, partial);
+    };
+  };
+  return runAction(at, { kind: "aggregate", zero: bytes, classes, seq: fn }, options, begin).then(() => total);
 }

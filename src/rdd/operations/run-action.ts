@@ -18,16 +18,22 @@ export function jobRequest(at: Operand, action: ActionSpec, options: ActionOptio
   return { root: at.node, action, callSite: at.callSite, callerStack: at.callerStack, signal };
 }
 
-/** `take` gets the records of one partition after the other; partitions without a result are left out. */
+/**
+ * What `begin` gives gets the records of one partition after the other; partitions without a result are left out. It is asked
+ * again, to forget what came so far, when the results start over because a lost input was computed anew and is not the same.
+ */
 export function runAction(
   at: Operand,
   action: ActionSpec,
   options: ActionOptions | undefined,
-  take: (records: unknown[]) => void,
+  begin: () => (records: unknown[]) => void,
 ): Promise<void> {
   const { classes } = at.session.values;
-  return at.session.run(jobRequest(at, action, options), ({ bytes }) => {
-    if (bytes.byteLength > 0) take(decodeStream(bytes, classes));
+  return at.session.run(jobRequest(at, action, options), () => {
+    const take = begin();
+    return ({ bytes }) => {
+      if (bytes.byteLength > 0) take(decodeStream(bytes, classes));
+    };
   });
 }
 

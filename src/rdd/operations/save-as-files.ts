@@ -14,10 +14,10 @@ export function saveAsTextFile(at: Operand, path: unknown, options: TextFileOpti
   if (compression !== "none" && compression !== "gzip") {
     throw invalidArgument(at.method, "options.compression", '"none" or "gzip"', compression);
   }
-  return runAction(at, { kind: "saveAsTextFile", url, compression }, options, () => undefined);
+  return runAction(at, { kind: "saveAsTextFile", url, compression }, options, () => () => undefined);
 }
 
 export function saveAsObjectFile(at: Operand, path: unknown, options: ActionOptions | undefined): Promise<void> {
   const url = toAbsoluteUrl(requireText(at.method, "path", path), at.session.workingDirectory);
-  return runAction(at, { kind: "saveAsObjectFile", url }, options, () => undefined);
+  return runAction(at, { kind: "saveAsObjectFile", url }, options, () => () => undefined);
 }

@@ -18,9 +18,12 @@ export function top(
   const keyOf = by === undefined ? (record: unknown) => record : (by as (record: unknown) => unknown);
   const sign = order === "greatest" ? -1 : 1;
   let best: { readonly key: unknown; readonly record: unknown }[] = [];
-  return runAction(at, { kind: "top", n: count, fn, order }, options, (records) => {
-    for (const record of records) best.push({ key: keyOf(record), record });
-    // Stable: what came first stays ahead of its equals.
-    best = best.sort((a, b) => sign * compareKeys(a.key, b.key)).slice(0, count);
+  return runAction(at, { kind: "top", n: count, fn, order }, options, () => {
+    best = [];
+    return (records) => {
+      for (const record of records) best.push({ key: keyOf(record), record });
+      // Stable: what came first stays ahead of its equals.
+      best = best.sort((a, b) => sign * compareKeys(a.key, b.key)).slice(0, count);
+    };
   }).then(() => best.map(({ record }) => record));
 }

@@ -67,8 +67,11 @@ async function throughTree(
     partitions = next;
   }
   let found: { readonly value: unknown } | null = null;
-  await runAction(level, { kind: "collect", limit: null }, options, (records) => {
-    for (const record of records) found = { value: found === null ? record : (fn as Fold)(found.value, record) };
+  await runAction(level, { kind: "collect", limit: null }, options, () => {
+    found = null;
+    return (records) => {
+      for (const record of records) found = { value: found === null ? record : (fn as Fold)(found.value, record) };
+    };
   });
   return found;
 }

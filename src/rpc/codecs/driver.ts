@@ -54,7 +54,7 @@ function toProtoDriverMessage(message: DriverToMaster): pb.DriverToMaster.$Prope
     case "cancel":
       return { cancel: { job: message.job, reason: message.reason } };
     case "acknowledge":
-      return { acknowledge: { job: message.job, bytes: message.bytes } };
+      return { acknowledge: message };
     case "persist":
       return { persist: { node: message.node, level: levels.to[message.level] } };
     case "releaseNodes":
@@ -98,8 +98,8 @@ function fromProtoDriverMessage(message: pb.DriverToMaster): DriverToMaster {
       return { kind: "cancel", job: job as JobId, reason };
     }
     case "acknowledge": {
-      const { job, bytes } = required(message.acknowledge, "acknowledge");
-      return { kind: "acknowledge", job: job as JobId, bytes };
+      const { job, bytes, round } = required(message.acknowledge, "acknowledge");
+      return { kind: "acknowledge", job: job as JobId, bytes, ...(round === 0 ? {} : { round }) };
     }
     case "persist": {
       const { node, level } = required(message.persist, "persist");
@@ -125,6 +125,8 @@ function toProtoMasterMessage(message: MasterToDriver): pb.MasterToDriver.$Prope
   switch (message.kind) {
     case "opened":
       return { opened: message };
+    case "heartbeat":
+      return { heartbeat: {} };
     case "refused":
       return { refused: toProtoError(message.error) };
     case "partitions": {
@@ -133,6 +135,8 @@ function toProtoMasterMessage(message: MasterToDriver): pb.MasterToDriver.$Prope
     }
     case "result":
       return { result: message };
+    case "resultsRestarted":
+      return { resultsRestarted: message };
     case "accumulators": {
       const updates = mutable(message.updates);
       return { accumulators: { job: message.job, updates } };
@@ -158,6 +162,8 @@ function fromProtoMasterMessage(message: pb.MasterToDriver): MasterToDriver {
       const { session, slots, heartbeatMs } = required(message.opened, "opened");
       return { kind: "opened", session: requiredText(session, "Opened.session") as SessionId, slots, heartbeatMs };
     }
+    case "heartbeat":
+      return { kind: "heartbeat" };
     case "refused":
       return { kind: "refused", error: fromProtoError(message.refused, "MasterToDriver.refused") };
     case "partitions": {
@@ -167,6 +173,10 @@ function fromProtoMasterMessage(message: pb.MasterToDriver): MasterToDriver {
     case "result": {
       const { job, partition, bytes, last, records } = required(message.result, "result");
       return { kind: "result", job: job as JobId, partition, bytes: plainBytes(bytes), last, records };
+    }
+    case "resultsRestarted": {
+      const { job, round } = required(message.resultsRestarted, "resultsRestarted");
+      return { kind: "resultsRestarted", job: job as JobId, round };
     }
     case "accumulators": {
       const { job, updates } = required(message.accumulators, "accumulators");

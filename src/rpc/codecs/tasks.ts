@@ -2,6 +2,7 @@
 // names what is missing. These are the hot messages: 100 launches or statuses take well under a millisecond each way.
 
 import type { BlobHash, NodeId, SessionId, ShuffleId, StageId, TaskKey, WorkerId } from "../../core/ids.js";
+import type { HotKey, TaskSlice } from "../../plan/skew.js";
 import type { Split, TaskSplit } from "../../plan/stages.js";
 import type {
   AccumulatorUpdate,
@@ -45,6 +46,10 @@ export function toProtoLaunch(launch: TaskLaunch): pb.TaskLaunch.$Properties {
     cached: mutable(launch.cached),
     shuffles: mutable(launch.shuffles),
     locality: localities.to[launch.locality],
+    ...(launch.alone === undefined ? {} : { alone: true }),
+    ...(launch.speculative === undefined ? {} : { speculative: true }),
+    ...(launch.generations === undefined ? {} : { generations: mutable(launch.generations) }),
+    ...(launch.slice === undefined ? {} : { slice: toProtoSlice(launch.slice) }),
   };
 }
 
@@ -61,7 +66,27 @@ export function fromProtoLaunch(message: pb.TaskLaunch): TaskLaunch {
     })),
     shuffles: message.shuffles.map(({ shuffle, version }) => ({ shuffle: shuffle as ShuffleId, version })),
     locality: localities.from(message.locality, "TaskLaunch.locality"),
+    ...(message.alone ? { alone: true } : {}),
+    ...(message.speculative ? { speculative: true } : {}),
+    ...(message.generations.length === 0
+      ? {}
+      : { generations: message.generations.map(({ node, generation }) => ({ node: node as NodeId, generation })) }),
+    ...(message.slice == null ? {} : { slice: fromProtoSlice(message.slice) }),
   };
+}
+
+function toProtoSlice({ partition, parts }: TaskSlice): pb.TaskSlice.$Properties {
+  if (parts === null) return { partition };
+  return { partition, parts: { shuffle: parts.shuffle, cuts: mutable(parts.cuts) } };
+}
+
+function fromProtoHotKey({ key, partition, records }: pb.HotKey): HotKey {
+  return { key, partition, records };
+}
+
+function fromProtoSlice({ partition, parts }: pb.TaskSlice): TaskSlice {
+  if (parts == null) return { partition, parts: null };
+  return { partition, parts: { shuffle: parts.shuffle as ShuffleId, cuts: parts.cuts } };
 }
 
 export function toProtoStatus(status: TaskStatus): pb.TaskStatus.$Properties {
@@ -99,6 +124,7 @@ export function fromProtoStatus(message: pb.TaskStatus): TaskStatus {
       node: at.node as NodeId,
       partition: at.partition,
       sizeBytes: at.sizeBytes,
+      ...(at.generation === 0 ? {} : { generation: at.generation }),
     }));
     return {
       kind: "ended",
@@ -232,8 +258,9 @@ function toProtoResult(result: TaskResult): pb.TaskResult.$Properties {
     case "block":
       return { block: result };
     case "mapOutput": {
-      const { sizes, records, checksum } = result.output;
-      return { mapOutput: { sizes: encodeSizes(sizes), records, checksum } };
+      const { sizes, records, checksum, weights = [], hotKeys = [] } = result.output;
+      const statistics = { weights: encodeSizes(weights), hotKeys: mutable(hotKeys) };
+      return { mapOutput: { shuffle: result.shuffle, sizes: encodeSizes(sizes), records, checksum, ...statistics } };
     }
     case "file":
       return { file: result };
@@ -243,10 +270,17 @@ function toProtoResult(result: TaskResult): pb.TaskResult.$Properties {
 function fromProtoResult(message: pb.TaskResult | null | undefined): TaskResult {
   const { inline, block, mapOutput, file } = required(message, "Succeeded.result");
   if (mapOutput != null) {
-    const { sizes, records, checksum } = mapOutput;
+    const { shuffle, sizes, records, checksum, weights, hotKeys } = mapOutput;
     return {
       kind: "mapOutput",
-      output: { sizes: decodeSizes(sizes), records, checksum: requiredText(checksum, "MapOutput.checksum") },
+      shuffle: shuffle as ShuffleId,
+      output: {
+        sizes: decodeSizes(sizes),
+        records,
+        checksum: requiredText(checksum, "MapOutput.checksum"),
+        ...(weights.byteLength === 0 ? {} : { weights: decodeSizes(weights) }),
+        ...(hotKeys.length === 0 ? {} : { hotKeys: hotKeys.map(fromProtoHotKey) }),
+      },
     };
   }
   if (inline != null) return { kind: "inline", bytes: plainBytes(inline.bytes), records: inline.records };

@@ -1,7 +1,9 @@
 // protocol/worker.ts <-> bytes: the control conversation of a worker and the master.
 
-import type { BlobHash, NodeId, SessionId, ShuffleId, WorkerId } from "../../core/ids.js";
-import type { MasterToWorker, WorkerRegistration, WorkerToMaster } from "../../protocol/worker.js";
+import type { BlobHash, NodeId, SessionId, ShuffleId, StageId, WorkerId } from "../../core/ids.js";
+import { pack, unpack } from "../../core/packed.js";
+import type { AdoptableBlock, AdoptionOutcome } from "../../protocol/adoption.js";
+import type { MasterToWorker, OfferedOutput, WorkerRegistration, WorkerToMaster } from "../../protocol/worker.js";
 import { millrace as pb } from "../generated/messages.js";
 import { fromProtoError, toProtoError } from "./errors.js";
 import {
@@ -39,8 +41,9 @@ function toProtoWorkerMessage(message: WorkerToMaster): pb.WorkerToMaster.$Prope
     case "register":
       return { register: message.registration };
     case "heartbeat": {
-      const { rssBytes, cacheBytes, running } = message;
-      return { heartbeat: { rssBytes, cacheBytes, running: mutable(running) } };
+      const { rssBytes, cacheBytes, running, records, disk } = message;
+      const told = disk === undefined ? {} : { disk };
+      return { heartbeat: { rssBytes, cacheBytes, running: mutable(running), records: mutable(records), ...told } };
     }
     case "statuses":
       return { statuses: { statuses: message.statuses.map(toProtoStatus) } };
@@ -57,17 +60,25 @@ function toProtoWorkerMessage(message: WorkerToMaster): pb.WorkerToMaster.$Prope
       const partitions = mutable(message.partitions);
       return { uncached: { session: message.session, partitions } };
     }
+    case "offer":
+      return { offer: { outputs: mutable(message.outputs) } };
     case "leaving":
       return { leaving: { reason: message.reason } };
+    case "decommission":
+      return { decommission: { reason: message.reason, timeoutMs: message.timeoutMs } };
+    case "adopted":
+      return { adopted: { from: message.from, outcomes: pack(message.outcomes) } };
   }
 }
 
 function fromProtoWorkerMessage(message: pb.WorkerToMaster): WorkerToMaster {
-  const { register, heartbeat, statuses, logs, uncached, leaving } = message;
+  const { register, heartbeat, statuses, logs, uncached, leaving, decommission, adopted, offer } = message;
   if (statuses != null) return { kind: "statuses", statuses: statuses.statuses.map(fromProtoStatus) };
   if (heartbeat != null) {
     const running = heartbeat.running.map((key) => fromProtoKey(key, "Heartbeat.running"));
-    return { kind: "heartbeat", rssBytes: heartbeat.rssBytes, cacheBytes: heartbeat.cacheBytes, running };
+    const { rssBytes, cacheBytes, records, disk } = heartbeat;
+    const told = disk == null ? {} : { disk: { freeBytes: disk.freeBytes, isShort: disk.isShort } };
+    return { kind: "heartbeat", rssBytes, cacheBytes, running, records, ...told };
   }
   if (logs != null) {
     const lines = logs.lines.map(({ key, stderr, text, dropped }) => {
@@ -82,7 +93,24 @@ function fromProtoWorkerMessage(message: pb.WorkerToMaster): WorkerToMaster {
     return { kind: "uncached", session: requiredText(uncached.session, "Uncached.session") as SessionId, partitions };
   }
   if (leaving != null) return { kind: "leaving", reason: leaving.reason };
+  if (decommission != null)
+    return { kind: "decommission", reason: decommission.reason, timeoutMs: decommission.timeoutMs };
+  if (adopted != null) {
+    const from = requiredText(adopted.from, "Adopted.from") as WorkerId;
+    return { kind: "adopted", from, outcomes: unpack<AdoptionOutcome[]>(adopted.outcomes) };
+  }
+  if (offer != null) return { kind: "offer", outputs: fromProtoNames(offer) };
   throw malformed("WorkerToMaster.kind is missing");
+}
+
+function fromProtoNames({ outputs }: pb.MapOutputNames): OfferedOutput[] {
+  return outputs.map(({ session, shuffle, map, stage, attempt }) => ({
+    session: sessionOf(session, "MapOutputName"),
+    shuffle: shuffle as ShuffleId,
+    map,
+    stage: stage as StageId,
+    attempt,
+  }));
 }
 
 function fromProtoRegistration(message: pb.Register): WorkerRegistration {
@@ -103,8 +131,12 @@ function fromProtoRegistration(message: pb.Register): WorkerRegistration {
 
 function toProtoMasterMessage(message: MasterToWorker): pb.MasterToWorker.$Properties {
   switch (message.kind) {
-    case "registered":
-      return { registered: { heartbeatMs: message.heartbeatMs, liveSessions: message.liveSessions as SessionId[] } };
+    case "registered": {
+      const { heartbeatMs, timeoutMs, liveSessions } = message;
+      return { registered: { heartbeatMs, timeoutMs, liveSessions: mutable(liveSessions) } };
+    }
+    case "heartbeat":
+      return { heartbeat: {} };
     case "refused":
       return { refused: toProtoError(message.error) };
     case "mapOutputs":
@@ -112,11 +144,17 @@ function toProtoMasterMessage(message: MasterToWorker): pb.MasterToWorker.$Prope
     case "launch":
       return { launch: { launches: message.launches.map(toProtoLaunch) } };
     case "cancel":
-      return { cancel: { keys: mutable(message.keys), reason: message.reason } };
+      return {
+        cancel: { keys: mutable(message.keys), reason: message.reason, onlyWaiting: message.onlyWaiting === true },
+      };
     case "releaseResults":
       return { releaseResults: { keys: mutable(message.keys) } };
     case "releaseShuffle":
       return { releaseShuffle: { session: message.session, shuffle: message.shuffle } };
+    case "discard": {
+      const { session, shuffle, outputs } = message;
+      return { discard: { session, shuffle, outputs: mutable(outputs) } };
+    }
     case "uncache":
       return { uncache: { session: message.session, node: message.node } };
     case "releaseSession":
@@ -125,6 +163,12 @@ function toProtoMasterMessage(message: MasterToWorker): pb.MasterToWorker.$Prope
       return { releaseBlobs: { hashes: message.hashes as BlobHash[] } };
     case "shutdown":
       return { shutdown: { reason: message.reason } };
+    case "decommission":
+      return { decommission: { reason: message.reason, timeoutMs: message.timeoutMs } };
+    case "adopt":
+      return { adopt: { from: message.from, blocks: pack(message.blocks) } };
+    case "decommissioned":
+      return { decommissioned: { reason: message.reason } };
   }
 }
 
@@ -135,14 +179,17 @@ function fromProtoMasterMessage(message: pb.MasterToWorker): MasterToWorker {
     case "mapOutputs":
       return { kind: "mapOutputs", locations: fromProtoLocations(required(message.mapOutputs, "mapOutputs")) };
     case "registered": {
-      const { heartbeatMs, liveSessions } = required(message.registered, "registered");
-      return { kind: "registered", heartbeatMs, liveSessions: liveSessions as SessionId[] };
+      const { heartbeatMs, timeoutMs, liveSessions } = required(message.registered, "registered");
+      return { kind: "registered", heartbeatMs, timeoutMs, liveSessions: liveSessions as SessionId[] };
     }
+    case "heartbeat":
+      return { kind: "heartbeat" };
     case "refused":
       return { kind: "refused", error: fromProtoError(message.refused, "MasterToWorker.refused") };
     case "cancel": {
-      const { keys, reason } = required(message.cancel, "cancel");
-      return { kind: "cancel", keys: keys.map((key) => fromProtoKey(key, "CancelTasks.keys")), reason };
+      const { keys, reason, onlyWaiting } = required(message.cancel, "cancel");
+      const given = keys.map((key) => fromProtoKey(key, "CancelTasks.keys"));
+      return { kind: "cancel", keys: given, reason, ...(onlyWaiting ? { onlyWaiting } : {}) };
     }
     case "releaseResults": {
       const { keys } = required(message.releaseResults, "releaseResults");
@@ -151,6 +198,15 @@ function fromProtoMasterMessage(message: pb.MasterToWorker): MasterToWorker {
     case "releaseShuffle": {
       const { session, shuffle } = required(message.releaseShuffle, "releaseShuffle");
       return { kind: "releaseShuffle", session: sessionOf(session, "ReleaseShuffle"), shuffle: shuffle as ShuffleId };
+    }
+    case "discard": {
+      const { session, shuffle, outputs } = required(message.discard, "discard");
+      return {
+        kind: "discard",
+        session: sessionOf(session, "DiscardOutputs"),
+        shuffle: shuffle as ShuffleId,
+        outputs: outputs.map(({ map, stage, attempt }) => ({ map, stage: stage as StageId, attempt })),
+      };
     }
     case "uncache": {
       const { session, node } = required(message.uncache, "uncache");
@@ -164,6 +220,16 @@ function fromProtoMasterMessage(message: pb.MasterToWorker): MasterToWorker {
       return { kind: "releaseBlobs", hashes: required(message.releaseBlobs, "releaseBlobs").hashes as BlobHash[] };
     case "shutdown":
       return { kind: "shutdown", reason: required(message.shutdown, "shutdown").reason };
+    case "decommission": {
+      const { reason, timeoutMs } = required(message.decommission, "decommission");
+      return { kind: "decommission", reason, timeoutMs };
+    }
+    case "adopt": {
+      const { from, blocks } = required(message.adopt, "adopt");
+      return { kind: "adopt", from: fromProtoAddress(from, "Adopt.from"), blocks: unpack<AdoptableBlock[]>(blocks) };
+    }
+    case "decommissioned":
+      return { kind: "decommissioned", reason: required(message.decommissioned, "decommissioned").reason };
     default:
       throw malformed("MasterToWorker.kind is missing");
   }

@@ -4,6 +4,7 @@
 import { MillraceError } from "../../core/errors.js";
 import type { ClientIdentity } from "../access/handshake.js";
 import { type CallOptions, dial, type RpcChannel } from "./channel.js";
+import { BLOCK_WINDOW_BYTES, MIN_WINDOW_BYTES } from "./library.js";
 
 /** How long a server may take to accept a connection before the fetch fails. */
 const DIAL_TIMEOUT_MS = 10_000;
@@ -12,7 +13,11 @@ export class BlockClient {
   readonly #channels = new Map<string, Promise<RpcChannel>>();
   #closed = false;
 
-  constructor(private readonly self: ClientIdentity) {}
+  /** `maxBytesInFlight`: what the windows of one stream a server may hold together; more servers, smaller windows. */
+  constructor(
+    private readonly self: ClientIdentity,
+    private readonly maxBytesInFlight: number = Number.POSITIVE_INFINITY,
+  ) {}
 
   /**
    * Streams what `request` (plain data that the server's provider understands) names, as RpcChannel.fetch does.
@@ -55,7 +60,9 @@ export class BlockClient {
   #channel(address: string): Promise<RpcChannel> {
     const known = this.#channels.get(address);
     if (known !== undefined) return known;
-    const made = dial({ ...this.self, address, purpose: "blocks", timeoutMs: DIAL_TIMEOUT_MS });
+    const share = Math.floor(this.maxBytesInFlight / (this.#channels.size + 1));
+    const windowBytes = Math.max(MIN_WINDOW_BYTES, Math.min(BLOCK_WINDOW_BYTES, share));
+    const made = dial({ ...this.self, address, purpose: "blocks", windowBytes, timeoutMs: DIAL_TIMEOUT_MS });
     this.#channels.set(address, made);
     // Whoever waits for it reports the failure.
     made.catch(() => this.#drop(address, made));

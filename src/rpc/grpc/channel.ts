@@ -19,6 +19,8 @@ export interface DialOptions extends ClientIdentity {
   readonly address: string;
   /** `blocks` has the large flow-control window. */
   readonly purpose?: "control" | "blocks";
+  /** Of `blocks`: what each stream may have sent that nobody has read. Default BLOCK_WINDOW_BYTES. */
+  readonly windowBytes?: number;
   /** Default 10 s, for connecting and greeting together. */
   readonly timeoutMs?: number;
 }
@@ -49,7 +51,9 @@ export async function dial(options: DialOptions): Promise<RpcChannel> {
     "grpc.enable_channelz": 0,
     "grpc.service_config_disable_resolution": 1,
     "grpc.client_idle_timeout_ms": 0x7fffffff,
-    ...(options.purpose === "blocks" ? { "grpc-node.flow_control_window": BLOCK_WINDOW_BYTES } : {}),
+    ...(options.purpose === "blocks"
+      ? { "grpc-node.flow_control_window": options.windowBytes ?? BLOCK_WINDOW_BYTES }
+      : {}),
   });
   try {
     await connected(grpc, client, deadline);
@@ -162,10 +166,14 @@ export class RpcChannel {
     const seal: CallSeal = this.session.openCall(path);
     const sealed = seal.seal(pack(request));
     const stream = this.client.makeServerStreamRequest<Buffer, Buffer>(path, passBytes, passBytes, sealed);
+    holdOneMessage(stream);
     let silent = false;
     let complete = false;
+    // A taker that lets the other side wait does not make it silent.
+    let taking = false;
     const abort = () => stream.cancel();
     const timer = setTimeout(() => {
+      if (taking) return void timer.refresh();
       silent = true;
       stream.cancel();
     }, timeoutMs);
@@ -174,7 +182,9 @@ export class RpcChannel {
       for await (const sealedChunk of stream) {
         const chunk = seal.open(sealedChunk as Buffer, "bulk");
         complete = chunk.byteLength === 0;
+        taking = true;
         if (!complete) await onChunk(chunk);
+        taking = false;
         timer.refresh();
       }
       if (!complete) throw new MillraceError(lost, `${this.address} ended a stream before its end`);
@@ -190,6 +200,12 @@ export class RpcChannel {
       signal?.removeEventListener("abort", abort);
     }
   }
+}
+
+/** gRPC reads 16 messages ahead, 4 MiB a stream whatever the window is, and has no option for it: Node's own field then. */
+function holdOneMessage(stream: object): void {
+  const { _readableState: state } = stream as { readonly _readableState?: { highWaterMark: number } };
+  if (state !== undefined) state.highWaterMark = 1;
 }
 
 /** The one greeting of a channel: gRPC's hook for securing a socket, used once. */

@@ -16,11 +16,13 @@ import { toServiceError } from "./errors.js";
 import {
   type GrpcLibrary,
   loadGrpc,
+  MAX_UNREAD_BYTES,
   MAX_WIRE_BYTES,
   type MethodName,
   methods,
   PIECE_BYTES,
   passBytes,
+  SEND_WINDOW_BYTES,
 } from "./library.js";
 import { StreamConnection } from "./stream-connection.js";
 
@@ -88,6 +90,9 @@ export class RpcServer {
       "grpc.max_send_message_length": MAX_WIRE_BYTES,
       "grpc.max_receive_message_length": MAX_WIRE_BYTES,
       "grpc.enable_channelz": 0,
+      // A peer that vanished without a word leaves a socket that nothing else would ever end.
+      "grpc.keepalive_time_ms": 20_000,
+      "grpc.keepalive_timeout_ms": 10_000,
     });
     const offered = (Object.keys(methods) as MethodName[]).filter((name) => options.services[name] !== undefined);
     this.#roles = [...new Set(offered.flatMap((name) => methods[name].roles as readonly Role[]))];
@@ -155,6 +160,11 @@ export class RpcServer {
     }
   }
 
+  /** Ends the connection of the peer that gRPC names so, whatever it has not read. */
+  #cutOff(peer: string): void {
+    for (const socket of this.#sockets) if (`${socket.remoteAddress}:${socket.remotePort}` === peer) socket.destroy();
+  }
+
   #register(name: MethodName): void {
     const { path, requestStream, responseStream } = methods[name];
     const definition = {
@@ -200,7 +210,11 @@ export class RpcServer {
           const opened = this.#open(name, peer, sealed);
           seal = opened.seal;
           checkRole(name, opened.session.peer);
-          connection = new StreamConnection(call, seal);
+          connection = new StreamConnection(call, seal, (waiting) => {
+            connection?.ended(notReading(peer, waiting));
+            // A status would wait behind all that is not read.
+            this.#cutOff(peer);
+          });
           handle(connection, opened.session.peer);
         } catch (error) {
           connection?.ended(error as Error);
@@ -222,9 +236,10 @@ export class RpcServer {
   ): handleServerStreamingCall<Buffer, Buffer> {
     return async (call) => {
       let seal: CallSeal | null = null;
+      let unsent = 0;
       // Whatever ends the call wakes a writer that waits for room.
       let wake = () => {};
-      for (const event of ["drain", "cancelled", "close"]) call.on(event, () => wake());
+      for (const event of ["cancelled", "close"]) call.on(event, () => wake());
       call.on("error", () => wake());
       try {
         const opened = this.#open(name, call.getPeer(), call.request);
@@ -232,10 +247,15 @@ export class RpcServer {
         checkRole(name, opened.session.peer);
         for await (const chunk of produce(unpack(opened.payload), opened.session.peer)) {
           if (chunk.byteLength === 0) continue;
-          if (!call.write(seal.seal(chunk, undefined, "bulk"))) {
-            if (call.cancelled || call.destroyed) return;
+          const sealed = seal.seal(chunk, undefined, "bulk");
+          unsent += sealed.byteLength;
+          // write() itself answers false only when 16 messages wait: it counts objects.
+          call.write(sealed, () => {
+            unsent -= sealed.byteLength;
+            wake();
+          });
+          while (unsent >= SEND_WINDOW_BYTES && !call.cancelled && !call.destroyed)
             await new Promise<void>((resolve) => (wake = resolve));
-          }
           if (call.cancelled || call.destroyed) return;
         }
         // An empty chunk is the proven end: a stream that was cut off has none.
@@ -282,6 +302,11 @@ async function* blobChunks(blobs: NonNullable<Services["blobs"]>, hash: unknown,
   if (typeof hash !== "string") throw new MillraceError("PROTOCOL_ERROR", "a blob is asked for without its hash");
   const bytes = await blobs(hash as BlobHash, peer);
   for (let at = 0; at < bytes.byteLength; at += PIECE_BYTES) yield bytes.subarray(at, at + PIECE_BYTES);
+}
+
+function notReading(peer: string, bytes: number): MillraceError {
+  const message = `${peer} did not read its control stream: ${bytes} bytes waited for it, at most ${MAX_UNREAD_BYTES} may. It hangs, or its machine or network is too slow`;
+  return new MillraceError("PEER_NOT_READING", message, { fields: { peer, bytes, limit: MAX_UNREAD_BYTES } });
 }
 
 function listenError(error: NodeJS.ErrnoException, host: string, port: number): MillraceError {

@@ -4,7 +4,7 @@
 import { MillraceError } from "../../core/errors.js";
 import type { CallSeal } from "../access/seal.js";
 import { type Connection, ConnectionHandlers } from "../connection.js";
-import { MAX_MESSAGE_BYTES, PIECE_BYTES } from "./library.js";
+import { MAX_MESSAGE_BYTES, MAX_UNREAD_BYTES, PIECE_BYTES } from "./library.js";
 
 /** What a gRPC stream has, at either end. */
 interface WireStream {
@@ -29,6 +29,8 @@ export class StreamConnection implements Connection {
   constructor(
     private readonly stream: WireStream,
     private readonly seal: CallSeal,
+    /** Told when more than MAX_UNREAD_BYTES wait for the other side; nothing is sent any more. null: whoever sends is careful. */
+    private readonly onUnread: ((waitingBytes: number) => void) | null = null,
   ) {}
 
   get bufferedBytes(): number {
@@ -37,6 +39,10 @@ export class StreamConnection implements Connection {
 
   send(bytes: Uint8Array): void {
     if (this.#closing || this.#handlers.isEnded) return;
+    if (this.onUnread !== null && this.#buffered > MAX_UNREAD_BYTES) {
+      this.onUnread(this.#buffered);
+      return;
+    }
     for (let at = 0; at === 0 || at < bytes.byteLength; at += PIECE_BYTES) {
       const end = at + PIECE_BYTES;
       this.#write(this.seal.seal(bytes.subarray(at, end), end < bytes.byteLength ? MORE : LAST));

@@ -26,6 +26,8 @@ async function start(data: ServiceData): Promise<void> {
   const early: Uint8Array[] = [];
   let backend: Backend | null = null;
   let stopping = false;
+  /** The driver's first word is `open`: no heartbeat comes before it, however slow the program starts. */
+  let spoken = false;
   const stop = async (): Promise<void> => {
     if (stopping) return;
     stopping = true;
@@ -40,6 +42,7 @@ async function start(data: ServiceData): Promise<void> {
         if (backend === null) early.push(bytes);
         else backend.connection.send(bytes);
       }
+      spoken = true;
     } else if (message.kind === "slotOutcome") {
       const call = calls.get(message.id);
       calls.delete(message.id);
@@ -62,7 +65,7 @@ async function start(data: ServiceData): Promise<void> {
       }),
     name: randomBytes(4).toString("hex"),
   };
-  const heartbeat = setInterval(() => void sendHeartbeat(backend), HEARTBEAT_MS);
+  const heartbeat = setInterval(() => spoken && void sendHeartbeat(backend), HEARTBEAT_MS);
   try {
     backend = await open(request);
   } catch (error) {

@@ -49,9 +49,10 @@ export async function openCluster(
   const processes = new WorkerProcesses(data.entries.worker, (id, code, signal) => {
     log(`worker ${id} ended with ${signal ?? `code ${code}`}`);
     const { reason, outOfMemory } = explainExit(code, signal);
-    shell.workerExited(workerId(id), reason, outOfMemory);
+    const wasToGo = shell.workerExited(workerId(id), reason, outOfMemory);
     if (isUp) {
-      if (--restartsLeft >= 0) start(id);
+      if (wasToGo) log(`worker ${id} was to go and is not started again`);
+      else if (--restartsLeft >= 0) start(id);
       else log(`worker ${id} is not started again: workers of this session ended too often`);
       return;
     }

@@ -5,6 +5,7 @@ import type { MasterUrl } from "../../core/master-url.js";
 import { version } from "../../core/version.js";
 import { clusterSecret } from "../../rpc/access/cluster-secret.js";
 import { dial } from "../../rpc/grpc/channel.js";
+import { WatchedConnection } from "../../rpc/watched-connection.js";
 import type { Backend, BackendRequest } from "./backend.js";
 
 export async function openRemote(request: BackendRequest, master: MasterUrl & { kind: "remote" }): Promise<Backend> {
@@ -18,7 +19,11 @@ export async function openRemote(request: BackendRequest, master: MasterUrl & { 
     version,
     address: `${host}:${master.port}`,
   });
-  const connection = channel.open("drivers");
+  const connection = new WatchedConnection(channel.open("drivers"), {
+    timeoutMs: values["driver.heartbeatTimeout"],
+    who: `the master at ${channel.address}`,
+    option: "driver.heartbeatTimeout",
+  });
   request.post({ kind: "ready", directories: [], pids: [] });
   return {
     connection,

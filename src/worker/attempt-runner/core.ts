@@ -1,10 +1,11 @@
 // Runs the attempts that the master sends on this worker's slots: waits for the blobs and locations that each needs, gives it
 // to a slot of its session (or recycles one), cancels by word and then by force, and reports every attempt's end exactly once
-// a stream. Pure: threads, sockets and files are the shell's.
+// a stream. An attempt marked `alone` has the worker to itself. Pure: threads, sockets and files are the shell's.
 
 import { MillraceError, toWireError, type WireError } from "../../core/errors.js";
 import { type BlobHash, formatTaskKey, type SessionId, type ShuffleId, type TaskKey } from "../../core/ids.js";
 import type { MapOutputLocations, TaskLaunch, TaskOutcome, TaskStatus } from "../../protocol/tasks.js";
+import { type PressureLevel, slotsUnderPressure } from "../memory-pressure.js";
 import type { RunnerCommand, RunnerEvent } from "./events.js";
 import type { AttemptRunnerOptions } from "./options.js";
 import { type SlotMove, type SlotState, slotMoves } from "./state.js";
@@ -33,7 +34,10 @@ export class AttemptRunner {
   #connected = false;
   /** Released sessions of which an attempt still ends: what it writes must not outlive the session. */
   readonly #dropping = new Set<SessionId>();
+  /** It is to go: what has not started is handed back. */
+  #takesNone = false;
   #stopping = false;
+  #pressure: PressureLevel = "calm";
   #drained = false;
 
   constructor(options: AttemptRunnerOptions) {
@@ -75,7 +79,8 @@ export class AttemptRunner {
         for (const launch of event.launches) this.#accept(launch);
         break;
       case "cancel":
-        this.#cancel(new Set(event.keys.map(formatTaskKey)), { kind: "cancelled" }, now);
+        if (event.onlyWaiting === true) this.#giveBack(event.keys.map(formatTaskKey), { kind: "cancelled" });
+        else this.#cancel(new Set(event.keys.map(formatTaskKey)), { kind: "cancelled" }, now);
         break;
       case "mapOutputs":
         this.#learn(event.locations);
@@ -89,7 +94,7 @@ export class AttemptRunner {
         this.#blobFailed(event.hash, event.error);
         break;
       case "blobsReleased":
-        for (const hash of event.hashes) this.#blobs.delete(hash);
+        this.#release(new Set(event.hashes));
         break;
       case "shuffleReleased":
         this.#locations.get(event.session)?.delete(event.shuffle);
@@ -106,6 +111,13 @@ export class AttemptRunner {
         break;
       case "slotDied":
         this.#slotDied(event.slot, event.error);
+        break;
+      case "handBack":
+        this.#takesNone = true;
+        this.#cancel(new Set(this.#queue.keys()), { kind: "cancelled" }, now);
+        break;
+      case "pressure":
+        this.#pressure = event.level;
         break;
       case "shutdown":
         this.#stopping = true;
@@ -137,7 +149,7 @@ export class AttemptRunner {
   #accept(launch: TaskLaunch): void {
     const name = formatTaskKey(launch.key);
     if (this.#queue.has(name) || this.#holds(name)) return;
-    if (this.#stopping) {
+    if (this.#stopping || this.#takesNone) {
       this.#end(launch.key, { kind: "cancelled" });
       return;
     }
@@ -153,6 +165,13 @@ export class AttemptRunner {
       this.#commands.push({ kind: "fetchBlob", hash });
     }
     blob.sessions.add(session);
+  }
+
+  /** Another job may have made the same value since: what waits here names it, and it is fetched anew. */
+  #release(hashes: ReadonlySet<BlobHash>): void {
+    for (const hash of hashes) this.#blobs.delete(hash);
+    for (const launch of this.#queue.values())
+      for (const hash of blobsOf(launch)) if (hashes.has(hash)) this.#want(hash, launch.key.session);
   }
 
   #blobFailed(hash: BlobHash, error: WireError): void {
@@ -193,17 +212,22 @@ export class AttemptRunner {
   }
 
   #cancel(names: ReadonlySet<string>, outcome: TaskOutcome, now: number): void {
+    this.#giveBack(names, outcome);
+    this.#slots.forEach(({ state }, slot) => {
+      if (state.kind !== "running" || !names.has(formatTaskKey(state.launch.key))) return;
+      this.#move(slot, "cancel", { kind: "cancelling", launch: state.launch, sinceMs: now, outcome });
+      this.#commands.push({ kind: "cancelWord", slot, key: state.launch.key });
+    });
+  }
+
+  /** Those that wait for a slot. */
+  #giveBack(names: Iterable<string>, outcome: TaskOutcome): void {
     for (const name of names) {
       const queued = this.#queue.get(name);
       if (queued === undefined) continue;
       this.#queue.delete(name);
       this.#end(queued.key, outcome);
     }
-    this.#slots.forEach(({ state }, slot) => {
-      if (state.kind !== "running" || !names.has(formatTaskKey(state.launch.key))) return;
-      this.#move(slot, "cancel", { kind: "cancelling", launch: state.launch, sinceMs: now, outcome });
-      this.#commands.push({ kind: "cancelWord", slot, key: state.launch.key });
-    });
   }
 
   #cancelAll(now: number): void {
@@ -249,11 +273,17 @@ export class AttemptRunner {
   /** Gives queued attempts to idle slots, in order of arrival. */
   #fill(now: number): void {
     if (this.#queue.size === 0) return;
-    let idle = this.#slots.filter(({ state }) => state.kind === "idle").length;
+    if (this.#runsAlone()) return;
+    const running = this.#slots.filter(({ state }) => "launch" in state).length;
+    const idleSlots = this.#slots.filter(({ state }) => state.kind === "idle").length;
+    // With nothing running one may always start, however short memory is.
+    let idle = Math.min(idleSlots, slotsUnderPressure(this.#pressure, this.#slots.length) - running);
     let looked = 0;
     for (const [name, launch] of this.#queue) {
-      if (idle === 0 || ++looked > LOOK_AHEAD + this.#slots.length) return;
+      if (idle <= 0 || ++looked > LOOK_AHEAD + this.#slots.length) return;
       if (!this.#isReady(launch)) continue;
+      // Its turn: the slots empty themselves, because nothing overtakes it.
+      if (launch.alone === true && this.#slots.some(({ state }) => "launch" in state)) return;
       const slot = this.#slotFor(launch.key.session);
       if (slot === null) {
         // Its turn: a slot of another session is made fresh for it.
@@ -267,7 +297,12 @@ export class AttemptRunner {
       this.#move(slot, "run", { kind: "running", launch, sinceMs: now });
       this.#commands.push({ kind: "run", slot, launch, locations: this.#locationsFor(launch) });
       this.#statuses.push({ kind: "running", key: launch.key, slot });
+      if (launch.alone === true) return;
     }
+  }
+
+  #runsAlone(): boolean {
+    return this.#slots.some(({ state }) => "launch" in state && state.launch.alone === true);
   }
 
   /** One that has the session already, else a fresh one. */

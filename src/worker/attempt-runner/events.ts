@@ -3,13 +3,20 @@
 import type { WireError } from "../../core/errors.js";
 import type { BlobHash, SessionId, ShuffleId, TaskKey } from "../../core/ids.js";
 import type { MapOutputLocations, TaskLaunch, TaskOutcome, TaskStatus } from "../../protocol/tasks.js";
+import type { PressureLevel } from "../memory-pressure.js";
 
 export type RunnerEvent =
   /** The stream to the master is up (again): what may have been lost is told again. */
   | { readonly kind: "registered"; readonly liveSessions: readonly SessionId[] }
   | { readonly kind: "connectionLost" }
   | { readonly kind: "launches"; readonly launches: readonly TaskLaunch[] }
-  | { readonly kind: "cancel"; readonly keys: readonly TaskKey[]; readonly reason: string }
+  | {
+      readonly kind: "cancel";
+      readonly keys: readonly TaskKey[];
+      readonly reason: string;
+      /** What runs already goes on. */
+      readonly onlyWaiting?: true;
+    }
   | { readonly kind: "mapOutputs"; readonly locations: MapOutputLocations }
   | { readonly kind: "blobArrived"; readonly hash: BlobHash }
   | { readonly kind: "blobFailed"; readonly hash: BlobHash; readonly error: WireError }
@@ -21,6 +28,10 @@ export type RunnerEvent =
   | { readonly kind: "slotEnded"; readonly slot: number; readonly key: TaskKey; readonly outcome: TaskOutcome }
   /** Its thread is gone, by itself (`error` says how) or because it was killed; the shell starts no new one by itself. */
   | { readonly kind: "slotDied"; readonly slot: number; readonly error: WireError }
+  /** What has not started goes back to the master, and so does whatever still comes. */
+  | { readonly kind: "handBack" }
+  /** RSS has passed a rung of the ladder, up or down. */
+  | { readonly kind: "pressure"; readonly level: PressureLevel }
   | { readonly kind: "shutdown"; readonly reason: string }
   | { readonly kind: "tick" };
 

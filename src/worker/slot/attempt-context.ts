@@ -2,27 +2,29 @@
 // things lie in this process; it decides nothing.
 
 import { readFileSync } from "node:fs";
-import { join } from "node:path";
 import type { CacheWriter, FrameSource, ShuffleOutput } from "../../codec/frame-flow.js";
 import { decodeStream } from "../../codec/stream.js";
 import type { BatchSource, PartFile } from "../../core/data-flow.js";
 import { MillraceError } from "../../core/errors.js";
-import type { NodeId, ShuffleId, StageId } from "../../core/ids.js";
+import type { NodeId, ShuffleId, StageId, WorkerId } from "../../core/ids.js";
 import { unpack } from "../../core/packed.js";
 import { openPartFile } from "../../emrfs/output-committer.js";
 import { openSplit } from "../../formats/open-split.js";
-import type { MutableTaskMetrics, TaskContext } from "../../operators/task-context.js";
+import type { MapRange, MutableTaskMetrics, TaskContext } from "../../operators/task-context.js";
 import type { FunctionRef } from "../../plan/function.js";
 import type { StorageLevel } from "../../plan/lineage.js";
+import type { JoinParts } from "../../plan/skew.js";
 import type { FragmentNode, Partitioner } from "../../plan/stages.js";
+import { generationOf } from "../../protocol/tasks.js";
 import { ShuffleFrameReader } from "../../shuffle/frame-reader.js";
 import { MapOutputWriter } from "../../shuffle/map-output-writer.js";
 import { createPartitionFunction } from "../../shuffle/partitioners.js";
-import { attemptDirectory, mapOutputPath } from "../../shuffle/paths.js";
+import { attemptDirectory, attemptFile, mapOutputPath } from "../../shuffle/paths.js";
 import { FileSpillStore } from "../../shuffle/spill-store.js";
 import type { BlockingChannel } from "./blocking-channel.js";
 import { SharedCacheWriter } from "./cache-writer.js";
 import { BufferFrameSource, StreamFrameSource } from "./cached-frames.js";
+import { collectIfAsked } from "./collect-garbage.js";
 import type { ControlRow } from "./control-row.js";
 import { heapBytes } from "./heap-bytes.js";
 import type { CacheOffer, SlotRun, SlotSettings } from "./messages.js";
@@ -51,6 +53,8 @@ export class AttemptContext implements TaskContext {
     shuffleReadBytes: 0,
     shuffleWriteBytes: 0,
   };
+  /** The worker that held the cached partition which was opened last; null: none was. */
+  cachedFrom: WorkerId | null = null;
   readonly #abort = new AbortController();
   #reportedAt = 0;
 
@@ -60,13 +64,17 @@ export class AttemptContext implements TaskContext {
     private readonly environment: AttemptEnvironment,
   ) {
     const { settings, control } = environment;
-    this.partition = call.launch.key.partition;
+    this.partition = call.launch.slice?.partition ?? call.launch.key.partition;
     this.memory = new TaskMemory(settings.taskBytes, control);
     this.spill = new FileSpillStore(attemptDirectory(settings.address.directory, call.launch.key));
   }
 
   get classes() {
     return this.session.classes;
+  }
+
+  get joinParts(): JoinParts | null {
+    return this.call.launch.slice?.parts ?? null;
   }
 
   get shuffleEncoding() {
@@ -86,6 +94,7 @@ export class AttemptContext implements TaskContext {
     const now = Date.now();
     if (now - this.#reportedAt < REPORT_EVERY_MS) return;
     this.#reportedAt = now;
+    collectIfAsked(control);
     control.report(heapBytes(), now);
     control.setProgress(this.metrics.recordsRead, this.metrics.bytesRead + this.metrics.shuffleReadBytes);
   };
@@ -101,7 +110,7 @@ export class AttemptContext implements TaskContext {
     return openSplit(node.format, found.split, this.classes);
   }
 
-  openShuffle(shuffle: ShuffleId, partition: number): FrameSource {
+  openShuffle(shuffle: ShuffleId, partition: number, maps?: MapRange): FrameSource {
     const plan = this.session.fetchPlans.get(shuffle);
     if (plan === undefined) {
       // A cached partition below was counted on and is gone: the master computes the shuffle and tries again.
@@ -117,9 +126,14 @@ export class AttemptContext implements TaskContext {
     return new ShuffleFrameReader({
       plan,
       partition,
+      ...(maps === undefined ? {} : { maps }),
       files: this.session.files,
       openRemote: (request) => {
-        const stream = this.environment.channel.open({ kind: "blocks", request, partition }, this.checkCancelled);
+        const streams = plan.requests.length;
+        const stream = this.environment.channel.open(
+          { kind: "blocks", request, partition, streams },
+          this.checkCancelled,
+        );
         return { pull: () => stream.next(), close: () => stream.close() };
       },
     });
@@ -127,14 +141,16 @@ export class AttemptContext implements TaskContext {
 
   openShuffleOutput(shuffle: ShuffleId, partitions: number): ShuffleOutput {
     const { session, stage, partition, attempt } = this.call.launch.key;
-    const path = mapOutputPath(this.environment.settings.address.directory, {
+    const { directory } = this.environment.settings.address;
+    const path = mapOutputPath(directory, {
       session,
       shuffle,
       map: partition,
       stage,
       attempt,
     });
-    return new MapOutputWriter({ path, partitions, memory: this.memory, spill: this.spill });
+    const pendingPath = attemptFile(directory, this.call.launch.key, `shuffle-${shuffle}`);
+    return new MapOutputWriter({ path, pendingPath, partitions, memory: this.memory, spill: this.spill });
   }
 
   partitionOf(partitioner: Partitioner): (key: unknown) => number {
@@ -158,6 +174,7 @@ export class AttemptContext implements TaskContext {
     const here = this.call.cached.find((one) => one.node === node && one.partition === partition);
     if (here !== undefined) {
       const { frames } = here;
+      this.cachedFrom = this.environment.settings.address.worker;
       return new BufferFrameSource(
         frames instanceof SharedArrayBuffer ? new Uint8Array(frames) : readFileSync(frames.path),
         here.schemas,
@@ -170,24 +187,24 @@ export class AttemptContext implements TaskContext {
       session: this.call.launch.key.session,
       node,
       partition,
+      generation: generationOf(this.call.launch, node),
       worker: there.worker,
     } as const;
+    this.cachedFrom = there.worker;
     return StreamFrameSource.open(this.environment.channel.open(request, this.checkCancelled));
   }
 
   openCacheWriter(node: NodeId, partition: number, level: StorageLevel): CacheWriter {
     const { address, cacheBytes } = this.environment.settings;
-    const { session, job, stage, attempt } = this.call.launch.key;
-    const path = join(address.directory, "cache", session, `${node}-${partition}`);
-    const temporaryPath = `${path}.${job}-${stage}-${this.partition}-${attempt}.tmp`;
+    const { key } = this.call.launch;
     return new SharedCacheWriter({
-      session,
+      session: key.session,
       node,
       partition,
+      generation: generationOf(this.call.launch, node),
       level,
       memoryLimitBytes: cacheBytes,
-      path,
-      temporaryPath,
+      path: attemptFile(address.directory, key, `cache-${node}-${partition}`),
       offer: (offer) => this.offers.push(offer),
     });
   }
@@ -200,5 +217,6 @@ export class AttemptContext implements TaskContext {
   close(): void {
     this.spill.dispose();
     this.environment.control.reservedBytes = 0;
+    this.environment.control.clearHolders();
   }
 }

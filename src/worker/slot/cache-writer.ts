@@ -1,7 +1,7 @@
 // Collects the frames of a partition that is being cached. The bytes go into shared memory at commit, so that every slot of
 // the process reads them without a copy; DISK_ONLY, and MEMORY_AND_DISK partitions above the limit, go straight to a file.
 
-import { closeSync, mkdirSync, openSync, renameSync, rmSync, writeSync } from "node:fs";
+import { closeSync, mkdirSync, openSync, rmSync, writeSync } from "node:fs";
 import { dirname } from "node:path";
 import type { CacheWriter } from "../../codec/frame-flow.js";
 import type { SchemaTable } from "../../codec/schema.js";
@@ -13,12 +13,13 @@ export interface CacheWriterOptions {
   readonly session: SessionId;
   readonly node: NodeId;
   readonly partition: number;
+  /** Default 0. */
+  readonly generation?: number;
   readonly level: StorageLevel;
   /** A partition larger than this is not kept in memory. */
   readonly memoryLimitBytes: number;
+  /** Of this attempt alone, because two jobs may compute the same partition at once. Who takes the offer gives it its name. */
   readonly path: string;
-  /** Where the file grows: of this attempt alone, because two jobs may compute the same partition at once. */
-  readonly temporaryPath: string;
   readonly offer: (offer: CacheOffer) => void;
 }
 
@@ -54,18 +55,17 @@ export class SharedCacheWriter implements CacheWriter {
 
   commit(schemas: SchemaTable): boolean {
     if (this.#overflowed) return false;
-    const { session, node, partition, level, path, temporaryPath } = this.#options;
+    const { session, node, partition, generation = 0, level, path } = this.#options;
     const frames = this.#fd === null ? this.#share() : { path };
     if (this.#fd !== null) {
       closeSync(this.#fd);
       this.#fd = null;
-      renameSync(temporaryPath, path);
     }
     this.#options.offer({
       session,
       level,
       sizeBytes: this.#sizeBytes,
-      block: { node, partition, schemas: schemas.toBytes(), frames },
+      block: { node, partition, schemas: schemas.toBytes(), frames, ...(generation === 0 ? {} : { generation }) },
     });
     return true;
   }
@@ -76,7 +76,7 @@ export class SharedCacheWriter implements CacheWriter {
     if (this.#fd === null) return;
     closeSync(this.#fd);
     this.#fd = null;
-    rmSync(this.#options.temporaryPath, { force: true });
+    rmSync(this.#options.path, { force: true });
   }
 
   #share(): SharedArrayBuffer {
@@ -93,7 +93,7 @@ export class SharedCacheWriter implements CacheWriter {
 
   #openFile(): number {
     mkdirSync(dirname(this.#options.path), { recursive: true });
-    this.#fd = openSync(this.#options.temporaryPath, "w");
+    this.#fd = openSync(this.#options.path, "w");
     return this.#fd;
   }
 }

@@ -29,6 +29,8 @@ export interface SlotSettings {
   readonly checksum: boolean;
   /** A partition larger than this is never cached in memory. */
   readonly cacheBytes: number;
+  /** Map outputs that the slot may keep open. */
+  readonly openFiles: number;
   /** Directories that packages are looked up from. */
   readonly moduleRoots: readonly string[];
   /** A request to the main thread that is not answered after this long fails. */
@@ -61,6 +63,8 @@ export interface SlotRun {
 export interface CachedBlock {
   readonly node: NodeId;
   readonly partition: number;
+  /** Of the launch that computed it. Default 0. */
+  readonly generation?: number;
   readonly schemas: Uint8Array;
   readonly frames: SharedArrayBuffer | { readonly path: string };
 }
@@ -98,13 +102,21 @@ export type SlotRequest =
   /** A blob (broadcast value, bundle) by hash: one reply. */
   | { readonly kind: "blob"; readonly session: SessionId; readonly hash: string }
   /** Reduce partition `partition` of the map outputs that the request lists: a stream of served blocks (shuffle/served-blocks.ts). */
-  | { readonly kind: "blocks"; readonly request: FetchRequest; readonly partition: number }
+  | {
+      readonly kind: "blocks";
+      readonly request: FetchRequest;
+      readonly partition: number;
+      /** Such streams that the task opens at once. */
+      readonly streams: number;
+    }
   /** A cached partition of another worker: its schema table, then pieces of its frames. */
   | {
       readonly kind: "cached";
       readonly session: SessionId;
       readonly node: NodeId;
       readonly partition: number;
+      /** Default 0. */
+      readonly generation?: number;
       readonly worker: string;
     };
 

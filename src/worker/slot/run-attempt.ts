@@ -4,13 +4,14 @@
 import { mkdirSync, renameSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { encodeValue } from "../../codec/stream.js";
-import { type ErrorCode, isMillraceError, MillraceError, toWireError } from "../../core/errors.js";
+import { type ErrorCode, isMillraceError, MillraceError, toWireError, type WireError } from "../../core/errors.js";
+import type { WorkerId } from "../../core/ids.js";
 import { runFragment } from "../../operators/index.js";
 import type { FragmentResult } from "../../operators/task-context.js";
 import type { FunctionRef } from "../../plan/function.js";
 import type { Fragment } from "../../plan/stages.js";
 import type { TaskMetrics, TaskResult } from "../../protocol/tasks.js";
-import { resultPath } from "../../shuffle/paths.js";
+import { attemptFile, resultPath } from "../../shuffle/paths.js";
 import { AttemptContext, type AttemptEnvironment } from "./attempt-context.js";
 import type { SlotOutcome, SlotRun } from "./messages.js";
 import type { SlotSession } from "./slot-session.js";
@@ -44,6 +45,8 @@ export async function runAttempt(
     const lost = inChain(error, "FETCH_FAILED") ?? inChain(error, "BLOCK_CORRUPT");
     if (lost !== null && typeof lost.fields.shuffle === "number")
       return { kind: "fetchFailed", error: toWireError(lost) };
+    if (lost !== null && context.cachedFrom !== null)
+      return { kind: "fetchFailed", error: noCached(lost, context.cachedFrom) };
     return { kind: "failed", error: toWireError(error, "TASK_FAILED"), metrics: metrics() };
   } finally {
     context.close();
@@ -56,19 +59,26 @@ function inChain(error: unknown, code: ErrorCode): MillraceError | null {
   return null;
 }
 
+/** A cached partition that broke off or is damaged is as if nobody had it: the master forgets it and tries again without. */
+function noCached(error: MillraceError, worker: WorkerId): WireError {
+  const wire = toWireError(error);
+  return { ...wire, fields: { ...wire.fields, shuffle: 0, map: -1, worker } };
+}
+
 function storeResult(result: FragmentResult, call: SlotRun, { settings }: AttemptEnvironment): TaskResult {
   if (result.kind === "mapOutput") {
-    const { sizes, records, checksum } = result;
-    return { kind: "mapOutput", output: { sizes, records, checksum } };
+    const { kind, shuffle, ...output } = result;
+    return { kind, shuffle, output };
   }
   if (result.kind === "file") return result;
   if (result.bytes.byteLength <= settings.inlineResultBytes)
     return { kind: "inline", bytes: result.bytes.slice(), records: result.records };
   const path = resultPath(settings.address.directory, call.launch.key);
   try {
-    mkdirSync(dirname(path), { recursive: true });
-    writeFileSync(`${path}.tmp`, result.bytes);
-    renameSync(`${path}.tmp`, path);
+    const pending = attemptFile(settings.address.directory, call.launch.key, "result");
+    for (const file of [pending, path]) mkdirSync(dirname(file), { recursive: true });
+    writeFileSync(pending, result.bytes);
+    renameSync(pending, path);
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code;
     throw new MillraceError(

@@ -17,7 +17,7 @@ export class SlotSession {
   /** How each shuffle is read, by the newest locations. */
   readonly fetchPlans = new Map<ShuffleId, FetchPlan>();
   /** Open map outputs, shared by the attempts of this slot. */
-  readonly files = new MapOutputFiles();
+  readonly files: MapOutputFiles;
   readonly handles: TaskHandles;
   readonly #reviver: Reviver;
 
@@ -26,6 +26,7 @@ export class SlotSession {
     channel: BlockingChannel,
     private readonly settings: SlotSettings,
   ) {
+    this.files = new MapOutputFiles({ maxFiles: settings.openFiles });
     const loadBlob = (hash: string) => channel.request({ kind: "blob", session: id, hash }, () => undefined);
     this.handles = new TaskHandles({
       loadBlob,

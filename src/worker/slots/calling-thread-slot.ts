@@ -46,6 +46,7 @@ export class CallingThreadSlot implements SlotThread {
     this.control.cancel(this.control.running);
     this.#port?.close();
     this.#port = null;
+    this.#events.onGone(this);
   }
 
   async start(): Promise<void> {

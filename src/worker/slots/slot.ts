@@ -11,6 +11,8 @@ import type { SlotCall, SlotMessage, SlotOutcome, SlotReply, SlotRun, SlotSettin
 
 export interface SlotEvents {
   onMessage(slot: SlotThread, message: SlotMessage): void;
+  /** Its thread ended: nobody takes what it had asked for. */
+  onGone(slot: SlotThread): void;
 }
 
 export interface SlotThread {
@@ -78,6 +80,7 @@ export class PiscinaSlot implements SlotThread {
     this.#pool = null;
     this.#port?.close();
     this.#port = null;
+    if (pool !== null) this.events.onGone(this);
     // What the dead thread had reserved is free again.
     this.control = new ControlRow();
     await pool?.destroy();

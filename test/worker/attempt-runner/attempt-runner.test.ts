@@ -85,6 +85,43 @@ describe("starting an attempt", () => {
     });
   });
 
+  test("an attempt that must be alone waits for the slots to empty, lets nothing overtake it, and has nothing beside it", () => {
+    const made = runner(2);
+    const alone = launch(1, { alone: true });
+    made.handle({ kind: "launches", launches: [launch(0), alone, launch(2)] }, 0);
+    const started = (commands: readonly RunnerCommand[]) =>
+      commands.flatMap((command) => (command.kind === "run" ? [command.launch.key.partition] : []));
+    expect(started(made.handle({ kind: "blobArrived", hash }, 0))).toEqual([0]);
+    made.handle({ kind: "launches", launches: [launch(3), launch(4)] }, 0);
+    const end = (slot: number, partition: number) =>
+      started(made.handle({ kind: "slotEnded", slot, key: launch(partition).key, outcome: cancelled }, 1));
+    expect(end(0, 0)).toEqual([1]);
+    expect(started(made.handle({ kind: "launches", launches: [launch(5)] }, 1))).toEqual([]);
+    expect(end(0, 1)).toEqual([2, 3]);
+    expect(end(0, 2)).toEqual([4]);
+  });
+
+  test("one that must be alone and cannot start yet holds nobody up; two of them run one after the other", () => {
+    const made = runner(2);
+    const needy = launch(0, { alone: true, shuffles: [{ shuffle: shuffleId(7), version: 1 }] });
+    made.handle({ kind: "launches", launches: [needy, launch(1), launch(2, { alone: true })] }, 0);
+    const runs = (commands: readonly RunnerCommand[]) =>
+      commands.flatMap((command) => (command.kind === "run" ? [command.launch.key.partition] : []));
+    expect(runs(made.handle({ kind: "blobArrived", hash }, 0))).toEqual([1]);
+    expect(runs(made.handle({ kind: "mapOutputs", locations: locations(1) }, 0))).toEqual([]);
+    expect(runs(made.handle({ kind: "slotDied", slot: 0, error: died }, 0))).toEqual([0]);
+    expect(runs(made.handle({ kind: "cancel", keys: [needy.key], reason: "" }, 0))).toEqual([]);
+    made.handle({ kind: "slotReady", slot: 0 }, 0);
+    expect(runs(made.handle({ kind: "slotEnded", slot: 1, key: needy.key, outcome: cancelled }, 0))).toEqual([2]);
+  });
+
+  test("a blob that is released and named by what waits is fetched again", () => {
+    const made = runner();
+    made.handle({ kind: "launches", launches: [launch(0)] }, 0);
+    expect(made.handle({ kind: "blobsReleased", hashes: [hash] }, 0)).toEqual([{ kind: "fetchBlob", hash }]);
+    expect(kinds(made.handle({ kind: "blobArrived", hash }, 0))).toEqual(["run", "report"]);
+  });
+
   test("a blob that cannot be had fails what needs it, and is asked for again by the next", () => {
     const made = runner();
     made.handle({ kind: "launches", launches: [launch(0)] }, 0);
@@ -92,6 +129,14 @@ describe("starting an attempt", () => {
       report(0, { kind: "failed", error: died, metrics: null }),
     ]);
     expect(made.handle({ kind: "launches", launches: [launch(1)] }, 0)).toEqual([{ kind: "fetchBlob", hash }]);
+  });
+
+  test("a blob that another job has let go of is fetched again for an attempt that waits for its slot", () => {
+    const made = busy();
+    made.handle({ kind: "launches", launches: [launch(1)] }, 0);
+    expect(made.handle({ kind: "blobsReleased", hashes: [hash] }, 0)).toEqual([{ kind: "fetchBlob", hash }]);
+    made.handle({ kind: "slotEnded", slot: 0, key: launch(0).key, outcome: cancelled }, 0);
+    expect(kinds(made.handle({ kind: "blobArrived", hash }, 0))).toEqual(["run", "report"]);
   });
 
   test("a slot is made fresh before it serves another session", () => {
@@ -206,6 +251,17 @@ describe("losses", () => {
     ]);
   });
 
+  test("what has not started is handed back, and what still comes; what runs goes on", () => {
+    const made = busy();
+    made.handle({ kind: "launches", launches: [launch(1)] }, 0);
+    expect(made.handle({ kind: "handBack" }, 1)).toEqual([report(1, cancelled)]);
+    expect(made.handle({ kind: "launches", launches: [launch(2)] }, 2)).toEqual([report(2, cancelled)]);
+    expect(made.held).toEqual([launch(0).key]);
+    expect(kinds(made.handle({ kind: "slotEnded", slot: 0, key: launch(0).key, outcome: cancelled }, 3))).toEqual([
+      "report",
+    ]);
+  });
+
   test("shutdown cancels everything and says when it is drained", () => {
     const made = busy();
     expect(kinds(made.handle({ kind: "shutdown", reason: "SIGTERM" }, 0))).toEqual(["cancelWord"]);
@@ -219,4 +275,32 @@ describe("losses", () => {
 
 afterAll(() => {
   expect(allSlotRows().filter((row) => !seen.has(row))).toEqual([]);
+});
+
+describe("when memory is short", () => {
+  const started = (commands: readonly RunnerCommand[]) =>
+    commands.flatMap((command) => (command.kind === "run" ? [command.launch.key.partition] : []));
+  const end = (slot: number, partition: number) =>
+    ({ kind: "slotEnded", slot, key: launch(partition).key, outcome: cancelled }) as const;
+
+  test("above 90 % half of the slots run, above 95 % none starts beside another, and one always does", () => {
+    const made = runner(4);
+    made.handle({ kind: "blobArrived", hash }, 0);
+    made.handle({ kind: "pressure", level: "high" }, 0);
+    const launches = [0, 1, 2, 3, 4, 5].map((partition) => launch(partition));
+    made.handle({ kind: "launches", launches }, 0);
+    expect(started(made.handle({ kind: "blobArrived", hash }, 0))).toEqual([0, 1]);
+    expect(started(made.handle({ kind: "pressure", level: "critical" }, 1))).toEqual([]);
+    expect(started(made.handle(end(0, 0), 2))).toEqual([]);
+    expect(started(made.handle(end(1, 1), 3))).toEqual([2]);
+    expect(started(made.handle({ kind: "pressure", level: "warm" }, 4))).toEqual([3, 4, 5]);
+  });
+
+  test("a worker with one slot goes on one task after the other", () => {
+    const made = runner(1);
+    made.handle({ kind: "pressure", level: "critical" }, 0);
+    made.handle({ kind: "launches", launches: [launch(0), launch(1)] }, 0);
+    expect(started(made.handle({ kind: "blobArrived", hash }, 0))).toEqual([0]);
+    expect(started(made.handle(end(0, 0), 1))).toEqual([1]);
+  });
 });

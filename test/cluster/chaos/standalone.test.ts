@@ -1,0 +1,236 @@
+// Faults of a cluster that was started by hand, where nobody starts a dead process again: all workers die and new ones come,
+// the master dies and another one comes to its address, the connections between them are cut or go silent, a worker hangs and
+// comes back, a disk is full.
+
+import { spawnSync } from "node:child_process";
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { until } from "../../support/cli.js";
+import { startCuttingProxy } from "../../support/cutting-proxy.js";
+import type { Session } from "../../support/engine.js";
+import { HandCluster, type HandProcess } from "../../support/hand-cluster.js";
+import { countSince, jobsSoFar } from "./counts.js";
+import { FaultBudget } from "./faults.js";
+import { gatheredPids, shuffleJob } from "./jobs.js";
+import { chaosEngine } from "./points.js";
+import { report } from "./table.js";
+
+const budget = new FaultBudget();
+const timeouts = {
+  MILLRACE_INTERNAL_CHAOS_HEARTBEAT_TIMEOUT_MS: "3000",
+  MILLRACE_INTERNAL_CHAOS_RECONNECT_MS: "2000",
+  // A disk that is full shall be met, not avoided.
+  MILLRACE_DISK_MIN_FREE: "0",
+};
+const setting = "by hand";
+const WORKERS = 3;
+let cluster: HandCluster;
+let master: HandProcess;
+let workers: HandProcess[];
+let session: Session;
+let calm: { readonly answer: string; readonly ms: number };
+let started = 0;
+/** Names of `workers`. */
+let live: string[] = [];
+
+const nextWorker = (flags: readonly string[] = [], address = cluster.url) =>
+  cluster.startWorker(`hand-${started++}`, flags, address);
+
+async function startWorkers(): Promise<HandProcess[]> {
+  const from = started;
+  const all = await Promise.all(Array.from({ length: WORKERS }, () => nextWorker()));
+  live = all.map((_, index) => `hand-${from + index}`);
+  return all;
+}
+
+/** Below the directories of the workers that run: one that has left leaves its directory to the next that bears its name. */
+const held = () => workerFiles().filter((path) => !path.includes(session.id));
+const workerFiles = () => live.flatMap((id) => cluster.files(join(cluster.localDir, `millrace-${id}`)));
+const lastId = () => `hand-${started - 1}`;
+const log = () => join(cluster.events, `${session.id}.jsonl`);
+
+beforeAll(async () => {
+  cluster = new HandCluster({ engine: await chaosEngine(), env: { ...budget.env, ...timeouts } });
+  master = await cluster.startMaster();
+  workers = await startWorkers();
+  session = await cluster.open({ "shuffle.localReads": false });
+  await shuffleJob(session);
+  const from = performance.now();
+  calm = { answer: await shuffleJob(session), ms: performance.now() - from };
+});
+
+afterAll(async () => {
+  await cluster.close();
+  budget.remove();
+});
+
+beforeEach(() => budget.disarm());
+
+/** Until the master gives it tasks. */
+const isActive = ({ pid }: HandProcess) =>
+  cluster.statusUntil("it is active", (one) => one.workers.some((each) => each.pid === pid && each.state === "active"));
+
+interface Outcome {
+  readonly recomputed: number;
+  readonly lost: number;
+}
+
+/** Runs the job while `fault` happens to it; then its line of the table, and that all workers serve. */
+async function under(name: string, fault: () => Promise<void>): Promise<Outcome> {
+  const known = jobsSoFar(log());
+  const from = performance.now();
+  const running = shuffleJob(session);
+  running.catch(() => undefined);
+  await fault();
+  const answer = await running;
+  const ms = performance.now() - from;
+  const { recomputed, fetchFailed } = countSince(log(), known);
+  const lost = (session.lastJob?.failedAttempts ?? 0) + fetchFailed;
+  const equal = answer === calm.answer;
+  report({ fault: name, setting, fired: true, equal, recomputed, lost, addedSeconds: (ms - calm.ms) / 1000 });
+  expect(answer).toBe(calm.answer);
+  return { recomputed, lost };
+}
+
+async function serves(): Promise<void> {
+  const pids = await gatheredPids(session, WORKERS, cluster.directory);
+  expect(pids.toSorted()).toEqual(workers.map(({ pid }) => pid).toSorted());
+}
+
+test("all workers are killed while they work, others come: the job goes on", async () => {
+  const faults = workers.map(() => budget.arm("task.check", { action: "kill", where: { pass: { atLeast: 2 } } }));
+  const { lost } = await under("all workers are killed, new ones start", async () => {
+    await Promise.all(workers.map(({ ended }) => ended));
+    expect(faults.every(({ fired }) => fired !== null)).toBe(true);
+    workers = await startWorkers();
+  });
+  expect(lost).toBeGreaterThanOrEqual(1);
+  await serves();
+});
+
+test("a worker hangs for longer than the deadline and then goes on: it is given up and taken back", async () => {
+  const fault = budget.arm("map.committed", { action: "stop", where: { partition: 3 } });
+  const { lost } = await under("SIGSTOP, SIGCONT after the deadline", async () => {
+    await fault.untilFired();
+  });
+  expect(lost).toBeGreaterThanOrEqual(1);
+  const { pid } = await fault.untilFired();
+  expect((await cluster.status()).workers.map((worker) => worker.pid)).not.toContain(pid);
+  process.kill(pid, "SIGCONT");
+  await serves();
+});
+
+describe("a worker that is reached by way of a proxy", () => {
+  test("whose connection is cut: it comes back, and what it does counts", async () => {
+    const proxy = await startCuttingProxy(cluster.url.replace("millrace://", ""));
+    const behind = await nextWorker([], `millrace://${proxy.address}`);
+    await isActive(behind);
+    const fault = budget.arm("task.check", { action: "stop", where: { worker: lastId(), pass: { atLeast: 2 } } });
+    const { lost } = await under("the connection of a worker is cut", async () => {
+      const { pid } = await fault.untilFired();
+      proxy.cut();
+      process.kill(pid, "SIGCONT");
+      await behind.saw(/the connection to the master ended/);
+    });
+    expect(lost).toBe(0);
+    behind.child.kill("SIGTERM");
+    await behind.ended;
+    await proxy.close();
+    await serves();
+  });
+
+  test("and cannot be heard any more, nor hear: its tasks run elsewhere", async () => {
+    const proxy = await startCuttingProxy(cluster.url.replace("millrace://", ""));
+    const behind = await nextWorker([], `millrace://${proxy.address}`);
+    await isActive(behind);
+    const fault = budget.arm("map.committed", { action: "stop", where: { worker: lastId() } });
+    await under("the network of a worker is gone, both ways", async () => {
+      const { pid } = await fault.untilFired();
+      proxy.freeze();
+      process.kill(pid, "SIGCONT");
+      await cluster.statusUntil("it is given up", ({ workers: all }) => all.every((one) => one.pid !== behind.pid));
+    });
+    proxy.thaw();
+    await cluster.statusUntil("it is back", ({ workers: all }) =>
+      all.some((one) => one.pid === behind.pid && one.state === "active"),
+    );
+    behind.child.kill("SIGTERM");
+    await behind.ended;
+    await proxy.close();
+    await serves();
+  });
+});
+
+test("the master dies under a job: its driver is told at once, its workers serve the next one on that address", async () => {
+  const fault = budget.arm("map.committed", { action: "stop", where: { partition: 2 } });
+  const running = shuffleJob(session).catch((error: { code: string }) => error.code);
+  const { pid } = await fault.untilFired();
+  const died = performance.now();
+  master.child.kill("SIGKILL");
+  expect(await running).toBe("MASTER_LOST");
+  expect(performance.now() - died).toBeLessThan(5_000);
+  process.kill(pid, "SIGCONT");
+  expect(() => session.range(3)).toThrow(expect.objectContaining({ code: "MASTER_LOST" }));
+  master = await cluster.startMaster();
+  session = await cluster.open({ "shuffle.localReads": false });
+  await cluster.statusUntil("all workers are there", (one) => one.workers.length === WORKERS);
+  const answer = await shuffleJob(session);
+  report({
+    fault: "the master is killed, another one starts",
+    setting,
+    fired: true,
+    equal: answer === calm.answer,
+    recomputed: 0,
+    lost: 0,
+    addedSeconds: null,
+  });
+  expect(answer).toBe(calm.answer);
+  await serves();
+  // What they held of the session that ended with its master is gone.
+  await until("no worker holds anything of it", () => held().length === 0);
+});
+
+const disk = () => join(cluster.directory, "disk");
+const canMount = process.platform === "linux" && process.getuid?.() === 0;
+
+describe.skipIf(!canMount)("a worker whose disk is full", () => {
+  test("fails its tasks with DISK_FULL and its path, or others do them", async () => {
+    mkdirSync(disk());
+    expect(spawnSync("mount", ["-t", "tmpfs", "-o", "size=32k", "tmpfs", disk()]).status).toBe(0);
+    try {
+      const full = await nextWorker(["--local-dir", disk()]);
+      await cluster.statusUntil("it is there", (one) => one.workers.length === WORKERS + 1);
+      const answer = await shuffleJob(session).catch((error: { code: string; cause?: { code: string } }) => error);
+      const errors = countSince(log(), jobsSoFar(log()) - 1).errors;
+      const done = typeof answer === "string";
+      if (done) expect(answer).toBe(calm.answer);
+      else
+        expect(answer).toMatchObject({
+          code: "JOB_FAILED",
+          cause: { code: "DISK_FULL", message: expect.stringContaining(disk()) },
+        });
+      report({
+        fault: "the disk of a worker is full",
+        setting,
+        fired: errors.includes("DISK_FULL"),
+        equal: true,
+        recomputed: 0,
+        lost: errors.length,
+        addedSeconds: null,
+      });
+      expect(errors).toContain("DISK_FULL");
+      full.child.kill("SIGTERM");
+      await full.ended;
+      expect(await shuffleJob(session)).toBe(calm.answer);
+      await serves();
+    } finally {
+      spawnSync("umount", ["-l", disk()]);
+    }
+  });
+});
+
+test("in the end only the session's own files are there, and none when it is stopped", async () => {
+  await session.stop();
+  await until("no worker holds a file", () => workerFiles().length === 0);
+});
