@@ -58,8 +58,13 @@ export interface WorkerShellOptions {
   ) => SlotThread;
   /** Bytes of a blob of the master. */
   readonly fetchBlob: (hash: BlobHash) => Promise<Uint8Array>;
-  /** Bytes that another worker serves. */
-  readonly fetchBlock: (address: string, request: BlockRequest, signal: AbortSignal) => AsyncIterable<Uint8Array>;
+  /** Bytes that another worker serves; `servers`: how many are read from at once. */
+  readonly fetchBlock: (
+    address: string,
+    request: BlockRequest,
+    signal: AbortSignal,
+    servers?: number,
+  ) => AsyncIterable<Uint8Array>;
   /** Everything is reported and the worker may go. */
   readonly onDrained: () => void;
   /** The worker is to end for good: nobody needs what it holds, or its time is over. */
@@ -129,7 +134,7 @@ export class WorkerShell {
           const pieceBytes = window.pieceBytes(streams);
           const asked = { kind: "shuffle", ...request, partition, pieceBytes } as const;
           return retryingFetch(
-            () => options.fetchBlock(request.worker.blocks, asked, signal),
+            () => options.fetchBlock(request.worker.blocks, asked, signal, streams),
             { retries: values["fetch.retries"], pausesMs: RETRY_PAUSES_MS, log: options.log },
             signal,
           );
