@@ -88,11 +88,11 @@ test("a taker may let the other side wait longer than the other side may be sile
   });
   const channel = await dial({ address: server.address, role: "worker", id: "w1", secret, version, purpose: "blocks" });
   cleanups.push(() => channel.close());
-  const timeoutMs = 50;
+  const timeoutMs = 1_000;
   let taken = 0;
   const take = async (bytes: Uint8Array) => {
     taken += bytes.byteLength;
-    if (taken === bytes.byteLength) await new Promise((resolve) => setTimeout(resolve, 10 * timeoutMs));
+    if (taken === bytes.byteLength) await new Promise((resolve) => setTimeout(resolve, 2.5 * timeoutMs));
   };
   await channel.fetch({}, take, { timeoutMs });
   expect(taken).toBe(16 * MIB);
