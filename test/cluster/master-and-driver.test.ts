@@ -14,10 +14,11 @@ import type { loadEngine, Session } from "../support/engine.js";
 import { HandCluster, type HandProcess } from "../support/hand-cluster.js";
 import { chaosEngine } from "./chaos/points.js";
 
-const DEADLINE_MS = 3_000;
+/** The shortest that a driver may be given. */
+const DEADLINE_MS = 4_000;
 const deadlines = {
-  MILLRACE_INTERNAL_CHAOS_DRIVER_TIMEOUT_MS: String(DEADLINE_MS),
-  MILLRACE_INTERNAL_CHAOS_HEARTBEAT_TIMEOUT_MS: String(DEADLINE_MS),
+  MILLRACE_DRIVER_HEARTBEAT_TIMEOUT: `${DEADLINE_MS}ms`,
+  MILLRACE_WORKER_HEARTBEAT_TIMEOUT: `${DEADLINE_MS}ms`,
   MILLRACE_INTERNAL_CHAOS_RECONNECT_MS: "2000",
 };
 let engine = "";

@@ -9,7 +9,7 @@ import { everything, settings } from "./settings.js";
 const stop = (where: Readonly<Record<string, unknown>>) => ({ action: "stop", where }) as const;
 
 describe.each(settings)("$name", (setting) => {
-  const cluster = new ChaosCluster(setting, { MILLRACE_INTERNAL_CHAOS_HEARTBEAT_TIMEOUT_MS: "3000" });
+  const cluster = new ChaosCluster(setting, { MILLRACE_WORKER_HEARTBEAT_TIMEOUT: "3s" });
   beforeAll(() => cluster.session().then(() => undefined));
   afterEach(({ task }) => (task.result?.state === "fail" ? cluster.renew() : undefined));
   afterAll(() => cluster.close());

@@ -18,7 +18,7 @@ import { report } from "./table.js";
 
 const budget = new FaultBudget();
 const timeouts = {
-  MILLRACE_INTERNAL_CHAOS_HEARTBEAT_TIMEOUT_MS: "3000",
+  MILLRACE_WORKER_HEARTBEAT_TIMEOUT: "3s",
   MILLRACE_INTERNAL_CHAOS_RECONNECT_MS: "2000",
   // A disk that is full shall be met, not avoided.
   MILLRACE_DISK_MIN_FREE: "0",
