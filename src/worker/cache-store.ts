@@ -143,8 +143,9 @@ export class CacheStore {
   #named(session: SessionId, block: CachedBlock): CachedBlock {
     const path = this.#options.pathOf(session, block.node, block.partition, generationOf(block));
     mkdirSync(dirname(path), { recursive: true });
-    renameSync((block.frames as { path: string }).path, path);
-    return { ...block, frames: { path } };
+    const { path: from, bytes } = block.frames as { path: string; bytes: number };
+    renameSync(from, path);
+    return { ...block, frames: { path, bytes } };
   }
 
   #toDisk(session: SessionId, block: CachedBlock): CachedBlock {
@@ -153,7 +154,7 @@ export class CacheStore {
     const path = this.#options.pathOf(session, block.node, block.partition, generationOf(block));
     mkdirSync(dirname(path), { recursive: true });
     writeFileSync(path, new Uint8Array(frames));
-    return { ...block, frames: { path } };
+    return { ...block, frames: { path, bytes: frames.byteLength } };
   }
 }
 
