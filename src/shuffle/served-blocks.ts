@@ -197,7 +197,8 @@ export class RemoteFrameReader {
     whole.set(this.#chunk.subarray(this.#at), 0);
     let filled = have;
     while (filled < length) {
-      if (!this.#pull()) throw new MillraceError("FETCH_FAILED", "the stream of blocks ended before all that was asked for");
+      if (!this.#pull())
+        throw new MillraceError("FETCH_FAILED", "the stream of blocks ended before all that was asked for");
       const count = Math.min(length - filled, this.#chunk.byteLength);
       whole.set(this.#chunk.subarray(0, count), filled);
       filled += count;

@@ -44,5 +44,8 @@ export function decodeCachedHead(bytes: Uint8Array): CachedHead {
 /** Throws BLOCK_CORRUPT. */
 export function checkCachedSchemas(schemas: Uint8Array, head: CachedHead): void {
   if (crc32c(schemas) !== head.schemaChecksum)
-    throw new MillraceError("BLOCK_CORRUPT", "the schema table of a cached partition has another checksum than it says");
+    throw new MillraceError(
+      "BLOCK_CORRUPT",
+      "the schema table of a cached partition has another checksum than it says",
+    );
 }

@@ -3,13 +3,22 @@
 
 import { rmSync } from "node:fs";
 import { isMillraceError, MillraceError, toWireError } from "../core/errors.js";
-import { type BlobHash, blobHash, formatTaskKey, type SessionId, type ShuffleId, type TaskKey } from "../core/ids.js";
+import {
+  type BlobHash,
+  blobHash,
+  formatTaskKey,
+  type SessionId,
+  type ShuffleId,
+  type TaskKey,
+  type WorkerId,
+  workerId,
+} from "../core/ids.js";
 import { openFileLimit, openFilesShare } from "../core/open-file-limit.js";
 import type { OptionValues } from "../core/options.js";
 import { SteadyClock } from "../core/steady-clock.js";
 import { version } from "../core/version.js";
 import type { BlockRequest } from "../protocol/blocks.js";
-import type { TaskStatus, WorkerAddress } from "../protocol/tasks.js";
+import type { TaskStatus } from "../protocol/tasks.js";
 import type {
   MasterToWorker,
   OfferedOutput,
@@ -33,6 +42,7 @@ import { keepLive } from "./committed-blocks.js";
 import { DiskWatch } from "./disk-watch.js";
 import { Leave } from "./leave.js";
 import { type HeapLimits, planMemory } from "./memory-plan.js";
+import { Peers } from "./peers.js";
 import { RETRY_PAUSES_MS, retryingFetch } from "./retrying-fetch.js";
 import type { SlotMessage, SlotSettings } from "./slot/messages.js";
 import { FetchWindow } from "./slots/fetch-window.js";
@@ -95,8 +105,7 @@ export class WorkerShell {
   readonly #blobs = new Map<BlobHash, Promise<Uint8Array>>();
   /** Fragments at hand, for `run` commands, which come only when their blob has. */
   readonly #fragments = new Map<BlobHash, Uint8Array>();
-  /** Where other workers serve their blocks, learnt from locations. */
-  readonly #addresses = new Map<string, WorkerAddress>();
+  readonly #peers = new Peers();
   #connection: Connection | null = null;
   /** When the master was last heard of, and how long it may be silent: our own option until it has said so. */
   #heardMs = 0;
@@ -132,14 +141,16 @@ export class WorkerShell {
         blocks: ({ request, partition, streams }, signal) => {
           const pieceBytes = window.pieceBytes(streams);
           const asked = { kind: "shuffle", ...request, partition, pieceBytes } as const;
-          return retryingFetch(
-            () => options.fetchBlock(request.worker.blocks, asked, signal),
-            { retries: values["fetch.retries"], pausesMs: RETRY_PAUSES_MS, log: options.log },
+          const { blocks } = request.worker;
+          const retry = { retries: values["fetch.retries"], pausesMs: RETRY_PAUSES_MS, log: options.log };
+          return this.#peers.follow(
+            blocks,
+            (live) => retryingFetch(() => options.fetchBlock(blocks, asked, live), retry, live),
             signal,
           );
         },
         cached: ({ session, node, partition, generation = 0, worker }, signal) =>
-          this.#fetchCached(worker, { kind: "cached", session, node, partition, generation }, signal),
+          this.#fetchCached(workerId(worker), { kind: "cached", session, node, partition, generation }, signal),
       },
       window,
     );
@@ -147,7 +158,7 @@ export class WorkerShell {
       self: registration.address,
       localReads: values["shuffle.localReads"],
       cache: this.cache,
-      fetchBlock: options.fetchBlock,
+      fetchBlock: (blocks, request, signal) => this.#fetchBlock(blocks, request, signal),
       report: (from, outcomes) => this.#send({ kind: "adopted", from: from.worker, outcomes }),
     });
     const settings: Omit<SlotSettings, "slot"> = {
@@ -268,9 +279,12 @@ export class WorkerShell {
           new MillraceError(message.error.code, message.error.message, { fields: message.error.fields }),
         );
       case "mapOutputs":
-        for (const address of message.locations.workers) this.#addresses.set(address.worker, address);
+        this.#peers.learn(message.locations.workers);
         return this.#handle({ kind: "mapOutputs", locations: message.locations });
+      case "workerLost":
+        return this.#peers.lost(message.worker, message.blocks, message.reason);
       case "launch":
+        this.#peers.launched(message.launches);
         return this.#handle({ kind: "launches", launches: message.launches });
       case "cancel":
         return this.#handle(message);
@@ -435,20 +449,24 @@ export class WorkerShell {
     this.#fragments.delete(hash);
   }
 
-  async *#fetchCached(worker: string, request: BlockRequest, signal: AbortSignal): AsyncGenerator<Uint8Array> {
-    const address = this.#addresses.get(worker)?.blocks;
+  #fetchBlock(blocks: string, request: BlockRequest, signal: AbortSignal): AsyncIterable<Uint8Array> {
+    return this.#peers.follow(blocks, (live) => this.#options.fetchBlock(blocks, request, live), signal);
+  }
+
+  async *#fetchCached(worker: WorkerId, request: BlockRequest, signal: AbortSignal): AsyncGenerator<Uint8Array> {
+    const address = this.#peers.blocksOf(worker);
     // Nobody told where it is: computing the partition again is right, only slower.
     if (address === undefined || address === "") return;
     let given = false;
     try {
-      for await (const piece of this.#options.fetchBlock(address, request, signal)) {
+      for await (const piece of this.#fetchBlock(address, request, signal)) {
         given = true;
         yield piece;
       }
     } catch (error) {
       // Nor can it be had from a worker that is gone, or has come back at another address.
       if (given || !isMillraceError(error) || error.code !== "FETCH_FAILED") throw error;
-      if (this.#addresses.get(worker)?.blocks === address) this.#addresses.delete(worker);
+      this.#peers.forget(worker, address);
     }
   }
 

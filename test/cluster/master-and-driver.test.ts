@@ -106,7 +106,7 @@ await spin;
     driver.child.kill("SIGCONT");
     const { code, stderr } = await driver.ended;
     expect(code).toBe(1);
-    expect(stderr).toMatch(/nothing was heard of the driver for 3000 ms|MASTER_LOST/);
+    expect(stderr).toMatch(/nothing was heard of the driver for 4000 ms|MASTER_LOST/);
   });
 });
 

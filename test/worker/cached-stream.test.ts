@@ -44,11 +44,10 @@ async function served(service: BlockService, kind: "cached" | "adoptCached" = "c
 
 /** The frames, or the code of the error; null: the partition is not there. */
 function read(stream: Uint8Array, chunk = 100): unknown {
-  let at = 0;
-  const pieces = {
-    next: () => (at < stream.byteLength ? stream.slice(at, (at += chunk)) : null),
-    close: () => undefined,
-  };
+  const parts = Array.from({ length: Math.ceil(stream.byteLength / chunk) }, (_, at) =>
+    stream.slice(at * chunk, (at + 1) * chunk),
+  );
+  const pieces = { next: () => parts.shift() ?? null, close: () => undefined };
   try {
     const source = StreamFrameSource.open(pieces);
     if (source === null) return null;
