@@ -37,11 +37,11 @@ describe.each(settings)("$name", (setting) => {
     const session = await cluster.session();
     const calm = await shuffleJob(session);
     const faults = Array.from({ length: 200 }, () => cluster.budget.arm("disk.write", full));
-    await expect(shuffleJob(session)).rejects.toMatchObject({
-      code: "JOB_FAILED",
-      message: expect.stringContaining(`DISK_FULL`),
-      cause: { code: "DISK_FULL", message: expect.stringContaining(cluster.directory) },
-    });
+    const failed = await shuffleJob(session).catch((error: Error & { code?: string }) => error);
+    if (!(failed instanceof Error)) return expect.fail("the job ended well on disks that are full");
+    const cause = failed.cause as Error & { code?: string };
+    expect([failed.code, cause.code]).toEqual(["JOB_FAILED", "DISK_FULL"]);
+    for (const { message } of [failed, cause]) expect(message).toContain(cluster.directory);
     cluster.budget.disarm();
     expect(faults.filter(({ fired }) => fired !== null).length).toBeGreaterThanOrEqual(4);
     expect(await shuffleJob(session)).toBe(calm);
