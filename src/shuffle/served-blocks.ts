@@ -2,7 +2,7 @@
 // chunks as it likes; the reader takes any chunking.
 //
 //   for each map asked for, ascending, also where its block is empty (then without a table):
-//     u32 map | u32 schema bytes | f64 block bytes | u32 CRC32C of the table | u32 CRC32C of these 20 bytes
+//     u32 map | u32 schema bytes | u64 block bytes | u32 CRC32C of the table | u32 CRC32C of these 20 bytes
 //     schema table, zeros to a multiple of 8 | frames
 //
 // Frames bear checksums of their own. A reader that was promised a map takes no end of the stream for a map without records.
@@ -36,6 +36,8 @@ export function* serveBlocks(
   const { session, shuffle, worker } = request;
   requireIndex(shuffle);
   requireIndex(partition);
+  // Used again for each block without records.
+  const emptyHead = Buffer.alloc(headerBytes);
   let chunk = Buffer.allocUnsafeSlow(chunkBytes);
   let filled = 0;
   for (const output of request.outputs) {
@@ -43,7 +45,7 @@ export function* serveBlocks(
     const path = mapOutputPath(directory, { session, shuffle, ...output });
     const block = { shuffle, map: output.map, worker: worker.worker };
     const fail = (error: unknown) => toFetchError(error, block);
-    const head = tryOr(fail, () => blockHead(files, path, output.map, partition));
+    const head = tryOr(fail, () => blockHead(files, path, output.map, partition, emptyHead));
     let position = head.start;
     // The head and the block's bytes, as one run of bytes cut where chunks end.
     for (let at = 0; at < head.bytes.byteLength || position < head.end; ) {
@@ -78,14 +80,15 @@ function requireIndex(value: unknown): void {
   );
 }
 
-function blockHead(files: MapOutputFiles, path: string, map: number, partition: number) {
+function blockHead(files: MapOutputFiles, path: string, map: number, partition: number, emptyHead: Buffer) {
   const file = files.open(path);
   const length = file.blockLength(partition);
   const schemas = length === 0 ? noBytes : file.schemaBytes;
-  const bytes = Buffer.alloc(headerBytes + padded(schemas.byteLength));
+  const bytes = length === 0 ? emptyHead : Buffer.alloc(headerBytes + padded(schemas.byteLength));
   bytes.writeUInt32LE(map, 0);
   bytes.writeUInt32LE(schemas.byteLength, 4);
-  bytes.writeDoubleLE(length, 8);
+  bytes.writeUInt32LE(length % 2 ** 32, 8);
+  bytes.writeUInt32LE(Math.floor(length / 2 ** 32), 12);
   bytes.writeUInt32LE(length === 0 ? 0 : file.schemaChecksum, 16);
   bytes.writeUInt32LE(crc32c(bytes, 0, checkedBytes), checkedBytes);
   bytes.set(schemas, headerBytes);
@@ -155,15 +158,19 @@ export class RemoteFrameReader {
   }
 
   #nextBlock(): void {
-    const head = Buffer.from(this.#take(headerBytes));
-    if (head.readUInt32LE(checkedBytes) !== crc32c(head, 0, checkedBytes))
+    this.#require(headerBytes);
+    const head = this.#chunk;
+    const at = this.#at;
+    this.#at += headerBytes;
+    if (peekU32(head, at + checkedBytes) !== crc32c(head, at, at + checkedBytes))
       throw new MillraceError("BLOCK_CORRUPT", "the head of a served block has another checksum than it says");
-    const schemaBytes = head.readUInt32LE(4);
-    const blockBytes = head.readDoubleLE(8);
+    const schemaBytes = peekU32(head, at + 4);
+    const blockBytes = peekU32(head, at + 8) + peekU32(head, at + 12) * 2 ** 32;
+    const map = peekU32(head, at);
     if (blockBytes > 0) {
-      this.#readSchemas(this.#take(padded(schemaBytes)).subarray(0, schemaBytes), head.readUInt32LE(16));
+      this.#readSchemas(this.#take(padded(schemaBytes)).subarray(0, schemaBytes), peekU32(head, at + 16));
     }
-    this.#map = head.readUInt32LE(0);
+    this.#map = map;
     this.#left = blockBytes;
   }
 
