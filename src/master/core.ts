@@ -307,8 +307,14 @@ export class MasterMachine {
 
   #lose(record: WorkerRecord, reason: string, now: number, code: LossCode = "WORKER_LOST"): void {
     this.#registry.remove(record);
+    this.#tellLost(record.registration, reason);
     this.#forget(record, { code, reason }, now);
     this.#commands.push({ kind: "dropWorker", worker: record.id, reason });
+  }
+
+  /** Who reads from it need not wait until its silence ends their own patience. */
+  #tellLost({ worker, address }: WorkerRegistration, reason: string): void {
+    if (address.blocks !== "") this.#sendAll({ kind: "workerLost", worker, blocks: address.blocks, reason });
   }
 
   /** What it ran is lost (charged if it was running: a task may kill its workers), and so is what it held. */

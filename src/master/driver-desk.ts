@@ -30,7 +30,7 @@ export interface DriverDeskParts {
   /** Workers that are connected. */
   workers(): Iterable<WorkerRegistration>;
   handle(event: MasterEvent): void;
-  openResult(worker: WorkerId, key: TaskKey, signal: AbortSignal): AsyncIterable<Uint8Array>;
+  openResult(worker: WorkerId, key: TaskKey, bytes: number, signal: AbortSignal): AsyncIterable<Uint8Array>;
   warn(message: string): void;
 }
 

@@ -143,8 +143,9 @@ export class CacheStore {
   #named(session: SessionId, block: CachedBlock): CachedBlock {
     const path = this.#options.pathOf(session, block.node, block.partition, generationOf(block));
     mkdirSync(dirname(path), { recursive: true });
-    renameSync((block.frames as { path: string }).path, path);
-    return { ...block, frames: { path } };
+    const { path: from, bytes } = block.frames as { path: string; bytes: number };
+    renameSync(from, path);
+    return { ...block, frames: { path, bytes } };
   }
 
   /** null: the disk has no room. */
@@ -161,7 +162,7 @@ export class CacheStore {
       rmSync(path, { force: true });
       return null;
     }
-    return { ...block, frames: { path } };
+    return { ...block, frames: { path, bytes: frames.byteLength } };
   }
 }
 

@@ -1,24 +1,21 @@
-// Cached partitions of other workers: where they serve them is learnt from the locations that the master sends. Whoever cannot
-// be asked has nothing: computing the partition again is right, only slower.
+// Cached partitions of other workers. Whoever cannot be asked has nothing: computing the partition again is right, only slower.
 
 import { isMillraceError } from "../core/errors.js";
+import type { WorkerId } from "../core/ids.js";
 import type { BlockRequest } from "../protocol/blocks.js";
-import type { WorkerAddress } from "../protocol/tasks.js";
+import type { Peers } from "./peers.js";
 
 type FetchBlock = (address: string, request: BlockRequest, signal: AbortSignal) => AsyncIterable<Uint8Array>;
 
 export class PeerCache {
-  readonly #addresses = new Map<string, string>();
-
-  constructor(private readonly fetchBlock: FetchBlock) {}
-
-  learn(workers: readonly WorkerAddress[]): void {
-    for (const { worker, blocks } of workers) this.#addresses.set(worker, blocks);
-  }
+  constructor(
+    private readonly peers: Peers,
+    private readonly fetchBlock: FetchBlock,
+  ) {}
 
   /** No piece at all where it is not to be had. Throws what breaks off a stream that had begun. */
-  async *fetch(worker: string, request: BlockRequest, signal: AbortSignal): AsyncGenerator<Uint8Array> {
-    const address = this.#addresses.get(worker);
+  async *fetch(worker: WorkerId, request: BlockRequest, signal: AbortSignal): AsyncGenerator<Uint8Array> {
+    const address = this.peers.blocksOf(worker);
     if (address === undefined || address === "") return;
     let given = false;
     try {
@@ -29,7 +26,7 @@ export class PeerCache {
     } catch (error) {
       // Nor can it be had from a worker that is gone, or has come back at another address.
       if (given || !isMillraceError(error) || error.code !== "FETCH_FAILED") throw error;
-      if (this.#addresses.get(worker) === address) this.#addresses.delete(worker);
+      this.peers.forget(worker, address);
     }
   }
 }

@@ -2,7 +2,7 @@
 // attempt runner and its commands into work; every outcome returns as an event. No policy stands here.
 
 import { MillraceError, toWireError } from "../core/errors.js";
-import { type BlobHash, blobHash, type SessionId } from "../core/ids.js";
+import { type BlobHash, blobHash, type SessionId, workerId } from "../core/ids.js";
 import { openFileLimit, openFilesShare } from "../core/open-file-limit.js";
 import type { OptionValues } from "../core/options.js";
 import { SteadyClock } from "../core/steady-clock.js";
@@ -28,6 +28,7 @@ import { MasterLink } from "./master-link.js";
 import { type HeapLimits, planMemory } from "./memory-plan.js";
 import { Outbox } from "./outbox.js";
 import { PeerCache } from "./peer-cache.js";
+import { Peers } from "./peers.js";
 import { RETRY_PAUSES_MS, retryingFetch } from "./retrying-fetch.js";
 import type { SlotMessage, SlotSettings } from "./slot/messages.js";
 import { FetchWindow } from "./slots/fetch-window.js";
@@ -93,7 +94,10 @@ export class WorkerShell {
   readonly #clock = new SteadyClock(TICK_MS, () => performance.now());
   readonly #ticker: NodeJS.Timeout;
   readonly #blobs: WorkerBlobs;
-  readonly #peers: PeerCache;
+  readonly #peers = new Peers();
+  readonly #peerCache = new PeerCache(this.#peers, (blocks, request, signal) =>
+    this.#fetchBlock(blocks, request, signal),
+  );
   readonly #disposal: Disposal;
   readonly #outbox = new Outbox({
     send: (message) => this.#send(message),
@@ -106,7 +110,6 @@ export class WorkerShell {
     const { registration, directory, options: values } = options;
     this.#options = options;
     this.#blobs = new WorkerBlobs(options.fetchBlob);
-    this.#peers = new PeerCache(options.fetchBlock);
     this.#disk = new DiskWatch(directory.path, values["disk.minFree"], options.log);
     const ports = {
       onMessage: (message: MasterToWorker) => this.#fromMaster(message),
@@ -133,14 +136,16 @@ export class WorkerShell {
         blocks: ({ request, partition, streams }, signal) => {
           const pieceBytes = window.pieceBytes(streams);
           const asked = { kind: "shuffle", ...request, partition, pieceBytes } as const;
-          return retryingFetch(
-            () => options.fetchBlock(request.worker.blocks, asked, signal, streams),
-            { retries: values["fetch.retries"], pausesMs: RETRY_PAUSES_MS, log: options.log },
+          const { blocks } = request.worker;
+          const retry = { retries: values["fetch.retries"], pausesMs: RETRY_PAUSES_MS, log: options.log };
+          return this.#peers.follow(
+            blocks,
+            (live) => retryingFetch(() => options.fetchBlock(blocks, asked, live, streams), retry, live),
             signal,
           );
         },
         cached: ({ session, node, partition, generation = 0, worker }, signal) =>
-          this.#peers.fetch(worker, { kind: "cached", session, node, partition, generation }, signal),
+          this.#peerCache.fetch(workerId(worker), { kind: "cached", session, node, partition, generation }, signal),
       },
       window,
     );
@@ -148,7 +153,7 @@ export class WorkerShell {
       self: registration.address,
       localReads: values["shuffle.localReads"],
       cache: this.cache,
-      fetchBlock: options.fetchBlock,
+      fetchBlock: (blocks, request, signal) => this.#fetchBlock(blocks, request, signal),
       report: (from, outcomes) => this.#send({ kind: "adopted", from: from.worker, outcomes }),
     });
     const settings: Omit<SlotSettings, "slot"> = {
@@ -248,7 +253,10 @@ export class WorkerShell {
       case "mapOutputs":
         this.#peers.learn(message.locations.workers);
         return this.#handle({ kind: "mapOutputs", locations: message.locations });
+      case "workerLost":
+        return this.#peers.lost(message.worker, message.blocks, message.reason);
       case "launch":
+        this.#peers.launched(message.launches);
         return this.#handle({ kind: "launches", launches: message.launches });
       case "cancel":
         return this.#handle(message);
@@ -383,6 +391,10 @@ export class WorkerShell {
     } catch (error) {
       this.#handle({ kind: "blobFailed", hash, error: toWireError(error, "MASTER_LOST") });
     }
+  }
+
+  #fetchBlock(blocks: string, request: BlockRequest, signal: AbortSignal): AsyncIterable<Uint8Array> {
+    return this.#peers.follow(blocks, (live) => this.#options.fetchBlock(blocks, request, live), signal);
   }
 
   #fromSlot(slot: SlotThread, message: SlotMessage): void {

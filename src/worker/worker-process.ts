@@ -149,6 +149,7 @@ export async function startWorkerProcess(given: WorkerProcessOptions): Promise<W
     else shell.decommission(reason, given.options["decommission.timeout"]);
   };
 
+  let wasConnected = false;
   const connect = async (): Promise<void> => {
     channel = await dial({ ...identity, address: given.master });
     const control = channel.open("workers");
@@ -160,6 +161,7 @@ export async function startWorkerProcess(given: WorkerProcessOptions): Promise<W
       if (given.masterTimeoutMs === 0) void stop("the master is gone");
       else void reconnect();
     });
+    wasConnected = true;
     log(`connected to ${given.master}`);
   };
   const reconnect = async (): Promise<void> => {
@@ -168,7 +170,8 @@ export async function startWorkerProcess(given: WorkerProcessOptions): Promise<W
       try {
         return await connect();
       } catch (error) {
-        if (!isMillraceError(error) || !mayComeBack.has(error.code)) return end(error as MillraceError);
+        if (!isMillraceError(error) || !(mayComeBack.has(error.code) || (wasConnected && fellSilent(error))))
+          return end(error as MillraceError);
         if (Date.now() + pause > deadline) return end(gaveUp(given.master, given.masterTimeoutMs, error));
       }
       await sleep(pause);
@@ -176,6 +179,11 @@ export async function startWorkerProcess(given: WorkerProcessOptions): Promise<W
   };
   await Promise.all([shell.start(), given.masterTimeoutMs === 0 ? connect() : reconnect()]);
   return { stop, decommission };
+}
+
+/** In the greeting, as behind a network that is gone or of a master that hangs: nobody said that this is no master. */
+function fellSilent({ code, cause }: MillraceError): boolean {
+  return (code === "NOT_A_MASTER" || code === "AUTHENTICATION_FAILED") && cause !== undefined;
 }
 
 function gaveUp(master: string, timeoutMs: number, cause: MillraceError): MillraceError {

@@ -430,7 +430,8 @@ describe("workers", () => {
     const master = new Master("a", "b");
     master.handle({ kind: "workerLeaving", worker: workerId("a"), incarnation: 1, reason: "SIGTERM" });
     const commands = master.handle({ kind: "workerDisconnected", worker: workerId("a"), incarnation: 1 });
-    expect(kinds(commands)).toEqual(["dropWorker"]);
+    // The others are told that nothing more comes from it.
+    expect(kinds(commands)).toEqual(["workerLost", "dropWorker"]);
   });
 
   test("what a broken stream lost is launched again without charge; what the worker still has goes on", () => {

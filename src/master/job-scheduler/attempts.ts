@@ -169,7 +169,8 @@ export class Attempts {
       }
     } else if (stage.kind === "value") {
       if (result.kind === "inline") this.#shared.results.setValue(record, key.partition, result.bytes);
-      else this.#shared.ports.emit({ kind: "fetchValue", key, worker });
+      else if (result.kind === "block")
+        this.#shared.ports.emit({ kind: "fetchValue", key, worker, bytes: result.sizeBytes });
     } else if (stage.kind === "result" && !job.savesFiles) {
       if (
         !this.#shared.results.deliver(

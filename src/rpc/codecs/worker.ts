@@ -161,6 +161,8 @@ function toProtoMasterMessage(message: MasterToWorker): pb.MasterToWorker.$Prope
       return { releaseSession: { session: message.session } };
     case "releaseBlobs":
       return { releaseBlobs: { hashes: message.hashes as BlobHash[] } };
+    case "workerLost":
+      return { workerLost: { worker: message.worker, blocks: message.blocks, reason: message.reason } };
     case "shutdown":
       return { shutdown: { reason: message.reason } };
     case "decommission":
@@ -218,6 +220,10 @@ function fromProtoMasterMessage(message: pb.MasterToWorker): MasterToWorker {
     }
     case "releaseBlobs":
       return { kind: "releaseBlobs", hashes: required(message.releaseBlobs, "releaseBlobs").hashes as BlobHash[] };
+    case "workerLost": {
+      const { worker, blocks, reason } = required(message.workerLost, "workerLost");
+      return { kind: "workerLost", worker: requiredText(worker, "WorkerLost.worker") as WorkerId, blocks, reason };
+    }
     case "shutdown":
       return { kind: "shutdown", reason: required(message.shutdown, "shutdown").reason };
     case "decommission": {

@@ -37,16 +37,11 @@ export class BlockClient {
     options.signal?.throwIfAborted();
     if (this.#closed) throw new MillraceError("FETCH_FAILED", "the block client was closed", { fields: { address } });
     const dialling = this.#channel(address, options.servers);
-    const channel = await dialling.catch((cause: unknown) => {
-      throw new MillraceError(
-        "FETCH_FAILED",
-        `the block server ${address} cannot be reached: ${(cause as Error).message}`,
-        {
-          fields: { address },
-          cause,
-        },
-      );
+    const reached = dialling.catch((cause: unknown) => {
+      const message = `the block server ${address} cannot be reached: ${(cause as Error).message}`;
+      throw new MillraceError("FETCH_FAILED", message, { fields: { address }, cause });
     });
+    const channel = await unlessAborted(reached, options.signal);
     try {
       await channel.fetch(request, onChunk, options);
     } catch (error) {
@@ -82,4 +77,14 @@ export class BlockClient {
       () => undefined,
     );
   }
+}
+
+/** Others may wait for the same promise: it goes on. */
+function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (signal === undefined) return promise;
+  return new Promise((resolve, reject) => {
+    const abort = (): void => reject(signal.reason);
+    signal.addEventListener("abort", abort, { once: true });
+    promise.then(resolve, reject).finally(() => signal.removeEventListener("abort", abort));
+  });
 }

@@ -176,7 +176,7 @@ export class AttemptContext implements TaskContext {
       const { frames } = here;
       this.cachedFrom = this.environment.settings.address.worker;
       return new BufferFrameSource(
-        frames instanceof SharedArrayBuffer ? new Uint8Array(frames) : readFileSync(frames.path),
+        frames instanceof SharedArrayBuffer ? new Uint8Array(frames) : readCached(frames),
         here.schemas,
       );
     }
@@ -219,4 +219,11 @@ export class AttemptContext implements TaskContext {
     this.environment.control.reservedBytes = 0;
     this.environment.control.clearHolders();
   }
+}
+
+/** A partition that went to disk. Where its file has other bytes than it had, it is computed again. */
+function readCached({ path, bytes }: { readonly path: string; readonly bytes: number }): Uint8Array {
+  const read = readFileSync(path);
+  if (read.byteLength === bytes) return read;
+  throw new MillraceError("BLOCK_CORRUPT", `the cached partition ${path} has ${read.byteLength} bytes, not ${bytes}`);
 }

@@ -51,7 +51,7 @@ export class SharedCacheWriter implements CacheWriter {
   commit(schemas: SchemaTable): boolean {
     if (this.#overflowed) return false;
     const { session, node, partition, generation = 0, level, path } = this.#options;
-    const frames = this.#fd === null ? this.#share() : { path };
+    const frames = this.#fd === null ? this.#share() : { path, bytes: this.#sizeBytes };
     if (this.#fd !== null) {
       closeSync(this.#fd);
       this.#fd = null;
