@@ -4,11 +4,11 @@
 // entries come out in the order of their first occurrence.
 //
 // What the table may not decide itself (is there room, is it time to flush) it asks its governor, once a new key; and once in
-// LOOK_EVERY merges of what is no number, whether the combiners have grown too large.
+// some thousand merges of what is no number, whether the combiners have grown too large.
 
 import type { SinkCode } from "../chain/chain-code.js";
 import type { Governor } from "./governor.js";
-import { LOOK_EVERY } from "./growth.js";
+import { FIRST_LOOK } from "./growth.js";
 
 /** The functions of an aggregator as the table calls them. */
 export type CombineStyle =
@@ -121,14 +121,14 @@ function tableText(style: CombineStyle): string {
   const onValues = (entry: string) =>
     style === "first"
       ? ""
-      : `vals[${entry}] = ${merge(`vals[${entry}]`)}; if (--looks === 0) { looks = ${LOOK_EVERY}; governor.look(vals, n, ${entry}); }`;
+      : `vals[${entry}] = ${merge(`vals[${entry}]`)}; if (--looks === 0) looks = governor.look(vals, n, ${entry});`;
   const made = `combiners ? v : ${INIT[style]}`;
   return `  const merge = env.merge, governor = env.governor, tracked = env.tracked;
   const hashKey = env.hashKey, keysEqual = env.keysEqual, doubles = new Float64Array(1), words = new Int32Array(doubles.buffer);
   let slots = null, cells = null, mask = 0, room = 0, words8 = 0;
   let integers = null, nums = new Float64Array(16), integerMask = 0, integerRoom = 0, words2 = 0;
   let keys = [], seqs = tracked ? [] : null, vals = null, n = 0;
-  let combiners = false, looks = ${LOOK_EVERY};
+  let combiners = false, looks = ${FIRST_LOOK};
   makeSlots(firstSlots); makeIntegers(firstIntegers);
   function makeSlots(count) {
     slots = new Int32Array(count * ${SLOT_WORDS}); cells = new Float64Array(slots.buffer);

@@ -112,17 +112,23 @@ export class Governor {
     return false;
   }
 
-  /** After a merge: reads off `values`, of which `touched` has just changed, how much memory is held by now. */
-  look(values: ArrayLike<unknown>, count: number, touched: number): void {
+  /**
+   * After a merge: reads off `values`, of which `touched` has just changed, how much memory is held by now. Answers after how
+   * many merges it wants to look again.
+   */
+  look(values: ArrayLike<unknown>, count: number, touched: number): number {
+    const before = this.#grown;
     this.#grown = Math.max(0, this.#growth.bytesOf(values, count, touched) - this.#values);
-    if (this.#held + this.#grown <= this.#covered || this.#reserve()) return;
+    const next = this.#growth.next(this.#grown - before);
+    if (this.#held + this.#grown <= this.#covered || this.#reserve()) return next;
     // One key is not divided, and what is small makes no difference.
-    if (this.#grown < FLOOR_BYTES || count === 1 || this.#options.level >= MAX_LEVEL) return;
+    if (this.#grown < FLOOR_BYTES || count === 1 || this.#options.level >= MAX_LEVEL) return next;
     this.#startFile();
     this.#options.dump();
     this.#reservation.release();
     this.#growth.reset();
     this.#held = this.#values = this.#grown = this.#covered = 0;
+    return next;
   }
 
   /** An entry of the table, which is held no longer; called by `dump`. */

@@ -5,8 +5,13 @@
 
 import { estimateBytes } from "../../codec/estimate.js";
 
-/** Merges from one look to the next: about fifty for each combiner that is looked at. */
-export const LOOK_EVERY = 4096;
+/** Merges to the first look of a table. */
+export const FIRST_LOOK = 64;
+/** Merges from one look to the next: about fifty for each combiner that is looked at. Fewer where a merge adds much. */
+const MOST_MERGES = 4096;
+const LEAST_MERGES = 16;
+/** What combiners may grow by from one look to the next, as they have grown so far. */
+const UNSEEN_BYTES = 256 * 1024;
 const SPREAD = 64;
 const TOUCHED = 16;
 
@@ -14,6 +19,7 @@ export class GrowthSample {
   /** Entries that count for themselves. */
   #touched: number[] = [];
   #looks = 0;
+  #merges = FIRST_LOOK;
 
   /** Estimated bytes of all `count` values, of which `touched` has just changed. */
   bytesOf(values: ArrayLike<unknown>, count: number, touched: number): number {
@@ -22,6 +28,13 @@ export class GrowthSample {
     const stride = Math.floor(count / SPREAD);
     const { sum, seen } = sizesOf(values, this.#looks++ % stride, count, stride, this.#touched);
     return own + (seen === 0 ? 0 : (sum / seen) * (count - this.#touched.length));
+  }
+
+  /** Merges until the next look. `bytes`: what they have grown by since the last one. */
+  next(bytes: number): number {
+    const merges = (UNSEEN_BYTES * this.#merges) / Math.max(1, bytes);
+    this.#merges = Math.floor(Math.min(MOST_MERGES, Math.max(LEAST_MERGES, merges)));
+    return this.#merges;
   }
 
   reset(): void {
