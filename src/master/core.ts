@@ -9,6 +9,7 @@ import type { MasterToWorker, WorkerRegistration } from "../protocol/worker.js";
 import { type DecommissionProgress, Decommissions } from "./decommission/index.js";
 import { type MasterCommand, type MasterEvent, VALUE_INLINE_BYTES, valueBytes } from "./events.js";
 import { type JobCommand, JobScheduler, type Place } from "./job-scheduler/index.js";
+import type { NodeStorage } from "./map-outputs/index.js";
 import { defaultMasterOptions, type MasterOptions } from "./options.js";
 import { type Capacity, TaskAssigner } from "./task-assigner/index.js";
 import { WorkerRegistry } from "./worker-registry/index.js";
@@ -105,6 +106,11 @@ export class MasterMachine {
     return [...(this.#jobs.sessions.get(session)?.jobs.keys() ?? [])];
   }
 
+  /** The session's persisted nodes that jobs have planned to fill. */
+  storage(session: SessionId): NodeStorage[] {
+    return this.#jobs.storage(session);
+  }
+
   /** How far a worker is that is to go; null for one that is not. */
   decommission(worker: WorkerId, now: number): DecommissionProgress | null {
     return this.#decommissions.progress(worker, now);
@@ -183,6 +189,7 @@ export class MasterMachine {
     switch (event.kind) {
       case "heartbeat":
         record.diskShort = event.diskShort ?? false;
+        record.memory = event.memory ?? null;
         this.#heartbeat(record, event.running, now);
         for (const [i, key] of event.running.entries()) this.#jobs.progressed(key, record.id, event.records?.[i] ?? 0);
         this.#send(record.id, { kind: "heartbeat" });

@@ -184,7 +184,7 @@ export class DriverDesk {
         link.acknowledge(message.job, message.bytes, message.round ?? 0);
         return;
       case "persist":
-        host.persist(message.node, message.level);
+        host.persist(message.node, message.level, message.name);
         return;
       case "releaseNodes":
         host.releaseNodes(message.nodes);

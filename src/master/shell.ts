@@ -18,6 +18,7 @@ import { type MasterCommand, type MasterEvent, TICK_MS } from "./events.js";
 import type { MasterOptions } from "./options.js";
 import { exactBytes } from "./results/exact-bytes.js";
 import { describeMaster, type MasterSnapshot } from "./snapshot.js";
+import { describeStorage } from "./storage-snapshot.js";
 import { ValueBlobs } from "./value-blobs.js";
 
 export interface MasterShellOptions {
@@ -114,6 +115,11 @@ export class MasterShell {
       openedMs,
       jobs: this.#machine.liveJobs(host.id),
       stages: this.#machine.progress(host.id),
+      storage: describeStorage(this.#machine.storage(host.id), {
+        session: host.id,
+        persisted: (node) => host.persisted(node),
+        workers: this.#machine.workers,
+      }),
     }));
     const now = this.#clock.now();
     return describeMaster({
@@ -226,6 +232,12 @@ export class MasterShell {
           running: message.running,
           records: message.records,
           diskShort: message.disk?.isShort ?? false,
+          memory: {
+            rssBytes: message.rssBytes,
+            cacheBytes: message.cacheBytes,
+            pressure: message.pressure ?? "calm",
+            stored: message.stored ?? [],
+          },
         });
         // The first one makes the worker's slots count.
         this.registrations.emit("worker");

@@ -344,7 +344,7 @@ export class RDD<T> implements Dataset {
 
   /** A name for messages. Gives this same RDD. */
   setName(name: string): this {
-    this[datasetNode].name = requireText("setName", "name", name);
+    this[datasetSession].rename(this[datasetNode], requireText("setName", "name", name));
     return this;
   }
 

@@ -7,12 +7,15 @@ import { dirname } from "node:path";
 import { LRUCache } from "lru-cache";
 import type { NodeId, SessionId } from "../core/ids.js";
 import { toStorageError } from "../emrfs/storage-error.js";
+import type { StoredBytes } from "../protocol/worker.js";
 import type { CachedBlock, CacheOffer } from "./slot/messages.js";
 
 interface Entry {
   readonly session: SessionId;
   readonly block: CachedBlock;
   readonly level: CacheOffer["level"];
+  readonly sizeBytes: number;
+  /** sizeBytes, or 0 for one that lies in a file. */
   readonly memoryBytes: number;
 }
 
@@ -27,6 +30,8 @@ export interface CacheStoreOptions {
 export class CacheStore {
   readonly #options: CacheStoreOptions;
   readonly #entries = new LRUCache<string, Entry>({ max: 1_000_000 });
+  /** By session and node. */
+  readonly #stored = new Map<string, StoredBytes & { readonly partitions: number }>();
   #usedBytes = 0;
 
   constructor(options: CacheStoreOptions) {
@@ -37,12 +42,17 @@ export class CacheStore {
     return this.#usedBytes;
   }
 
+  /** What lies here of each persisted node. */
+  get stored(): StoredBytes[] {
+    return [...this.#stored.values()].map(({ partitions, ...bytes }) => bytes);
+  }
+
   /**
    * Takes a partition in; answers whether it is stored now. One that may not evict gets only room that is free. On a full disk
    * it is not. Throws what else the disk levels may meet.
    */
   store(offer: CacheOffer, mayEvict = true): boolean {
-    const { session, block, level } = offer;
+    const { session, block, level, sizeBytes } = offer;
     const key = keyOf(session, block.node, block.partition);
     const known = this.#entries.peek(key);
     if (known !== undefined && generationOf(known.block) > generationOf(block)) {
@@ -57,18 +67,17 @@ export class CacheStore {
       return true;
     }
     if (!(block.frames instanceof SharedArrayBuffer)) {
-      this.#entries.set(key, { session, block: this.#named(session, block), level, memoryBytes: 0 });
+      this.#keep(key, { session, block: this.#named(session, block), level, sizeBytes, memoryBytes: 0 });
       return true;
     }
-    const isFree = this.#usedBytes + offer.sizeBytes <= this.#options.limitBytes;
-    if (level !== "DISK_ONLY" && (isFree || (mayEvict && this.#makeRoom(offer.sizeBytes, session, block.node)))) {
-      this.#usedBytes += offer.sizeBytes;
-      this.#entries.set(key, { session, block, level, memoryBytes: offer.sizeBytes });
+    const isFree = this.#usedBytes + sizeBytes <= this.#options.limitBytes;
+    if (level !== "DISK_ONLY" && (isFree || (mayEvict && this.#makeRoom(sizeBytes, session, block.node)))) {
+      this.#keep(key, { session, block, level, sizeBytes, memoryBytes: sizeBytes });
       return true;
     }
     if (level === "MEMORY_ONLY") return false;
     const moved = this.#toDisk(session, block);
-    if (moved !== null) this.#entries.set(key, { session, block: moved, level, memoryBytes: 0 });
+    if (moved !== null) this.#keep(key, { session, block: moved, level, sizeBytes, memoryBytes: 0 });
     return moved !== null;
   }
 
@@ -116,8 +125,8 @@ export class CacheStore {
   #evict(key: string, entry: Entry): void {
     const moved = entry.level === "MEMORY_AND_DISK" ? this.#moved(entry) : null;
     if (moved !== null) {
-      this.#usedBytes -= entry.memoryBytes;
-      this.#entries.set(key, { ...entry, block: moved, memoryBytes: 0 });
+      this.#forget(key, entry);
+      this.#keep(key, { ...entry, block: moved, memoryBytes: 0 });
       return;
     }
     this.#drop(key, entry);
@@ -134,9 +143,37 @@ export class CacheStore {
   }
 
   #drop(key: string, entry: Entry): void {
+    this.#forget(key, entry);
+    removeFile(entry.block);
+  }
+
+  #keep(key: string, entry: Entry): void {
+    this.#entries.set(key, entry);
+    this.#usedBytes += entry.memoryBytes;
+    this.#tally(entry, 1);
+  }
+
+  #forget(key: string, entry: Entry): void {
     this.#entries.delete(key);
     this.#usedBytes -= entry.memoryBytes;
-    removeFile(entry.block);
+    this.#tally(entry, -1);
+  }
+
+  #tally({ session, block: { node }, sizeBytes, memoryBytes }: Entry, sign: 1 | -1): void {
+    const name = `${session}/${node}`;
+    const before = this.#stored.get(name) ?? { session, node, memoryBytes: 0, diskBytes: 0, partitions: 0 };
+    const partitions = before.partitions + sign;
+    if (partitions === 0) {
+      this.#stored.delete(name);
+      return;
+    }
+    this.#stored.set(name, {
+      session,
+      node,
+      memoryBytes: before.memoryBytes + sign * memoryBytes,
+      diskBytes: before.diskBytes + sign * (sizeBytes - memoryBytes),
+      partitions,
+    });
   }
 
   /** Gives the attempt's file the name under which the store keeps it. */

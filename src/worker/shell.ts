@@ -418,6 +418,8 @@ export class WorkerShell {
       kind: "heartbeat",
       rssBytes: process.memoryUsage.rss(),
       cacheBytes: this.cache.usedBytes,
+      pressure: this.#pool.pressure,
+      stored: this.cache.stored,
       running,
       records: running.map((key) => progress.get(key) ?? 0),
       ...(disk === null ? {} : { disk }),

@@ -46,6 +46,35 @@ describe("cache store", () => {
     expect(store.get(session, nodeId(1), 0)).toBeDefined();
   });
 
+  it("tells what of each RDD lies in memory and what on disk, through every move", () => {
+    const { store } = makeStore(100);
+    const stored = () => store.stored.map(({ node, memoryBytes, diskBytes }) => [node, memoryBytes, diskBytes]);
+    store.store(offer(7, 0, 30, "MEMORY_AND_DISK"));
+    store.store(offer(7, 1, 20, "MEMORY_AND_DISK"));
+    store.store(offer(8, 0, 25, "DISK_ONLY"));
+    expect(stored()).toEqual([
+      [7, 50, 0],
+      [8, 0, 25],
+    ]);
+    store.store(offer(2, 0, 70));
+    expect(stored()).toEqual([
+      [7, 20, 30],
+      [8, 0, 25],
+      [2, 70, 0],
+    ]);
+    store.store({ ...offer(7, 0, 10), block: { ...offer(7, 0, 10).block, generation: 1 } });
+    store.evict(1);
+    expect(stored()).toEqual([
+      [7, 10, 20],
+      [8, 0, 25],
+      [2, 70, 0],
+    ]);
+    store.remove(session, nodeId(8));
+    store.remove(session);
+    expect(stored()).toEqual([]);
+    expect(store.usedBytes).toBe(0);
+  });
+
   it("moves a MEMORY_AND_DISK partition to a file instead of dropping it, and removes the file with the RDD", () => {
     const { store, evicted } = makeStore(100);
     store.store(offer(7, 0, 80, "MEMORY_AND_DISK"));

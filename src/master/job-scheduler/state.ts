@@ -171,8 +171,8 @@ export interface SessionRecord {
   readonly owners: Map<ShuffleId, StageRecord>;
   /** What was settled when their inputs were whole for the first time (plan-stage.ts). */
   readonly joins: SettledJoin[];
-  /** Nodes that jobs may fill the cache with: named persisted by a job and not unpersisted since. */
-  readonly persisted: Set<NodeId>;
+  /** Nodes that jobs may fill the cache with: named persisted by a job and not unpersisted since. With their partitions. */
+  readonly persisted: Map<NodeId, number>;
   readonly blame: SessionBlame;
   /** Shuffles that the driver has let go of and running jobs still use. */
   readonly releasing: Set<ShuffleId>;

@@ -204,6 +204,7 @@ export class AttemptContext implements TaskContext {
       generation: generationOf(this.call.launch, node),
       level,
       memoryLimitBytes: cacheBytes,
+      memory: this.memory,
       path: attemptFile(address.directory, key, `cache-${node}-${partition}`),
       offer: (offer) => this.offers.push(offer),
     });

@@ -7,7 +7,9 @@ import { dirname } from "node:path";
 import type { CacheWriter } from "../../codec/frame-flow.js";
 import type { SchemaTable } from "../../codec/schema.js";
 import type { NodeId, SessionId } from "../../core/ids.js";
+import type { MemoryBudget } from "../../core/memory.js";
 import { toStorageError } from "../../emrfs/storage-error.js";
+import { Reservation } from "../../operators/reservation.js";
 import type { StorageLevel } from "../../plan/lineage.js";
 import type { CacheOffer } from "./messages.js";
 
@@ -20,6 +22,8 @@ export interface CacheWriterOptions {
   readonly level: StorageLevel;
   /** A partition larger than this is not kept in memory. */
   readonly memoryLimitBytes: number;
+  /** Knows what is held until it is offered, as far as it has room: beside a full task the partition is cached all the same. */
+  readonly memory: MemoryBudget;
   /** Of this attempt alone, because two jobs may compute the same partition at once. Who takes the offer gives it its name. */
   readonly path: string;
   readonly offer: (offer: CacheOffer) => void;
@@ -27,6 +31,7 @@ export interface CacheWriterOptions {
 
 export class SharedCacheWriter implements CacheWriter {
   readonly #options: CacheWriterOptions;
+  readonly #reservation: Reservation;
   #parts: Uint8Array[] = [];
   #sizeBytes = 0;
   #fd: number | null = null;
@@ -34,6 +39,7 @@ export class SharedCacheWriter implements CacheWriter {
 
   constructor(options: CacheWriterOptions) {
     this.#options = options;
+    this.#reservation = new Reservation(options.memory, `cache: partition ${options.partition}`);
     if (options.level === "DISK_ONLY") this.#toFile([]);
   }
 
@@ -42,10 +48,11 @@ export class SharedCacheWriter implements CacheWriter {
     this.#sizeBytes += frame.byteLength;
     if (this.#fd !== null) return this.#toFile([frame]);
     this.#parts.push(frame);
+    this.#reservation.cover(this.#sizeBytes);
     if (this.#sizeBytes <= this.#options.memoryLimitBytes) return;
     if (this.#options.level === "MEMORY_AND_DISK") this.#toFile(this.#parts);
     else this.#overflowed = true;
-    this.#parts = [];
+    this.#letGo();
   }
 
   commit(schemas: SchemaTable): boolean {
@@ -66,7 +73,7 @@ export class SharedCacheWriter implements CacheWriter {
   }
 
   abort(): void {
-    this.#parts = [];
+    this.#letGo();
     this.#overflowed = true;
     if (this.#fd === null) return;
     closeSync(this.#fd);
@@ -82,8 +89,13 @@ export class SharedCacheWriter implements CacheWriter {
       view.set(part, at);
       at += part.byteLength;
     }
-    this.#parts = [];
+    this.#letGo();
     return shared;
+  }
+
+  #letGo(): void {
+    this.#parts = [];
+    this.#reservation.release();
   }
 
   #toFile(parts: readonly Uint8Array[]): void {
