@@ -5,7 +5,7 @@
 //       any -> stopping: leaves the master, lets attempts be cancelled, removes its directory, exits 0
 
 import { setTimeout as sleep } from "node:timers/promises";
-import { type ErrorCode, isMillraceError, MillraceError } from "../core/errors.js";
+import { MillraceError } from "../core/errors.js";
 import { reportFatal } from "../core/fatal.js";
 import { workerId } from "../core/ids.js";
 import { createLogger } from "../core/log.js";
@@ -18,6 +18,7 @@ import { BlockClient } from "../rpc/grpc/block-client.js";
 import { dial, type RpcChannel } from "../rpc/grpc/channel.js";
 import { serve } from "../rpc/grpc/server.js";
 import { environmentOfSlots } from "./embedded.js";
+import { isWorthRetrying, pauseAfter } from "./reconnect.js";
 import { WorkerShell } from "./shell.js";
 import { PiscinaSlot } from "./slots/slot.js";
 import { sweepDeadOwners, WorkerDirectory } from "./worker-directory.js";
@@ -50,10 +51,6 @@ export interface WorkerProcess {
   decommission(reason: string): void;
 }
 
-const RETRY_FIRST_MS = 100;
-const RETRY_MAX_MS = 5_000;
-/** A master that is down, or going down while it is asked; others (another secret, another version) stay as they are. */
-const mayComeBack: ReadonlySet<ErrorCode> = new Set<ErrorCode>(["MASTER_UNREACHABLE", "MASTER_LOST", "TIMEOUT"]);
 /** Leaving takes no longer than this. */
 const STOP_TIMEOUT_MS = 4_000;
 
@@ -155,12 +152,13 @@ export async function startWorkerProcess(given: WorkerProcessOptions): Promise<W
   };
   const reconnect = async (): Promise<void> => {
     const deadline = Date.now() + given.masterTimeoutMs;
-    for (let pause = RETRY_FIRST_MS; !stopping; pause = Math.min(RETRY_MAX_MS, pause * 2)) {
+    for (let failures = 1; !stopping; failures++) {
+      const pause = pauseAfter(failures);
       try {
         return await connect();
       } catch (error) {
-        if (!isMillraceError(error) || !mayComeBack.has(error.code)) return end(error as MillraceError);
-        if (Date.now() + pause > deadline) return end(gaveUp(given.master, given.masterTimeoutMs, error));
+        if (!isWorthRetrying(error)) return end(error as MillraceError);
+        if (Date.now() + pause > deadline) return end(gaveUp(given.master, given.masterTimeoutMs, error as MillraceError));
       }
       await sleep(pause);
     }
