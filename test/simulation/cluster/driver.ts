@@ -83,7 +83,7 @@ export class SimulatedDriver {
   }
 
   die(): void {
-    if (this.over === "no" || this.over === "closed") this.over = "dead";
+    if (this.over === "no") this.over = "dead";
     this.stepsLeft = 0;
     this.node.end();
   }
