@@ -408,11 +408,21 @@ export class WorkerShell {
     this.#fragments.delete(hash);
   }
 
-  #fetchCached(worker: string, request: BlockRequest, signal: AbortSignal): AsyncIterable<Uint8Array> {
+  async *#fetchCached(worker: string, request: BlockRequest, signal: AbortSignal): AsyncGenerator<Uint8Array> {
     const address = this.#addresses.get(worker)?.blocks;
     // Nobody told where it is: computing the partition again is right, only slower.
-    if (address === undefined || address === "") return (async function* () {})();
-    return this.#options.fetchBlock(address, request, signal);
+    if (address === undefined || address === "") return;
+    let given = false;
+    try {
+      for await (const piece of this.#options.fetchBlock(address, request, signal)) {
+        given = true;
+        yield piece;
+      }
+    } catch (error) {
+      // Nor can it be had from a worker that is gone, or has come back at another address.
+      if (given || !isMillraceError(error) || error.code !== "FETCH_FAILED") throw error;
+      if (this.#addresses.get(worker)?.blocks === address) this.#addresses.delete(worker);
+    }
   }
 
   #discard(

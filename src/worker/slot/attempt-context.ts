@@ -6,7 +6,7 @@ import type { CacheWriter, FrameSource, ShuffleOutput } from "../../codec/frame-
 import { decodeStream } from "../../codec/stream.js";
 import type { BatchSource, PartFile } from "../../core/data-flow.js";
 import { MillraceError } from "../../core/errors.js";
-import type { NodeId, ShuffleId, StageId } from "../../core/ids.js";
+import type { NodeId, ShuffleId, StageId, WorkerId } from "../../core/ids.js";
 import { unpack } from "../../core/packed.js";
 import { openPartFile } from "../../emrfs/output-committer.js";
 import { openSplit } from "../../formats/open-split.js";
@@ -50,6 +50,8 @@ export class AttemptContext implements TaskContext {
     shuffleReadBytes: 0,
     shuffleWriteBytes: 0,
   };
+  /** The worker that held the cached partition which was opened last; null: none was. */
+  cachedFrom: WorkerId | null = null;
   readonly #abort = new AbortController();
   #reportedAt = 0;
 
@@ -163,6 +165,7 @@ export class AttemptContext implements TaskContext {
     const here = this.call.cached.find((one) => one.node === node && one.partition === partition);
     if (here !== undefined) {
       const { frames } = here;
+      this.cachedFrom = this.environment.settings.address.worker;
       return new BufferFrameSource(
         frames instanceof SharedArrayBuffer ? new Uint8Array(frames) : readFileSync(frames.path),
         here.schemas,
@@ -177,6 +180,7 @@ export class AttemptContext implements TaskContext {
       partition,
       worker: there.worker,
     } as const;
+    this.cachedFrom = there.worker;
     return StreamFrameSource.open(this.environment.channel.open(request, this.checkCancelled));
   }
 

@@ -4,7 +4,8 @@
 import { mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { encodeValue } from "../../codec/stream.js";
-import { type ErrorCode, isMillraceError, MillraceError, toWireError } from "../../core/errors.js";
+import { type ErrorCode, isMillraceError, MillraceError, toWireError, type WireError } from "../../core/errors.js";
+import type { WorkerId } from "../../core/ids.js";
 import { runFragment } from "../../operators/index.js";
 import type { FragmentResult } from "../../operators/task-context.js";
 import type { FunctionRef } from "../../plan/function.js";
@@ -44,6 +45,8 @@ export async function runAttempt(
     const lost = inChain(error, "FETCH_FAILED") ?? inChain(error, "BLOCK_CORRUPT");
     if (lost !== null && typeof lost.fields.shuffle === "number")
       return { kind: "fetchFailed", error: toWireError(lost) };
+    if (lost !== null && context.cachedFrom !== null)
+      return { kind: "fetchFailed", error: noCached(lost, context.cachedFrom) };
     return { kind: "failed", error: toWireError(error, "TASK_FAILED"), metrics: metrics() };
   } finally {
     context.close();
@@ -54,6 +57,12 @@ export async function runAttempt(
 function inChain(error: unknown, code: ErrorCode): MillraceError | null {
   for (let at = error; at instanceof Error; at = at.cause) if (isMillraceError(at) && at.code === code) return at;
   return null;
+}
+
+/** A cached partition that broke off or is damaged is as if nobody had it: the master forgets it and tries again without. */
+function noCached(error: MillraceError, worker: WorkerId): WireError {
+  const wire = toWireError(error);
+  return { ...wire, fields: { ...wire.fields, shuffle: 0, map: -1, worker } };
 }
 
 function storeResult(result: FragmentResult, call: SlotRun, { settings }: AttemptEnvironment): TaskResult {
