@@ -21,9 +21,9 @@ export function checkAnswer(answered: Answered): string[] {
   if (ended === null || ended.code !== null) {
     const problems = ended === null || isExplained(answered, output) ? [] : [unexplained(name, job)];
     // A session that ended while its job was being committed leaves it whole; its driver did not hear of it.
-    if (output === null || ended === null) return problems;
+    if (output === null || (ended === null && !job.cancelled)) return problems;
     const left = answered.disks.filesBelow(output);
-    return left.length === 0 ? problems : [...problems, `[commits once] ${name} failed and left ${left.join(", ")}`];
+    return left.length === 0 ? problems : [...problems, `[commits once] ${name} did not end well and left ${left.join(", ")}`];
   }
   const wanted = driver.program.model.answer(job.plan.root, action);
   const given = output === null ? resultsOf(job) : linesOf(answered.disks, output);

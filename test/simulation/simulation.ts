@@ -9,7 +9,7 @@ import { type BlobHash, formatTaskKey, type SessionId, type TaskKey } from "../.
 import { type OptionValues, resolveOptions } from "../../src/core/options.js";
 import { masterOptionsOf } from "../../src/master/options.js";
 import type { BlockRequest } from "../../src/protocol/blocks.js";
-import { decodeMasterToDriver, decodeMasterToWorker, decodeWorkerMessage } from "../../src/rpc/codecs/index.js";
+import { decodeDriverMessage, decodeMasterToDriver, decodeMasterToWorker, decodeWorkerMessage } from "../../src/rpc/codecs/index.js";
 import type { Connection } from "../../src/rpc/connection.js";
 import { resultPath } from "../../src/shuffle/paths.js";
 import { checkAnswer } from "./answers.js";
@@ -338,6 +338,7 @@ export class Simulation {
     if (!this.#trace.on) return;
     if (from === this.#master.node) this.#trace.message("master", client.name, decodeMasterToDriver(bytes));
     else if (client.name.startsWith("w")) this.#trace.message(client.name, "master", decodeWorkerMessage(bytes));
+    else this.#trace.message(client.name, "master", decodeDriverMessage(bytes));
   }
 
   *#latestOf(session: SessionId, stage: number, map: number): Generator<[string, number]> {

@@ -58,8 +58,9 @@ export class SimulatedDriver {
     this.stepsLeft = program.jobs.length;
   }
 
+  /** A job that its driver has cancelled is over for it at once (src/session/job-client.ts). */
   get isDone(): boolean {
-    return this.stepsLeft === 0 && (this.over !== "no" || this.jobs.every((job) => job.ended !== null));
+    return this.stepsLeft === 0 && (this.over !== "no" || this.jobs.every((job) => job.ended !== null || job.cancelled));
   }
 
   /** Speaks over this connection; its program begins when the session is open. */
