@@ -158,7 +158,8 @@ export async function startWorkerProcess(given: WorkerProcessOptions): Promise<W
         return await connect();
       } catch (error) {
         if (!isWorthRetrying(error)) return end(error as MillraceError);
-        if (Date.now() + pause > deadline) return end(gaveUp(given.master, given.masterTimeoutMs, error as MillraceError));
+        if (Date.now() + pause > deadline)
+          return end(gaveUp(given.master, given.masterTimeoutMs, error as MillraceError));
       }
       await sleep(pause);
     }

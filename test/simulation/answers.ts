@@ -23,7 +23,9 @@ export function checkAnswer(answered: Answered): string[] {
     // A session that ended while its job was being committed leaves it whole; its driver did not hear of it.
     if (output === null || (ended === null && !job.cancelled)) return problems;
     const left = answered.disks.filesBelow(output);
-    return left.length === 0 ? problems : [...problems, `[commits once] ${name} did not end well and left ${left.join(", ")}`];
+    return left.length === 0
+      ? problems
+      : [...problems, `[commits once] ${name} did not end well and left ${left.join(", ")}`];
   }
   const wanted = driver.program.model.answer(job.plan.root, action);
   const given = output === null ? resultsOf(job) : linesOf(answered.disks, output);

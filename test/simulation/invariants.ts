@@ -103,7 +103,9 @@ function leftFiles({ workers, drivers, disks }: Watched): string[] {
     drivers.flatMap(({ session }) =>
       session === null
         ? []
-        : sessionDirectories(directory, session).flatMap((below) => disks.filesBelow(below).map((path) => `${path} is left`)),
+        : sessionDirectories(directory, session).flatMap((below) =>
+            disks.filesBelow(below).map((path) => `${path} is left`),
+          ),
     ),
   );
 }

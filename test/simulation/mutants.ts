@@ -134,15 +134,23 @@ export function staleMutants(root: string): string[] {
   });
 }
 
+export interface Hunt {
+  readonly from: number;
+  /** Runs a mutant may survive. */
+  readonly seeds: number;
+  /** Only mutants whose names have it in them. */
+  readonly only: string;
+}
+
 /** Runs each mutant until a seed fails. true when all were found. */
 export async function huntMutants(
   root: string,
-  from: number,
-  seeds: number,
+  { from, seeds, only }: Hunt,
   log: (line: string) => void,
 ): Promise<boolean> {
+  const hunted = mutants.filter(({ name }) => name.includes(only));
   let survivors = 0;
-  for (const [index, mutant] of mutants.entries()) {
+  for (const [index, mutant] of hunted.entries()) {
     const started = performance.now();
     const runSeeds = await bundleSimulation(root, `mutant-${index}`, mutant.changes);
     let problem = "";
@@ -162,6 +170,6 @@ export async function huntMutants(
         : `found after ${seed - from + 1} seeds, by ${seed}: ${problem.slice(0, 160)}`;
     log(`${mutant.name}\n  ${verdict} (${seconds} s)`);
   }
-  log(`${mutants.length} mutants, ${survivors} not found`);
+  log(`${hunted.length} mutants, ${survivors} not found`);
   return survivors === 0;
 }

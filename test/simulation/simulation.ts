@@ -9,7 +9,12 @@ import { type BlobHash, formatTaskKey, type SessionId, type TaskKey } from "../.
 import { type OptionValues, resolveOptions } from "../../src/core/options.js";
 import { masterOptionsOf } from "../../src/master/options.js";
 import type { BlockRequest } from "../../src/protocol/blocks.js";
-import { decodeDriverMessage, decodeMasterToDriver, decodeMasterToWorker, decodeWorkerMessage } from "../../src/rpc/codecs/index.js";
+import {
+  decodeDriverMessage,
+  decodeMasterToDriver,
+  decodeMasterToWorker,
+  decodeWorkerMessage,
+} from "../../src/rpc/codecs/index.js";
 import type { Connection } from "../../src/rpc/connection.js";
 import { resultPath } from "../../src/shuffle/paths.js";
 import { checkAnswer } from "./answers.js";
@@ -46,7 +51,9 @@ export interface SimulationResult {
 }
 
 /** Virtual time by which every job must have ended, whatever the faults. */
-const JOB_BOUND_MS = 900_000;
+const JOB_BOUND_MS = 500_000;
+/** Calm runs take hundreds of steps, the longest ones some ten thousand; more is a storm. */
+const MAX_STEPS = 100_000;
 /** After the last job: slots get so long to be recycled or killed, workers to come back. */
 const GRACE_MS = 120_000;
 /** What a dial waits for an answer (src/rpc/grpc/channel.ts). */
@@ -244,6 +251,11 @@ export class Simulation {
         }),
       }),
       ended: (worker: SimulatedWorker, silently: boolean) => this.#network.ended(worker.node, !silently),
+      wasDark: (worker: SimulatedWorker, sinceMs: number) => {
+        // A master that was stopped itself gives everybody more time.
+        if (master.lastStopMs < sinceMs && this.#master.machine.workers.some(({ id }) => id === worker.id))
+          this.#broken("silent workers are given up", `the master still counts on ${worker.node.name}`);
+      },
       below: (n: number) => random.below(n),
       note: (line: () => string) => this.#trace.add(line),
     };
@@ -293,7 +305,14 @@ export class Simulation {
   #renameFails(path: string): boolean {
     const attempt = /\/out-(d\d+)-(\d+)\/_temporary\/[^/]+\/(\d+)-(\d+)-(\d+)\//.exec(path);
     if (attempt === null) return false;
-    const [, driver, job, stage, partition, number] = attempt as unknown as [string, string, string, string, string, string];
+    const [, driver, job, stage, partition, number] = attempt as unknown as [
+      string,
+      string,
+      string,
+      string,
+      string,
+      string,
+    ];
     const session = this.#drivers.find(({ node }) => node.name === driver)?.session;
     this.#checkLatest(`${session}/${job}/${stage}/${partition}`, Number(number), "is committed");
     if (!this.#faults.free(0.02, `commit of ${path} fails`)) return false;
@@ -386,7 +405,7 @@ export class Simulation {
   async #runUntil(done: () => boolean, boundMs: number): Promise<void> {
     while (!done() && this.#clock.now < boundMs && this.#problems.length === 0) {
       if (!this.#clock.step()) throw new Error("nothing is due any more");
-      this.#steps++;
+      if (++this.#steps > MAX_STEPS) throw new Error(`[jobs end within their bound] more than ${MAX_STEPS} steps`);
       await settled();
       if (here() === this.#master.node) this.#problems.push(...broken(always, this.#watched));
     }
@@ -440,4 +459,3 @@ function taskName({ session, job, stage, partition }: TaskKey): string {
 function describeJob({ id, ended }: DriverJob): string {
   return `job ${id} ${ended === null ? "has not ended" : `ended with ${ended.code}`}`;
 }
-

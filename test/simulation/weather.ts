@@ -94,7 +94,12 @@ function blockWorkers(parts: WeatherParts, one: SimulatedWorker, other: Simulate
   if (ms > 30_000 ? faults.charged(0.6, name) : faults.free(0.6, name)) blockEitherWay(parts, one.node, other.node, ms);
 }
 
-function blockEitherWay({ random, network, clock }: WeatherParts, one: SimulatedNode, other: SimulatedNode, ms: number) {
+function blockEitherWay(
+  { random, network, clock }: WeatherParts,
+  one: SimulatedNode,
+  other: SimulatedNode,
+  ms: number,
+) {
   const until = clock.now + ms;
   const ways = random.below(3);
   if (ways !== 1) network.block(one, other, until);

@@ -1,14 +1,14 @@
 // One simulated driver: speaks the driver's protocol to the real master shell: opens a session, submits its program's jobs,
 // takes results and acknowledges them at its own pace, says that it is there, and may die, fall silent or lose its connection.
 
-import { noClasses } from "../../../src/core/class-registry.js";
 import { decodeStream, decodeValue } from "../../../src/codec/stream.js";
-import { jobId, type JobId, type NodeId, type SessionId } from "../../../src/core/ids.js";
+import { noClasses } from "../../../src/core/class-registry.js";
+import { type JobId, jobId, type NodeId, type SessionId } from "../../../src/core/ids.js";
 import { version } from "../../../src/core/version.js";
 import { lineageOrder } from "../../../src/plan/resolve.js";
 import type { DriverToMaster, MasterToDriver } from "../../../src/protocol/driver.js";
-import type { Connection } from "../../../src/rpc/connection.js";
 import { decodeMasterToDriver, encodeDriverMessage } from "../../../src/rpc/codecs/index.js";
+import type { Connection } from "../../../src/rpc/connection.js";
 import { site } from "../program/functions.js";
 import type { Program, SimulatedJob } from "../program/program.js";
 import type { SimulatedNode } from "../world/node.js";
@@ -60,7 +60,9 @@ export class SimulatedDriver {
 
   /** A job that its driver has cancelled is over for it at once (src/session/job-client.ts). */
   get isDone(): boolean {
-    return this.stepsLeft === 0 && (this.over !== "no" || this.jobs.every((job) => job.ended !== null || job.cancelled));
+    return (
+      this.stepsLeft === 0 && (this.over !== "no" || this.jobs.every((job) => job.ended !== null || job.cancelled))
+    );
   }
 
   /** Speaks over this connection; its program begins when the session is open. */
@@ -193,7 +195,10 @@ export class SimulatedDriver {
   #take({ job: id, partition, bytes, last }: MasterToDriver & { readonly kind: "result" }): void {
     const job = this.#job(id);
     if (partition !== job.nextPartition && job.ended === null)
-      this.world.broken("results in order", `job ${id}: partition ${partition} came where ${job.nextPartition} was due`);
+      this.world.broken(
+        "results in order",
+        `job ${id}: partition ${partition} came where ${job.nextPartition} was due`,
+      );
     job.pieces.push(bytes);
     if (last) {
       const whole = Buffer.concat(job.pieces);

@@ -2,9 +2,9 @@
 // a thread that exists only in the virtual clock. Its task takes time, may look at the cancel word late or never, fails, dies,
 // hangs, fills the disk, or takes its process down in the middle of a write.
 
+import { MillraceError } from "../../../src/core/errors.js";
 import { formatTaskKey, type TaskKey } from "../../../src/core/ids.js";
 import { type AccumulatorUpdate, noMetrics } from "../../../src/protocol/tasks.js";
-import { MillraceError } from "../../../src/core/errors.js";
 import { ControlRow } from "../../../src/worker/slot/control-row.js";
 import { SlotHost } from "../../../src/worker/slot/host.js";
 import type { SlotOutcome, SlotReply, SlotRun, SlotSettings } from "../../../src/worker/slot/messages.js";
@@ -187,7 +187,11 @@ export class SimulatedSlot implements SlotThread {
       running.reject(new MillraceError("SLOT_DIED", "the simulated thread ended", { fields: { slot: this.index } }));
     } else if (fate.end === "error" && outcome.kind === "succeeded") {
       this.world.undo(call.launch.key);
-      const error = { code: "TASK_FAILED", message: `simulated, ${formatTaskKey(call.launch.key)}`, fields: {} } as const;
+      const error = {
+        code: "TASK_FAILED",
+        message: `simulated, ${formatTaskKey(call.launch.key)}`,
+        fields: {},
+      } as const;
       running.resolve({ kind: "failed", error, metrics: noMetrics });
     } else running.resolve(this.#finished(call.launch.key, fate, outcome));
   }

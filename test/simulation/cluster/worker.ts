@@ -2,8 +2,8 @@
 // slots, disk and network. It crashes and starts again on the same directory or an empty one, stops for a while, leaves, and looks
 // for its master as the real process does.
 
-import { type BlobHash, type TaskKey, workerId } from "../../../src/core/ids.js";
 import { MillraceError } from "../../../src/core/errors.js";
+import { type BlobHash, type TaskKey, workerId } from "../../../src/core/ids.js";
 import type { OptionValues } from "../../../src/core/options.js";
 import type { BlockRequest } from "../../../src/protocol/blocks.js";
 import type { Connection } from "../../../src/rpc/connection.js";
@@ -33,6 +33,8 @@ export interface WorkerWorld {
   };
   /** The process has ended; `silently`: its machine is down and nobody is told. */
   ended(worker: SimulatedWorker, silently: boolean): void;
+  /** It was silent for longer than a master waits. */
+  wasDark(worker: SimulatedWorker, sinceMs: number): void;
   below(n: number): number;
   note(line: () => string): void;
 }
@@ -41,8 +43,8 @@ export interface WorkerWorld {
 const MASTER_TIMEOUT_MS = 600_000;
 /** A process takes so long to be there again, at least. */
 const RESTART_MS = 50;
-/** Longer than a master waits for a worker that is silent. */
-const DARK_MS = 31_000;
+/** Longer than a master waits for a worker that is silent, by the slowest clock. */
+const DARK_MS = 34_000;
 /** STOP_TIMEOUT_MS of the real process: leaving takes no longer. */
 const LEAVE_MS = 4_000;
 
@@ -113,7 +115,11 @@ export class SimulatedWorker {
     this.shell = null;
     world.ended(this, silently);
     if (!keepsDisk) world.disks.remove(this.directory, true);
-    node.clock.after((silently ? DARK_MS : RESTART_MS) + world.below(2_000), () => this.start());
+    const endedMs = node.clock.now;
+    node.clock.after((silently ? DARK_MS : RESTART_MS) + world.below(2_000), () => {
+      if (silently) world.wasDark(this, endedMs);
+      this.start();
+    });
   }
 
   #makeShell(directory: WorkerDirectory): WorkerShell {

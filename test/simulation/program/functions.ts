@@ -35,12 +35,17 @@ const makers: Readonly<Record<string, (code: number) => AnyFunction>> = {
   mapValues: (code) => (v: number) => (v + code) % PRIME,
   reverse: () => (records: Iterable<Pair>) => [...records].reverse(),
   sum: () => (a: number, b: number) => (a + b) % PRIME,
-  sumPairs: () => (a: Pair, b: Pair): Pair => [(a[0] * 31 + b[0]) % KEYS, (a[1] * 31 + b[1]) % PRIME],
+  sumPairs:
+    () =>
+    (a: Pair, b: Pair): Pair => [(a[0] * 31 + b[0]) % KEYS, (a[1] * 31 + b[1]) % PRIME],
   /** One number for the lists of values of all parents, in which their order counts. */
   digest: () => (lists: readonly Iterable<number>[]) =>
     lists.reduce((all, list, parent) => digest(list, all + parent * 101), 1),
   digestOne: () => (list: Iterable<number>) => digest(list, 1),
-  pairUp: () => ([l, r]: readonly [number, number]) => (l * 31 + r) % PRIME,
+  pairUp:
+    () =>
+    ([l, r]: readonly [number, number]) =>
+      (l * 31 + r) % PRIME,
   fatten: () => (v: number) => ({ v, pad: PAD }),
   digestFat: () => (list: Iterable<{ readonly v: number; readonly pad: string }>) => {
     let all = 1;

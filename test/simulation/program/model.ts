@@ -126,18 +126,18 @@ export class Model {
 }
 
 function narrow(operator: Operator, records: readonly unknown[]): readonly unknown[] {
-  const call = "fn" in operator ? (liveFunction(operator.fn) as Call) : null;
+  const call: Call = "fn" in operator ? (liveFunction(operator.fn) as Call) : () => undefined;
   switch (operator.op) {
     case "map":
-      return records.map((record) => call?.(record));
+      return records.map((record) => call(record));
     case "filter":
-      return records.filter((record) => call?.(record));
+      return records.filter((record) => call(record));
     case "flatMap":
-      return records.flatMap((record) => call?.(record));
+      return records.flatMap((record) => call(record));
     case "mapValues":
-      return (records as KeyValue[]).map(([key, value]) => [key, call?.(value)]);
+      return (records as KeyValue[]).map(([key, value]) => [key, call(value)]);
     case "mapPartitions":
-      return [...call?.(records)];
+      return [...call(records)];
     case "joinPairs":
       return (records as [unknown, [unknown[], unknown[]]][]).flatMap(([key, [left, right]]) =>
         left.flatMap((l) => right.map((r) => [key, [l, r]])),
@@ -148,12 +148,7 @@ function narrow(operator: Operator, records: readonly unknown[]): readonly unkno
 }
 
 /** `sampled`: what the bounds of a range are drawn from, before any combining. */
-function exchanged(
-  maps: Partitions,
-  sampled: Partitions,
-  partitioner: CountedPartitioner,
-  keyed: boolean,
-): Partitions {
+function exchanged(maps: Partitions, sampled: Partitions, partitioner: CountedPartitioner, keyed: boolean): Partitions {
   const out: unknown[][] = Array.from({ length: partitioner.partitions }, () => []);
   const bounds =
     partitioner.kind === "range"
@@ -214,5 +209,3 @@ function cogrouped(inputs: Partitions): readonly unknown[] {
 function sorted(records: readonly unknown[], sign: number): readonly unknown[] {
   return [...(records as KeyValue[])].sort((a, b) => sign * compareKeys(a[0], b[0]));
 }
-
-

@@ -145,14 +145,34 @@ class ProgramBuilder {
       case 7: {
         const mapSideCombine = random.chance(0.7);
         const aggregator = { kind: "reduce", merge: fn("sum") } as const;
-        return this.#add((id) => ({ ...base, id, kind: "combine", parent, partitioner: hash, aggregator, mapSideCombine }));
+        return this.#add((id) => ({
+          ...base,
+          id,
+          kind: "combine",
+          parent,
+          partitioner: hash,
+          aggregator,
+          mapSideCombine,
+        }));
       }
       case 8: {
-        const groups = this.#add((id) => ({ ...base, id, kind: "cogroup", parents: [parent, other], partitioner: hash }));
+        const groups = this.#add((id) => ({
+          ...base,
+          id,
+          kind: "cogroup",
+          parents: [parent, other],
+          partitioner: hash,
+        }));
         return this.#narrow(groups, { op: "mapValues", fn: fn("digest") }, true);
       }
       case 9: {
-        const groups = this.#add((id) => ({ ...base, id, kind: "cogroup", parents: [parent, other], partitioner: hash }));
+        const groups = this.#add((id) => ({
+          ...base,
+          id,
+          kind: "cogroup",
+          parents: [parent, other],
+          partitioner: hash,
+        }));
         const joined = this.#narrow(groups, { op: "joinPairs" }, true);
         return this.#narrow(joined, { op: "mapValues", fn: fn("pairUp") }, true);
       }

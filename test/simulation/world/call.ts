@@ -1,8 +1,8 @@
 // A request over the simulated network whose answer is a stream of chunks: a block or a blob. The server makes its answer in one
 // step; chunks travel one by one. Fails as the real client does (src/rpc/grpc/channel.ts): refused, broken, or silent for 30 s.
 
-import { fromWireError, MillraceError, toWireError, type WireError } from "../../../src/core/errors.js";
 import type { ErrorCode } from "../../../src/core/error-codes.js";
+import { fromWireError, MillraceError, toWireError, type WireError } from "../../../src/core/errors.js";
 import { type Carried, Lane, type Network } from "./network.js";
 import type { SimulatedNode } from "./node.js";
 

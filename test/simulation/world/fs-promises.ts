@@ -1,8 +1,8 @@
 // In place of node:fs/promises: the same disks, but every call takes a while of the node's time, so that a commit is many steps
 // between which anything may happen. Faults of the shared storage are drawn here.
 
-import * as sync from "./fs.js";
 import { systemError } from "./disk.js";
+import * as sync from "./fs.js";
 import type { Random } from "./random.js";
 import { here } from "./runtime.js";
 
@@ -30,7 +30,8 @@ async function takesTime<T>(work: () => T): Promise<T> {
   return work();
 }
 
-export const mkdir = (path: string, options?: { recursive?: boolean }) => takesTime(() => sync.mkdirSync(path, options));
+export const mkdir = (path: string, options?: { recursive?: boolean }) =>
+  takesTime(() => sync.mkdirSync(path, options));
 export const readdir = (path: string, options?: { withFileTypes?: boolean }) =>
   takesTime(() => sync.readdirSync(path, options));
 export const stat = (path: string) => takesTime(() => sync.statSync(path));

@@ -25,7 +25,13 @@ export function closeSync(fd: number): void {
   if (!open.delete(fd)) throw systemError("EBADF", String(fd));
 }
 
-export function readSync(fd: number, into: Uint8Array, offset = 0, length = into.byteLength - offset, position?: number) {
+export function readSync(
+  fd: number,
+  into: Uint8Array,
+  offset = 0,
+  length = into.byteLength - offset,
+  position?: number,
+) {
   const file = opened(fd);
   const at = position ?? file.at;
   const count = disks.read(file.inode, into.subarray(offset, offset + length), at, file.path);
@@ -33,7 +39,13 @@ export function readSync(fd: number, into: Uint8Array, offset = 0, length = into
   return count;
 }
 
-export function writeSync(fd: number, from: Uint8Array, offset = 0, length = from.byteLength - offset, position?: number) {
+export function writeSync(
+  fd: number,
+  from: Uint8Array,
+  offset = 0,
+  length = from.byteLength - offset,
+  position?: number,
+) {
   const file = opened(fd);
   const at = position ?? file.at;
   disks.write(file.inode, from.subarray(offset, offset + length), at, file.path);

@@ -52,6 +52,8 @@ export class SimulatedNode {
   pid = 0;
   /** Its machine is down: nobody there says that nothing listens. */
   isSilent = false;
+  /** When a stop ended last, or will end. */
+  lastStopMs = -1;
   #stoppedUntil = 0;
   #held: (() => void)[] = [];
 
@@ -104,6 +106,7 @@ export class SimulatedNode {
   /** SIGSTOP, and SIGCONT after `ms`. */
   stop(ms: number): void {
     this.#stoppedUntil = Math.max(this.#stoppedUntil, this.clock.now + ms);
+    this.lastStopMs = this.#stoppedUntil;
     this.clock.after(ms, () => this.#continue());
   }
 
