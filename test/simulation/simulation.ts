@@ -53,7 +53,7 @@ export interface SimulationResult {
 /** Virtual time by which every job must have ended, whatever the faults. */
 const JOB_BOUND_MS = 500_000;
 /** Calm runs take hundreds of steps, the longest ones some ten thousand; more is a storm. */
-const MAX_STEPS = 100_000;
+const MAX_STEPS = 60_000;
 /** After the last job: slots get so long to be recycled or killed, workers to come back. */
 const GRACE_MS = 120_000;
 /** What a dial waits for an answer (src/rpc/grpc/channel.ts). */
@@ -176,6 +176,7 @@ export class Simulation {
     this.#drivers.push(driver);
     node.start();
     this.#clock.after(random.below(20), () => {
+      if (driver.over !== "no") return;
       const stream = this.#stream(node);
       node.step(node.life, () => driver.attach(stream.client));
       this.#master.acceptDriver(stream.server);

@@ -57,6 +57,14 @@ class Starved extends Error {}
 class WatchedRow extends ControlRow {
   onWake: () => void = () => undefined;
 
+  /** The cancel word without waking anybody. */
+  set(run: number): void {
+    const { onWake } = this;
+    this.onWake = () => undefined;
+    this.cancel(run);
+    this.onWake = onWake;
+  }
+
   override wake(): void {
     super.wake();
     this.onWake();
@@ -162,12 +170,17 @@ export class SimulatedSlot implements SlotThread {
       throw new Starved("the attempt waits for an answer");
     });
     this.world.arm(fate.disk);
+    // What is deaf has looked at its word for the last time before it was set.
+    const { control } = this;
+    const unheard = fate.deaf && control.isCancelled(call.run);
+    if (unheard) control.set(0);
     let outcome: SlotOutcome;
     try {
       outcome = (await host.call(call)) as SlotOutcome;
     } finally {
       this.world.arm(null);
       onBlocked(null);
+      if (unheard) control.set(call.run);
     }
     if (this.#running !== running) return;
     if (fate.disk?.kind === "crash" && fate.disk.fired) return this.world.crash();

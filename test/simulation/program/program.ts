@@ -59,7 +59,7 @@ export function randomProgram(random: Random, outputUrl: (job: number) => string
   for (const kind of ["unpersist", "release"] as const) {
     if (random.chance(0.3)) steps.push({ kind, atMs: random.below(900) });
   }
-  if (random.chance(0.05)) steps.push({ kind: "close", atMs: 50 + random.below(700) });
+  if (random.chance(0.08)) steps.push({ kind: "close", atMs: 50 + random.below(700) });
   const { nodes, storage, model } = builder;
   return { nodes, storage, jobs, steps, model };
 }
