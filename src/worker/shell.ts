@@ -2,7 +2,7 @@
 // attempt runner and its commands into work; every outcome returns as an event. No policy stands here.
 
 import { rmSync } from "node:fs";
-import { MillraceError, toWireError } from "../core/errors.js";
+import { isMillraceError, MillraceError, toWireError } from "../core/errors.js";
 import { type BlobHash, blobHash, formatTaskKey, type SessionId, type ShuffleId, type TaskKey } from "../core/ids.js";
 import { openFileLimit, openFilesShare } from "../core/open-file-limit.js";
 import type { OptionValues } from "../core/options.js";

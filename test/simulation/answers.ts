@@ -21,7 +21,8 @@ export function checkAnswer(answered: Answered): string[] {
   if (ended === null || ended.code !== null) {
     const problems = ended === null || isExplained(answered, output) ? [] : [unexplained(name, job)];
     // A session that ended while its job was being committed leaves it whole; its driver did not hear of it.
-    if (output === null || (ended === null && !job.cancelled)) return problems;
+    const heard = ended !== null || (job.cancelled && driver.over === "closed");
+    if (output === null || !heard) return problems;
     const left = answered.disks.filesBelow(output);
     return left.length === 0
       ? problems

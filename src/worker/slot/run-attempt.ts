@@ -1,7 +1,7 @@
 // One attempt in a slot: builds the TaskContext over the worker's directory, shuffle files, cache and channel, runs the
 // fragment, and turns whatever comes of it into an outcome. Nothing of the attempt stays behind unless it succeeded.
 
-import { mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, renameSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { encodeValue } from "../../codec/stream.js";
 import { type ErrorCode, isMillraceError, MillraceError, toWireError, type WireError } from "../../core/errors.js";
@@ -80,7 +80,6 @@ function storeResult(result: FragmentResult, call: SlotRun, { settings }: Attemp
     writeFileSync(pending, result.bytes);
     renameSync(pending, path);
   } catch (error) {
-    rmSync(`${path}.tmp`, { force: true });
     const code = (error as NodeJS.ErrnoException).code;
     throw new MillraceError(
       code === "ENOSPC" ? "DISK_FULL" : "IO_ERROR",
