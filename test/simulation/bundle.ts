@@ -17,7 +17,7 @@ export interface SourceChange {
 /** Which modules of node (or ours) are the virtual world's, for which sources. */
 const replacedModules: readonly { readonly module: RegExp; readonly from: RegExp; readonly by: string }[] = [
   { module: /^node:fs$/, from: /\/src\/(worker|shuffle|emrfs|master)\//, by: "fs.ts" },
-  { module: /^node:fs\/promises$/, from: /\/src\/(worker|emrfs|master)\//, by: "fs-promises.ts" },
+  { module: /^node:fs\/promises$/, from: /\/src\/(worker|shuffle|emrfs|master)\//, by: "fs-promises.ts" },
   { module: /^node:worker_threads$/, from: /\/src\/worker\//, by: "worker-threads.ts" },
   { module: /^node:crypto$/, from: /\/src\/(master\/driver-desk|emrfs\/)/, by: "crypto.ts" },
   // The package makes room for all that it may ever hold, which costs more than a whole run.

@@ -115,6 +115,26 @@ const mutants: readonly Mutant[] = [
     ],
   },
   {
+    name: "a blob is released under a launch that waits for it",
+    changes: [
+      {
+        file: runner,
+        find: "if (hashes.has(hash)) this.#want(hash, launch.key.session);",
+        put: "hashes;",
+      },
+    ],
+  },
+  {
+    name: "a result is kept that its master has fetched",
+    changes: [
+      {
+        file: `${scheduler}/results.ts`,
+        find: "// Here, or not to be had: its file may go.\n    this.#release(task, key);",
+        put: "",
+      },
+    ],
+  },
+  {
     name: "a session is dropped while its attempts still write",
     changes: [
       {

@@ -158,6 +158,7 @@ export class Simulation {
       workers: this.#workers,
       drivers: this.#drivers,
       streamOf: (node) => this.#streams.get(node),
+      letGoByMaster: (worker, timeoutMs) => this.#master.letGo(worker, timeoutMs),
     });
   }
 

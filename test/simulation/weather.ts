@@ -18,6 +18,7 @@ export interface WeatherParts {
   readonly master: SimulatedNode;
   readonly workers: readonly SimulatedWorker[];
   readonly drivers: readonly SimulatedDriver[];
+  letGoByMaster(worker: SimulatedWorker, timeoutMs: number): void;
   /** The present stream of a node to the master. */
   streamOf(node: SimulatedNode): SimulatedStream | undefined;
 }
@@ -38,7 +39,7 @@ function strike(parts: WeatherParts): void {
   const { random, faults } = parts;
   const worker = random.pick(parts.workers);
   const { name } = worker.node;
-  switch (random.below(11)) {
+  switch (random.below(13)) {
     case 0:
       if (worker.node.alive && faults.charged(0.6, `crash of ${name}`))
         worker.crash(random.chance(0.2), random.chance(0.5));
@@ -70,9 +71,21 @@ function strike(parts: WeatherParts): void {
     case 9:
       slowLink(parts, worker);
       return;
+    case 10:
+    case 11:
+      letGo(parts, worker);
+      return;
     default:
       troubleDriver(parts, random.pick(parts.drivers));
   }
+}
+
+/** By its own signal or by an administrator's word. */
+function letGo({ random, faults, letGoByMaster }: WeatherParts, worker: SimulatedWorker): void {
+  const timeoutMs = random.chance(0.2) ? random.below(200) : 30_000;
+  if (!worker.node.alive || !faults.free(0.7, `${worker.node.name} is let go within ${timeoutMs} ms`)) return;
+  if (random.chance(0.5)) worker.letGo(timeoutMs);
+  else letGoByMaster(worker, timeoutMs);
 }
 
 /** Long ones end in a lost worker, whose tasks are charged. */

@@ -56,6 +56,11 @@ export class SimulatedMaster {
     this.#soon(() => this.shell.acceptDriver(connection));
   }
 
+  /** An administrator asks for it. */
+  letGo(worker: SimulatedWorker, timeoutMs: number): void {
+    this.#soon(() => this.shell.departures.decommission(worker.id, "simulated", timeoutMs));
+  }
+
   readBlob(hash: BlobHash): Uint8Array {
     return this.shell.readBlob(hash);
   }

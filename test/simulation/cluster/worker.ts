@@ -56,6 +56,7 @@ export class SimulatedWorker {
   starts = 0;
   leaving = false;
   #stopping = false;
+  #isGoing = false;
 
   constructor(
     readonly node: SimulatedNode,
@@ -77,6 +78,7 @@ export class SimulatedWorker {
     this.starts++;
     this.leaving = false;
     this.#stopping = false;
+    this.#isGoing = false;
     node.step(node.life, () => {
       world.disks.makeDirectory(this.localDir, true);
       sweepDeadOwners(this.localDir);
@@ -99,6 +101,22 @@ export class SimulatedWorker {
       this.shell?.leave("simulated");
     });
     node.after(LEAVE_MS, () => this.#end(false, true));
+  }
+
+  /** It has been let go, and leaves nothing to come back to. */
+  #goAway(reason: string): void {
+    if (this.#stopping) return;
+    this.leaving = true;
+    this.#stopping = true;
+    this.#isGoing = true;
+    this.shell?.leave(reason);
+    this.node.after(LEAVE_MS, () => this.#end(false, false));
+  }
+
+  /** SIGPWR: it takes no more tasks, others take what it holds, then its master tells it to end. */
+  letGo(timeoutMs: number): void {
+    const { node } = this;
+    if (node.alive) node.step(node.life, () => this.shell?.decommission("simulated", timeoutMs));
   }
 
   /** The process, or its machine, is gone at once. */
@@ -153,8 +171,9 @@ export class SimulatedWorker {
       fetchBlob: (hash) => world.fetchBlob(this, hash),
       fetchBlock: (address, request, signal) => world.fetchBlock(this, address, request, signal),
       onDrained: () => {
-        if (this.leaving) node.after(0, () => this.#end(false, true));
+        if (this.leaving) node.after(0, () => this.#end(false, !this.#isGoing));
       },
+      onDecommissioned: (reason) => this.#goAway(reason),
       onRefused: (error) => {
         throw error;
       },

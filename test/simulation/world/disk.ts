@@ -134,6 +134,15 @@ export class Disks {
     return end - at;
   }
 
+  /** Another name of the same file. */
+  link(from: string, to: string): void {
+    this.#willWrite(from);
+    const inode = this.file(from);
+    if (inode === null || !this.isDirectory(parentOf(to))) throw systemError("ENOENT", from);
+    if (this.exists(to)) throw systemError("EEXIST", to);
+    this.#entries.set(to, inode);
+  }
+
   rename(from: string, to: string): void {
     this.#willWrite(from);
     const entry = this.#entries.get(from);

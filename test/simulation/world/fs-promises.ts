@@ -10,6 +10,7 @@ export interface FileHandle {
   stat(): Promise<ReturnType<typeof sync.fstatSync>>;
   read(into: Uint8Array, offset: number, length: number, position: number): Promise<{ bytesRead: number }>;
   write(from: Uint8Array, offset: number, length: number): Promise<{ bytesWritten: number }>;
+  writeFile(bytes: Uint8Array): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -42,6 +43,7 @@ export const rename = (from: string, to: string) =>
     if (storage?.renameFails(from) === true) throw systemError("EIO", from);
     sync.renameSync(from, to);
   });
+export const copyFile = (from: string, to: string) => takesTime(() => sync.copyFileSync(from, to));
 export const unlink = (path: string) => takesTime(() => sync.unlinkSync(path));
 
 export function open(path: string, flags?: string): Promise<FileHandle> {
@@ -52,6 +54,7 @@ export function open(path: string, flags?: string): Promise<FileHandle> {
       read: (into, offset, length, position) =>
         takesTime(() => ({ bytesRead: sync.readSync(fd, into, offset, length, position) })),
       write: (from, offset, length) => takesTime(() => ({ bytesWritten: sync.writeSync(fd, from, offset, length) })),
+      writeFile: (bytes) => takesTime(() => void sync.writeSync(fd, bytes)),
       close: () => takesTime(() => sync.closeSync(fd)),
     };
   });

@@ -85,6 +85,16 @@ export function renameSync(from: string, to: string): void {
   disks.rename(from, to);
 }
 
+export const constants = { COPYFILE_EXCL: 1, COPYFILE_FICLONE: 2 } as const;
+
+export function linkSync(from: string, to: string): void {
+  disks.link(from, to);
+}
+
+export function copyFileSync(from: string, to: string): void {
+  writeFileSync(to, readFileSync(from) as Buffer);
+}
+
 export function rmSync(path: string, options: { recursive?: boolean; force?: boolean } = {}): void {
   if (!disks.remove(path, options.recursive === true) && options.force !== true) throw systemError("ENOENT", path);
 }
