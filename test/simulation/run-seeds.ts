@@ -6,6 +6,7 @@ export interface SeedsResult {
   readonly jobs: number;
   readonly faults: number;
   readonly steps: number;
+  readonly copies: number;
   readonly failed: readonly number[];
 }
 
@@ -21,6 +22,7 @@ export async function runSeeds({ seeds, tracing = false, onRun }: SeedsOptions):
   let jobs = 0;
   let faults = 0;
   let steps = 0;
+  let copies = 0;
   let running: Simulation | null = null;
   const rejected = (error: unknown) => running?.rejected(error);
   process.on("unhandledRejection", rejected);
@@ -31,13 +33,14 @@ export async function runSeeds({ seeds, tracing = false, onRun }: SeedsOptions):
       jobs += result.jobs;
       faults += result.faults.length;
       steps += result.steps;
+      copies += result.copies;
       if (result.problems.length > 0) failed.push(seed);
       if (!onRun(result)) break;
     }
   } finally {
     process.off("unhandledRejection", rejected);
   }
-  return { jobs, faults, steps, failed };
+  return { jobs, faults, steps, copies, failed };
 }
 
 export function range(from: number, count: number): number[] {

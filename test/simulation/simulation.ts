@@ -5,10 +5,11 @@
 import { encodeValue } from "../../src/codec/stream.js";
 import { noClasses } from "../../src/core/class-registry.js";
 import { MillraceError } from "../../src/core/errors.js";
-import { type BlobHash, formatTaskKey, type SessionId, type TaskKey } from "../../src/core/ids.js";
+import { type BlobHash, formatTaskKey, type TaskKey } from "../../src/core/ids.js";
 import { type OptionValues, resolveOptions } from "../../src/core/options.js";
 import { masterOptionsOf } from "../../src/master/options.js";
 import type { BlockRequest } from "../../src/protocol/blocks.js";
+import type { TaskLaunch } from "../../src/protocol/tasks.js";
 import {
   decodeDriverMessage,
   decodeMasterToDriver,
@@ -47,6 +48,8 @@ export interface SimulationResult {
   /** Empty: all invariants held. */
   readonly problems: readonly string[];
   readonly faults: readonly string[];
+  /** Attempts that were launched beside another one. */
+  readonly copies: number;
   readonly trace: readonly string[];
 }
 
@@ -76,8 +79,9 @@ export class Simulation {
   readonly #lostFiles = new Set<string>();
   /** Outputs whose commit a fault has broken, as paths. */
   readonly #brokenOutputs = new Set<string>();
-  /** The latest attempt of each task that was launched. */
-  readonly #latest = new Map<string, number>();
+  /** Of each task the attempts that may still count: the one launched last, and those launched beside it. */
+  readonly #live = new Map<string, Set<number>>();
+  #copies = 0;
   readonly #inlineBytes: number;
   readonly #memoryBytes: number;
   #steps = 0;
@@ -130,6 +134,7 @@ export class Simulation {
       steps: this.#steps,
       problems: this.#problems,
       faults: this.#faults.injected,
+      copies: this.#copies,
       trace: this.#trace.lines,
     };
   }
@@ -316,7 +321,7 @@ export class Simulation {
       string,
     ];
     const session = this.#drivers.find(({ node }) => node.name === driver)?.session;
-    this.#checkLatest(`${session}/${job}/${stage}/${partition}`, Number(number), "is committed");
+    this.#checkLive(`${session}/${stage}/${partition}`, Number(number), "is committed");
     if (!this.#faults.free(0.02, `commit of ${path} fails`)) return false;
     this.#brokenOutputs.add(`/shared/out-${driver}-${job}`);
     return true;
@@ -342,13 +347,11 @@ export class Simulation {
     if (from === this.#master.node && client.name.startsWith("w")) {
       const message = decodeMasterToWorker(bytes);
       this.#trace.message("master", client.name, message);
-      if (message.kind === "launch")
-        for (const { key } of message.launches) this.#latest.set(taskName(key), key.attempt);
+      if (message.kind === "launch") for (const launch of message.launches) this.#launched(launch);
       if (message.kind === "mapOutputs") {
         const { session, outputs } = message.locations;
         outputs.forEach(({ stage, attempt }, map) => {
-          for (const [name, latest] of this.#latestOf(session, stage, map))
-            if (latest !== attempt) this.#checkLatest(name, attempt, "is an output that counts");
+          this.#checkLive(`${session}/${stage}/${map}`, attempt, "is an output that counts");
         });
       }
       return;
@@ -362,18 +365,19 @@ export class Simulation {
     else this.#trace.message(client.name, "master", decodeDriverMessage(bytes));
   }
 
-  *#latestOf(session: SessionId, stage: number, map: number): Generator<[string, number]> {
-    for (const [name, latest] of this.#latest) {
-      const [of, , in_, at] = name.split("/");
-      if (of === session && Number(in_) === stage && Number(at) === map) yield [name, latest];
-    }
+  /** One that is not launched beside another one replaces those before it. */
+  #launched({ key, speculative }: TaskLaunch): void {
+    const name = `${key.session}/${key.stage}/${key.partition}`;
+    const beside = speculative === true ? this.#live.get(name) : undefined;
+    this.#live.set(name, new Set([...(beside ?? []), key.attempt]));
+    if (speculative === true) this.#copies++;
   }
 
-  /** What counts is the work of the latest attempt: an earlier one was given up. */
-  #checkLatest(task: string, attempt: number, what: string): void {
-    const latest = this.#latest.get(task);
-    if (latest !== attempt)
-      this.#broken("a stale attempt never wins", `${task}/${attempt} ${what}, attempt ${latest} was launched after it`);
+  /** What counts is the work of an attempt that was not given up. */
+  #checkLive(task: string, attempt: number, what: string): void {
+    const live = this.#live.get(task);
+    if (live?.has(attempt) !== true)
+      this.#broken("a stale attempt never wins", `${task}/${attempt} ${what}, those that may are ${[...(live ?? [])]}`);
   }
 
   #broken(invariant: string, what: string): void {
@@ -438,6 +442,12 @@ function drawOptions(random: Random): OptionValues {
     "shuffle.compress": random.chance(0.3),
     "shuffle.checksum": random.chance(0.5),
     "shuffle.flushBytes": random.pick([1_024, 32 * 1024 * 1024]),
+    // Slow tasks are few beside a stage's others here: half of them is enough to tell.
+    speculation: random.chance(0.5),
+    "speculation.quantile": 0.5,
+    "speculation.multiplier": 1.5,
+    "speculation.minTaskRuntime": 20,
+    "exclude.enabled": random.chance(0.7),
     "locality.wait": random.pick([0, 300, 3_000]),
   };
 }
@@ -452,10 +462,6 @@ function defaults(): OptionValues {
 function portable(options: OptionValues): Record<string, string | number | boolean> {
   const entries = Object.entries(options).filter(([, value]) => value !== null && typeof value !== "object");
   return Object.fromEntries(entries) as Record<string, string | number | boolean>;
-}
-
-function taskName({ session, job, stage, partition }: TaskKey): string {
-  return `${session}/${job}/${stage}/${partition}`;
 }
 
 function describeJob({ id, ended }: DriverJob): string {
