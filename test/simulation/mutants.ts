@@ -115,16 +115,6 @@ const mutants: readonly Mutant[] = [
     ],
   },
   {
-    name: "a blob is released under a launch that waits for it",
-    changes: [
-      {
-        file: runner,
-        find: "if (hashes.has(hash)) this.#want(hash, launch.key.session);",
-        put: "hashes;",
-      },
-    ],
-  },
-  {
     name: "a result is kept that its master has fetched",
     changes: [
       {
