@@ -1,13 +1,19 @@
 // How a job must have ended: with the model's answer, or with an error that something in the run explains. A job that saves
 // leaves its whole output, exactly, or nothing.
 
+import type { TaskKey } from "../../src/core/ids.js";
 import type { DriverJob, SimulatedDriver } from "./cluster/driver.js";
+import type { Versions } from "./versions.js";
 import type { Disks } from "./world/disk.js";
 
 export interface Answered {
   readonly driver: SimulatedDriver;
   readonly job: DriverJob;
   readonly disks: Disks;
+  /** Set where functions give other records each time: which versions of map outputs the answer was made from. */
+  readonly versions: Versions | null;
+  /** The attempts that gave the answer. */
+  readonly contributors: Iterable<TaskKey>;
   /** Whether a fault has broken the commit of the output at a path. */
   outputBroken(path: string): boolean;
 }
@@ -28,6 +34,9 @@ export function checkAnswer(answered: Answered): string[] {
       ? problems
       : [...problems, `[commits once] ${name} did not end well and left ${left.join(", ")}`];
   }
+  const { versions, contributors } = answered;
+  if (versions !== null)
+    return versions.mixed(contributors).map((what) => `[answers are of one version] ${name}: ${what}`);
   const wanted = driver.program.model.answer(job.plan.root, action);
   const given = output === null ? resultsOf(job) : linesOf(answered.disks, output);
   const limit = action.kind === "collect" ? action.limit : null;
@@ -37,13 +46,15 @@ export function checkAnswer(answered: Answered): string[] {
   return texts[0] === texts[1] ? [] : [`[the answer is the model's] ${name} gave ${texts[1]}, the model ${texts[0]}`];
 }
 
-function isExplained({ driver, job, outputBroken }: Answered, output: string | null): boolean {
-  const { code } = job.ended ?? { code: null };
+function isExplained({ driver, job, versions, outputBroken }: Answered, output: string | null): boolean {
+  const { code = null, message = "" } = job.ended ?? {};
   switch (code) {
     case "JOB_CANCELLED":
       return job.cancelled || driver.over === "closed";
     case "JOB_FAILED":
-      return job.doomed;
+      return job.doomed || (versions !== null && message.includes("gave other bytes"));
+    case "INDETERMINATE_RESULT":
+      return versions !== null;
     case "IO_ERROR":
       return output !== null && outputBroken(output);
     default:

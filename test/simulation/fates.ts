@@ -32,6 +32,7 @@ function drawDiskFault(random: Random, faults: FaultBudget, task: string): DiskF
   const kinds = [
     ["full", 0.02],
     ["unreadable", 0.02],
+    ["garbled", 0.02],
     ["crash", 0.01],
   ] as const;
   for (const [kind, p] of kinds) {

@@ -14,6 +14,12 @@ export class FaultBudget {
     this.#free = random.below(7);
   }
 
+  /** Nothing is to go wrong. */
+  none(): void {
+    this.#charged = 0;
+    this.#free = 0;
+  }
+
   /** A fault that may be charged to a task: an error, a death, a hang, a crash, a fetch that fails. */
   charged(p: number, name: string): boolean {
     if (this.#charged === 0 || !this.random.chance(p)) return false;

@@ -80,13 +80,33 @@ const mutants: readonly Mutant[] = [
     changes: [
       {
         file: "src/master/map-outputs/core.ts",
-        find: "if (state?.outputs[map]?.location.worker !== worker) return false;",
-        put: "if (state !== undefined) return state.outputs[map]?.location.worker === worker;",
+        find: "if (state === undefined || found?.location.worker !== worker || found.sinceChange > beforeChange) return false;",
+        put: "if (state !== undefined) return found?.location.worker === worker;",
       },
       {
         file: "src/master/map-outputs/core.ts",
         find: "if (maps.length === 0) continue;",
         put: "if (maps.length >= 0) continue;",
+      },
+    ],
+  },
+  {
+    name: "a recomputed output that holds other records is taken as the same",
+    changes: [
+      {
+        file: "src/master/map-outputs/core.ts",
+        find: "if (before === undefined || !differ(before, output)) return false;",
+        put: "if (before === undefined || !differ(before, output) || map >= 0) return false;",
+      },
+    ],
+  },
+  {
+    name: "an output is taken back from a worker that did not offer it",
+    changes: [
+      {
+        file: "src/master/map-outputs/core.ts",
+        find: "if (isOffered(map, output)) this.#put(",
+        put: "if (isOffered(map, output) || map >= 0) this.#put(",
       },
     ],
   },

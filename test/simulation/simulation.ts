@@ -5,11 +5,13 @@
 import { encodeValue } from "../../src/codec/stream.js";
 import { noClasses } from "../../src/core/class-registry.js";
 import { MillraceError } from "../../src/core/errors.js";
-import { type BlobHash, formatTaskKey, type TaskKey } from "../../src/core/ids.js";
+import { type BlobHash, formatTaskKey, type JobId, type SessionId, stageId, type TaskKey } from "../../src/core/ids.js";
 import { type OptionValues, resolveOptions } from "../../src/core/options.js";
+import type { MasterCommand } from "../../src/master/events.js";
 import { masterOptionsOf } from "../../src/master/options.js";
 import type { BlockRequest } from "../../src/protocol/blocks.js";
 import type { TaskLaunch } from "../../src/protocol/tasks.js";
+import type { OfferedOutput } from "../../src/protocol/worker.js";
 import {
   decodeDriverMessage,
   decodeMasterToDriver,
@@ -21,13 +23,15 @@ import { resultPath } from "../../src/shuffle/paths.js";
 import { checkAnswer } from "./answers.js";
 import { type DriverJob, SimulatedDriver } from "./cluster/driver.js";
 import { SimulatedMaster } from "./cluster/master.js";
+import type { SlotWorld } from "./cluster/slot.js";
 import { SimulatedWorker } from "./cluster/worker.js";
 import { drawFate } from "./fates.js";
 import { FaultBudget } from "./faults.js";
 import { always, atRest, atTheEnd, broken, type Watched } from "./invariants.js";
 import { randomProgram } from "./program/program.js";
 import { Trace } from "./trace.js";
-import { startWeather } from "./weather.js";
+import { outputAt, Versions } from "./versions.js";
+import { startCalm, startWeather } from "./weather.js";
 import { call } from "./world/call.js";
 import { VirtualClock } from "./world/clock.js";
 import { restartNames } from "./world/crypto.js";
@@ -81,6 +85,19 @@ export class Simulation {
   readonly #brokenOutputs = new Set<string>();
   /** Of each task the attempts that may still count: the one launched last, and those launched beside it. */
   readonly #live = new Map<string, Set<number>>();
+  /** Those whose map outputs a process has found, and offered: they may count again. */
+  readonly #offered = new Set<string>();
+  readonly #done = new Set<string>();
+  /** Maps whose outputs were written, and those that were so once more. */
+  readonly #made = new Set<string>();
+  readonly #again: string[] = [];
+  /** Of each job the attempts that gave its answer, by partition. */
+  readonly #contributors = new Map<string, Map<number, TaskKey>>();
+  /** null: functions give the same each time, and answers are the model's. */
+  readonly #versions: Versions | null;
+  readonly #dividesJoins: boolean;
+  /** How many workers are let go in a run in which nothing goes wrong; null: it is no such run. */
+  #calm: number | null = null;
   #copies = 0;
   readonly #inlineBytes: number;
   readonly #memoryBytes: number;
@@ -91,7 +108,7 @@ export class Simulation {
     tracing: boolean,
   ) {
     // Stacks are dear, and only a trace is read by people.
-    Error.stackTraceLimit = tracing ? 20 : 3;
+    Error.stackTraceLimit = tracing ? 20 : 0;
     installRuntime();
     enter(null);
     restartNames();
@@ -102,7 +119,9 @@ export class Simulation {
     this.#trace = new Trace(this.#clock, tracing);
     this.#network = new Network({ clock: this.#clock, random });
     mountStorage({ random, renameFails: (path) => this.#renameFails(path) });
-    this.#options = drawOptions(random);
+    this.#versions = random.chance(0.2) ? new Versions() : null;
+    this.#dividesJoins = random.chance(0.5);
+    this.#options = drawOptions(random, this.#versions !== null, this.#dividesJoins);
     this.#inlineBytes = random.chance(0.5) ? 24 : 65_536;
     this.#memoryBytes = random.pick([4_000, 40_000, 64 * 1024 * 1024]);
     this.#master = new SimulatedMaster(this.#node("master", "m"), {
@@ -110,6 +129,7 @@ export class Simulation {
       valueInlineBytes: 24,
       openBlock: (worker, request, signal) =>
         this.#openBlock(this.#master.node, worker.address.blocks, request, signal),
+      saw: (command) => this.#saw(command),
       note: (line) => this.#trace.add(line),
     });
   }
@@ -125,6 +145,7 @@ export class Simulation {
       await this.#settleTo(atTheEnd);
       for (const driver of this.#drivers)
         for (const job of driver.jobs) this.#problems.push(...this.#checkJob(driver, job));
+      this.#checkCalm();
     } catch (error) {
       this.#problems.push((error as Error).stack ?? String(error));
     }
@@ -154,7 +175,7 @@ export class Simulation {
     const drivers = random.chance(0.3) ? 2 : 1;
     for (let i = 0; i < drivers; i++) this.#startDriver(`d${i}`);
     for (const worker of this.#workers) this.#clock.after(random.below(30), () => worker.start());
-    startWeather({
+    const weather = {
       clock: this.#clock,
       random,
       faults: this.#faults,
@@ -162,15 +183,20 @@ export class Simulation {
       master: this.#master.node,
       workers: this.#workers,
       drivers: this.#drivers,
-      streamOf: (node) => this.#streams.get(node),
-      letGoByMaster: (worker, timeoutMs) => this.#master.letGo(worker, timeoutMs),
-    });
+      streamOf: (node: SimulatedNode) => this.#streams.get(node),
+      letGoByMaster: (worker: SimulatedWorker, timeoutMs: number) => this.#master.letGo(worker, timeoutMs),
+    };
+    if (random.chance(0.06)) {
+      this.#faults.none();
+      this.#calm = startCalm(weather);
+    } else startWeather(weather);
   }
 
   #startDriver(name: string): void {
     const random = this.#random;
     const node = this.#node(name, name);
-    const program = randomProgram(random, (job) => `file:///shared/out-${name}-${job}`);
+    const traits = { isUnsteady: this.#versions !== null, dividesJoins: this.#dividesJoins };
+    const program = randomProgram(random, traits, (job) => `file:///shared/out-${name}-${job}`);
     const slow = random.chance(0.1);
     const driver = new SimulatedDriver(node, program, {
       options: { ...portable(this.#options), "eventLog.enabled": false },
@@ -251,12 +277,30 @@ export class Simulation {
             this.#disks.remove(path, true);
           for (const { directory } of this.#workers) this.#disks.remove(resultPath(directory, key), false);
         },
-        onDone: (worker: SimulatedWorker, key: TaskKey) => this.#maybeCorrupt(worker, key),
+        watchReads: (reads: Set<string> | null) => {
+          this.#disks.onRead =
+            reads === null || this.#versions === null
+              ? null
+              : (path) => {
+                  const output = outputAt(path);
+                  if (output !== null) reads.add(output);
+                };
+        },
+        onDone: (worker: SimulatedWorker, ...[key, outcome, reads, fragment]: Parameters<SlotWorld["onDone"]>) => {
+          this.#versions?.succeeded(key, outcome, reads, fragment);
+          if (outcome.kind === "succeeded" && outcome.result.kind === "mapOutput")
+            this.#outputMade(key, outcome.result);
+          this.#maybeCorrupt(worker, key);
+        },
         update: (key: TaskKey) => ({
           accumulator: 1,
           value: encodeValue(`${key.stage}/${key.partition}`, noClasses),
         }),
       }),
+      found: (outputs: readonly OfferedOutput[]) => {
+        for (const { session, stage, map, attempt } of outputs)
+          this.#offered.add(`${session}/${stage}/${map}/${attempt}`);
+      },
       ended: (worker: SimulatedWorker, silently: boolean) => this.#network.ended(worker.node, !silently),
       wasDark: (worker: SimulatedWorker, sinceMs: number) => {
         // A master that was stopped itself gives everybody more time.
@@ -356,8 +400,10 @@ export class Simulation {
       }
       return;
     }
-    if (from !== this.#master.node && client.name.startsWith("w") && this.#random.chance(0.05)) {
-      if (decodeWorkerMessage(bytes).kind === "statuses") stream.repeat(bytes, this.#random.below(300));
+    if (from !== this.#master.node && client.name.startsWith("w") && this.#random.chance(0.1)) {
+      // Late enough to meet the next attempt.
+      const laterMs = this.#random.below(this.#random.chance(0.5) ? 40 : 1_500);
+      if (decodeWorkerMessage(bytes).kind === "statuses") stream.repeat(bytes, laterMs);
     }
     if (!this.#trace.on) return;
     if (from === this.#master.node) this.#trace.message("master", client.name, decodeMasterToDriver(bytes));
@@ -373,9 +419,63 @@ export class Simulation {
     if (speculative === true) this.#copies++;
   }
 
+  #outputMade({ session, stage, partition, attempt }: TaskKey, { shuffle }: { readonly shuffle: number }): void {
+    this.#done.add(`${session}/${stage}/${partition}/${attempt}`);
+    const place = `${session}/${shuffle}/${partition}`;
+    if (!this.#made.has(place)) this.#made.add(place);
+    else this.#again.push(place);
+  }
+
+  #saw(command: MasterCommand): void {
+    switch (command.kind) {
+      case "deliver": {
+        const { key, partition } = command;
+        this.#checkLive(`${key.session}/${key.stage}/${key.partition}`, key.attempt, "is delivered");
+        this.#contributorsOf(command).set(partition, key);
+        return;
+      }
+      case "restartResults":
+        this.#contributorsOf(command).clear();
+        return;
+      case "commitOutput": {
+        const { session, job, files } = command;
+        for (const { pending } of files) {
+          const found = /\/(\d+)-(\d+)-(\d+)(?:\/|$)/.exec(pending) as unknown as [string, string, string, string];
+          const [stage, partition, attempt] = found.slice(1).map(Number) as [number, number, number];
+          const key = { session, job, stage: stageId(stage), partition, attempt };
+          this.#contributorsOf(command).set(partition, key);
+        }
+      }
+    }
+  }
+
+  #contributorsOf({ session, job }: { readonly session: SessionId; readonly job: JobId }): Map<number, TaskKey> {
+    const name = `${session}/${job}`;
+    const known = this.#contributors.get(name) ?? new Map<number, TaskKey>();
+    this.#contributors.set(name, known);
+    return known;
+  }
+
+  /** Workers that are let go cost nothing: no map output is made twice, no attempt fails. */
+  #checkCalm(): void {
+    if (this.#calm === null || this.#problems.length > 0) return;
+    const jobs = this.#drivers.flatMap((driver) => driver.jobs);
+    const failed = jobs
+      .filter(({ doomed }) => !doomed)
+      .reduce((sum, { ended }) => sum + (ended?.failedAttempts ?? 0), 0);
+    const what = `${this.#calm} workers were let go`;
+    if (failed > 0) this.#broken("letting go costs nothing", `${what}: ${failed} attempts failed`);
+    // What a second attempt or a cancelled or failed one makes is made again on purpose.
+    const isWhole = this.#copies === 0 && jobs.every(({ ended, cancelled }) => ended?.code === null && !cancelled);
+    if (isWhole && this.#again.length > 0)
+      this.#broken("letting go costs nothing", `${what}: ${this.#again.join(", ")} were made again`);
+  }
+
   /** What counts is the work of an attempt that was not given up. */
   #checkLive(task: string, attempt: number, what: string): void {
     const live = this.#live.get(task);
+    const name = `${task}/${attempt}`;
+    if (this.#offered.has(name) && this.#done.has(name)) return;
     if (live?.has(attempt) !== true)
       this.#broken("a stale attempt never wins", `${task}/${attempt} ${what}, those that may are ${[...(live ?? [])]}`);
   }
@@ -422,6 +522,9 @@ export class Simulation {
       driver,
       job,
       disks: this.#disks,
+      versions: this.#versions,
+      contributors:
+        driver.session === null ? [] : this.#contributorsOf({ session: driver.session, job: job.id }).values(),
       outputBroken: (path) => this.#brokenOutputs.has(path),
     });
   }
@@ -433,14 +536,19 @@ async function settled(): Promise<void> {
   await new Promise<void>((resolve) => process.nextTick(resolve));
 }
 
-function drawOptions(random: Random): OptionValues {
+function drawOptions(random: Random, isUnsteady: boolean, dividesJoins: boolean): OptionValues {
   return {
     ...defaults(),
     "memory.taskBytes": random.pick([1, 100_000, 4 * 1024 * 1024]),
     "task.timeout": random.pick([null, 60_000]),
     "shuffle.localReads": random.chance(0.6),
     "shuffle.compress": random.chance(0.3),
-    "shuffle.checksum": random.chance(0.5),
+    // Without checksums nobody can tell one version from another.
+    "shuffle.checksum": random.chance(0.5) || isUnsteady,
+    "fetch.retries": random.pick([0, 1, 3]),
+    "join.skew.enabled": dividesJoins,
+    "join.skew.factor": 1,
+    "join.skew.threshold": 3,
     "shuffle.flushBytes": random.pick([1_024, 32 * 1024 * 1024]),
     // Slow tasks are few beside a stage's others here: half of them is enough to tell.
     speculation: random.chance(0.5),

@@ -25,6 +25,8 @@ export interface WeatherParts {
 
 /** Most jobs are over by then; later ones meet what is drawn later. */
 const FIRST_MS = 900;
+/** Enough for whatever a worker runs and holds. */
+const UNHURRIED_MS = 30_000;
 
 export function startWeather(parts: WeatherParts): void {
   const { random, clock } = parts;
@@ -33,6 +35,18 @@ export function startWeather(parts: WeatherParts): void {
     const atMs = random.chance(0.8) ? random.below(FIRST_MS) : random.below(60_000);
     clock.after(atMs, () => strike(parts));
   }
+}
+
+/** Nothing but workers that are let go, with time enough; one stays. Answers how many. */
+export function startCalm({ random, clock, workers, letGoByMaster }: WeatherParts): number {
+  const going = workers.slice(1).filter(() => random.chance(0.6));
+  for (const worker of going) {
+    clock.after(random.below(FIRST_MS), () => {
+      if (random.chance(0.5)) worker.letGo(UNHURRIED_MS);
+      else letGoByMaster(worker, UNHURRIED_MS);
+    });
+  }
+  return going.length;
 }
 
 function strike(parts: WeatherParts): void {
@@ -82,7 +96,7 @@ function strike(parts: WeatherParts): void {
 
 /** By its own signal or by an administrator's word. */
 function letGo({ random, faults, letGoByMaster }: WeatherParts, worker: SimulatedWorker): void {
-  const timeoutMs = random.chance(0.2) ? random.below(200) : 30_000;
+  const timeoutMs = random.chance(0.2) ? random.below(200) : UNHURRIED_MS;
   if (!worker.node.alive || !faults.free(0.7, `${worker.node.name} is let go within ${timeoutMs} ms`)) return;
   if (random.chance(0.5)) worker.letGo(timeoutMs);
   else letGoByMaster(worker, timeoutMs);

@@ -172,11 +172,11 @@ export class AttemptContext implements TaskContext {
     const here = this.call.cached.find((one) => one.node === node && one.partition === partition);
     if (here !== undefined) {
       const { frames } = here;
-      this.cachedFrom = this.environment.settings.address.worker;
-      return new BufferFrameSource(
-        frames instanceof SharedArrayBuffer ? new Uint8Array(frames) : readFileSync(frames.path),
-        here.schemas,
-      );
+      const bytes = frames instanceof SharedArrayBuffer ? new Uint8Array(frames) : readIfThere(frames.path);
+      if (bytes !== null) {
+        this.cachedFrom = this.environment.settings.address.worker;
+        return new BufferFrameSource(bytes, here.schemas);
+      }
     }
     const there = this.call.launch.cached.find((one) => one.node === node && one.partition === partition);
     if (there === undefined || there.worker === this.environment.settings.address.worker) return null;
@@ -215,5 +215,15 @@ export class AttemptContext implements TaskContext {
   close(): void {
     this.spill.dispose();
     this.environment.control.reservedBytes = 0;
+  }
+}
+
+/** null: it was let go of (unpersisted, replaced) since the task was launched, and is computed again. */
+function readIfThere(path: string): Uint8Array | null {
+  try {
+    return readFileSync(path);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return null;
+    throw error;
   }
 }

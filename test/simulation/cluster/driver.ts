@@ -23,8 +23,15 @@ export interface DriverJob {
   readonly submittedMs: number;
   pieces: Uint8Array[];
   nextPartition: number;
+  /** How often the results started over. */
+  round: number;
   cancelled: boolean;
-  ended: { readonly code: string | null; readonly message: string; readonly atMs: number } | null;
+  ended: {
+    readonly code: string | null;
+    readonly message: string;
+    readonly atMs: number;
+    readonly failedAttempts: number;
+  } | null;
 }
 
 export interface DriverWorld {
@@ -128,6 +135,7 @@ export class SimulatedDriver {
       submittedMs: this.node.clock.now,
       pieces: [],
       nextPartition: 0,
+      round: 0,
       cancelled: false,
       ended: null,
     });
@@ -171,6 +179,9 @@ export class SimulatedDriver {
       case "result":
         this.#take(message);
         return;
+      case "resultsRestarted":
+        this.#startOver(this.#job(message.job), message.round);
+        return;
       case "accumulators":
         for (const { value } of message.updates) {
           const job = this.#job(message.job);
@@ -181,15 +192,30 @@ export class SimulatedDriver {
         return;
       case "jobEnded": {
         const job = this.#job(message.job);
-        const { error } = message;
+        const { error, summary } = message;
         if (job.ended !== null) this.world.broken("a job ends once", `job ${job.id} ended twice`);
-        job.ended = { code: error?.code ?? null, message: error?.message ?? "", atMs: this.node.clock.now };
+        job.ended = {
+          code: error?.code ?? null,
+          message: error?.message ?? "",
+          atMs: this.node.clock.now,
+          failedAttempts: summary.failedAttempts,
+        };
         this.world.note(() => `${this.node.name}: job ${job.id} ended: ${error?.message ?? "well"}`);
         return;
       }
       default:
         return;
     }
+  }
+
+  #startOver(job: DriverJob, round: number): void {
+    const { action } = job.plan;
+    if (action.kind === "collect" && action.streamed === true && job.ended === null)
+      this.world.broken("what was streamed is not taken back", `job ${job.id} was to start over`);
+    job.results.clear();
+    job.pieces = [];
+    job.nextPartition = 0;
+    job.round = round;
   }
 
   #take({ job: id, partition, bytes, last }: MasterToDriver & { readonly kind: "result" }): void {
@@ -207,7 +233,10 @@ export class SimulatedDriver {
       job.results.set(partition, whole.byteLength === 0 ? [] : decodeStream(whole, noClasses));
     }
     if (bytes.byteLength === 0) return;
-    this.node.after(this.world.thinkMs(), () => this.#send({ kind: "acknowledge", job: id, bytes: bytes.byteLength }));
+    const { round } = job;
+    this.node.after(this.world.thinkMs(), () =>
+      this.#send({ kind: "acknowledge", job: id, bytes: bytes.byteLength, ...(round === 0 ? {} : { round }) }),
+    );
   }
 
   #job(id: JobId): DriverJob {

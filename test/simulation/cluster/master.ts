@@ -3,6 +3,7 @@
 
 import type { BlobHash } from "../../../src/core/ids.js";
 import type { MasterMachine } from "../../../src/master/core.js";
+import type { MasterCommand } from "../../../src/master/events.js";
 import type { MasterOptions } from "../../../src/master/options.js";
 import { MasterShell, type MasterShellOptions } from "../../../src/master/shell.js";
 import type { Connection } from "../../../src/rpc/connection.js";
@@ -13,6 +14,8 @@ export interface MasterWorld {
   readonly options: MasterOptions;
   readonly valueInlineBytes: number;
   readonly openBlock: MasterShellOptions["openBlock"];
+  /** A command of the machine, before it is performed. */
+  saw(command: MasterCommand): void;
   note(line: () => string): void;
 }
 
@@ -41,6 +44,7 @@ export class SimulatedMaster {
       });
     });
     this.shell = shell as unknown as MasterShell;
+    watch(this.shell.machine, world.saw);
     this.#sessionsOf = () => this.shell.snapshot().sessions.map(({ id }) => id);
   }
 
@@ -79,4 +83,14 @@ export class SimulatedMaster {
   #soon(act: () => void): void {
     this.node.after(0, act);
   }
+}
+
+/** Shows all that the machine commands. */
+function watch(machine: MasterMachine, saw: (command: MasterCommand) => void): void {
+  const handle = machine.handle.bind(machine);
+  machine.handle = (event, now) => {
+    const commands = handle(event, now);
+    for (const command of commands) saw(command);
+    return commands;
+  };
 }

@@ -2,7 +2,7 @@
 // would block is run again from its start when the answer has come, and finds every answer that it had already; the main thread
 // sees one conversation. Only what an attempt read first is new to the other side.
 
-import type { SlotMessage, SlotReply } from "../../../src/worker/slot/messages.js";
+import type { SlotMessage, SlotReply, SlotRequest } from "../../../src/worker/slot/messages.js";
 
 interface Stream {
   readonly id: number;
@@ -24,7 +24,11 @@ export class ReplayPort {
   /** Replies so far. */
   received = 0;
 
-  constructor(private readonly toMain: (message: SlotMessage) => void) {}
+  constructor(
+    private readonly toMain: (message: SlotMessage) => void,
+    /** Sees the requests of every pass. */
+    private readonly asked: (request: SlotRequest) => void,
+  ) {}
 
   /** A new attempt begins. */
   reset(): void {
@@ -67,6 +71,7 @@ export class ReplayPort {
   postMessage(message: SlotMessage): void {
     switch (message.kind) {
       case "request": {
+        this.asked(message.request);
         const stream = this.#streamOf(message.request);
         stream.alias = message.id;
         this.#aliases.set(message.id, stream);

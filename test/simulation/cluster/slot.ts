@@ -9,6 +9,8 @@ import { ControlRow } from "../../../src/worker/slot/control-row.js";
 import { SlotHost } from "../../../src/worker/slot/host.js";
 import type { SlotOutcome, SlotReply, SlotRun, SlotSettings } from "../../../src/worker/slot/messages.js";
 import type { SlotEvents, SlotThread } from "../../../src/worker/slots/slot.js";
+import { runAs } from "../program/functions.js";
+import { cachedName, readsOf } from "../versions.js";
 import type { DiskFault } from "../world/disk.js";
 import type { SimulatedNode } from "../world/node.js";
 import { onBlocked } from "../world/runtime.js";
@@ -33,8 +35,10 @@ export interface SlotWorld {
   crash(): void;
   /** Removes what a pass has made that does not count: its part file, its result. */
   undo(key: TaskKey): void;
-  /** An attempt has succeeded: its files are there. */
-  onDone(key: TaskKey): void;
+  /** An attempt has succeeded: its files are there. `reads`: names of what it was made from (versions.ts). */
+  onDone(key: TaskKey, outcome: SlotOutcome, reads: ReadonlySet<string>, fragment: Uint8Array): void;
+  /** Takes down what is read of the disk from now on; null: nobody does. */
+  watchReads(reads: Set<string> | null): void;
   /** What the attempt adds to the accumulator of every program. */
   update(key: TaskKey): AccumulatorUpdate;
   below(n: number): number;
@@ -52,7 +56,8 @@ interface Running {
   cancelSeen: boolean;
 }
 
-class Starved extends Error {}
+/** One for all: a stack is dear. */
+const starved = new Error("the attempt waits for an answer");
 
 class WatchedRow extends ControlRow {
   onWake: () => void = () => undefined;
@@ -77,6 +82,9 @@ export class SimulatedSlot implements SlotThread {
   #port: ReplayPort | null = null;
   #running: Running | null = null;
   #starved = false;
+  /** Of the pass that runs, or has ended last. */
+  #reads = new Set<string>();
+  readonly #fragments = new Map<string, Uint8Array>();
   readonly #settings: SlotSettings;
 
   constructor(
@@ -98,6 +106,7 @@ export class SimulatedSlot implements SlotThread {
     const { node } = this.world;
     const fate = this.world.fate(call.launch.key);
     this.#port?.reset();
+    if (call.fragment !== null) this.#fragments.set(call.launch.fragment, call.fragment);
     return new Promise((resolve, reject) => {
       const running = { call, fate, resolve, reject, turn: 0, waitingSinceMs: null, cancelSeen: false };
       this.#running = running;
@@ -121,7 +130,12 @@ export class SimulatedSlot implements SlotThread {
   }
 
   async #init(): Promise<void> {
-    this.#port = new ReplayPort((message) => this.events.onMessage(this, message));
+    this.#port = new ReplayPort(
+      (message) => this.events.onMessage(this, message),
+      (request) => {
+        for (const read of readsOf(request)) this.#reads.add(read);
+      },
+    );
     this.#host = new SlotHost(false);
     this.control.onWake = () => this.#woken();
     await this.#host.call({
@@ -167,9 +181,12 @@ export class SimulatedSlot implements SlotThread {
       if (overdue)
         throw new MillraceError("TIMEOUT", `nothing came within ${this.#settings.requestTimeoutMs} ms`, { fields: {} });
       this.#starved = true;
-      throw new Starved("the attempt waits for an answer");
+      throw starved;
     });
+    this.#reads = new Set(call.cached.map((block) => cachedName(call.launch.key.session, block)));
+    this.world.watchReads(this.#reads);
     this.world.arm(fate.disk);
+    runAs(formatTaskKey(call.launch.key));
     // What is deaf has looked at its word for the last time before it was set.
     const { control } = this;
     const unheard = fate.deaf && control.isCancelled(call.run);
@@ -179,6 +196,8 @@ export class SimulatedSlot implements SlotThread {
       outcome = (await host.call(call)) as SlotOutcome;
     } finally {
       this.world.arm(null);
+      this.world.watchReads(null);
+      runAs(null);
       onBlocked(null);
       if (unheard) control.set(call.run);
     }
@@ -206,13 +225,14 @@ export class SimulatedSlot implements SlotThread {
         fields: {},
       } as const;
       running.resolve({ kind: "failed", error, metrics: noMetrics });
-    } else running.resolve(this.#finished(call.launch.key, fate, outcome));
+    } else running.resolve(this.#finished(call, fate, outcome));
   }
 
   /** No real time passes in a pass: how long it took is its fate. */
-  #finished(key: TaskKey, { runMs }: RunFate, outcome: SlotOutcome): SlotOutcome {
+  #finished({ launch }: SlotRun, { runMs }: RunFate, outcome: SlotOutcome): SlotOutcome {
     if (outcome.kind !== "succeeded") return outcome;
-    this.world.onDone(key);
+    const { key, fragment } = launch;
+    this.world.onDone(key, outcome, this.#reads, this.#fragments.get(fragment) as Uint8Array);
     return { ...outcome, accumulators: [this.world.update(key)], metrics: { ...outcome.metrics, runMs } };
   }
 }

@@ -3,7 +3,7 @@
 // for its master as the real process does.
 
 import { MillraceError } from "../../../src/core/errors.js";
-import { type BlobHash, type TaskKey, workerId } from "../../../src/core/ids.js";
+import { type BlobHash, workerId } from "../../../src/core/ids.js";
 import type { OptionValues } from "../../../src/core/options.js";
 import type { BlockRequest } from "../../../src/protocol/blocks.js";
 import type { OfferedOutput } from "../../../src/protocol/worker.js";
@@ -31,8 +31,10 @@ export interface WorkerWorld {
     signal: AbortSignal,
   ): AsyncIterable<Uint8Array>;
   slotWorld(): Omit<SlotWorld, "node" | "arm" | "crash" | "onDone"> & {
-    onDone(worker: SimulatedWorker, key: TaskKey): void;
+    onDone(worker: SimulatedWorker, ...done: Parameters<SlotWorld["onDone"]>): void;
   };
+  /** A process has found these in its directory, and will offer them. */
+  found(outputs: readonly OfferedOutput[]): void;
   /** The process has ended; `silently`: its machine is down and nobody is told. */
   ended(worker: SimulatedWorker, silently: boolean): void;
   /** It was silent for longer than a master waits. */
@@ -91,7 +93,9 @@ export class SimulatedWorker {
       sweepDeadOwners(this.localDir, directory);
       directory.claim(this.returns);
       node.timer(() => directory.touch(), TOUCH_MS, true);
-      this.shell = this.#makeShell(directory, findCommitted(directory.path));
+      const committed = findCommitted(directory.path);
+      world.found(committed);
+      this.shell = this.#makeShell(directory, committed);
       void this.shell.start();
       void this.#connect();
     });
@@ -153,7 +157,7 @@ export class SimulatedWorker {
     const slotWorld: SlotWorld = {
       ...shared,
       node,
-      onDone: (key) => onDone(this, key),
+      onDone: (...done) => onDone(this, ...done),
       arm: (fault: DiskFault | null) => {
         world.disks.fault = fault;
       },

@@ -15,10 +15,21 @@ const PAD = "x".repeat(9_000);
 
 export const site: CallSite = { file: "/simulated.ts", line: 1, column: 1, method: "simulated" };
 
+/** Of the attempt that runs: an unsteady function gives every attempt other records. The model runs as 0. */
+let salt = 0;
+
+export function runAs(attempt: string | null): void {
+  salt = 0;
+  for (const character of attempt ?? "") salt = (salt * 31 + character.charCodeAt(0)) % PRIME;
+}
+
 const makers: Readonly<Record<string, (code: number) => AnyFunction>> = {
   map:
     (code) =>
     ([k, v]: Pair): Pair => [(k * 3 + code) % KEYS, (v * 7 + code) % PRIME],
+  unsteadyMap:
+    (code) =>
+    ([k, v]: Pair): Pair => [(k * 3 + code + salt) % KEYS, (v * 7 + code + salt) % PRIME],
   filter:
     (code) =>
     ([k, v]: Pair) =>

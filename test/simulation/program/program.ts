@@ -32,12 +32,19 @@ export interface Program {
   readonly model: Model;
 }
 
+export interface ProgramTraits {
+  /** Some functions give other records each time they run. */
+  readonly isUnsteady: boolean;
+  /** Joins may be divided: the order of their records is then not the model's. */
+  readonly dividesJoins: boolean;
+}
+
 /** More records in one partition would make a sort's sample a choice, and answers large. */
 const MAX_PARTITION = 19;
 const MAX_RECORDS = 150;
 
-export function randomProgram(random: Random, outputUrl: (job: number) => string): Program {
-  const builder = new ProgramBuilder(random);
+export function randomProgram(random: Random, traits: ProgramTraits, outputUrl: (job: number) => string): Program {
+  const builder = new ProgramBuilder(random, traits);
   const pool = [builder.source(), builder.source()];
   const operations = 2 + random.below(9);
   for (let i = 0; i < operations; i++) {
@@ -45,7 +52,7 @@ export function randomProgram(random: Random, outputUrl: (job: number) => string
     const parent = random.chance(0.6) ? (pool.at(-1) as NodeId) : random.pick(pool);
     pool.push(builder.operation(parent, random.pick(pool)));
   }
-  const count = 1 + random.below(3);
+  const count = 1 + random.below(4);
   const atOnce = random.chance(0.4);
   const jobs = Array.from({ length: count }, (_, i): SimulatedJob => {
     return {
@@ -79,7 +86,7 @@ function randomAction(random: Random, url: string): ActionSpec {
     case 6:
       return { kind: "countByKey" };
     default:
-      return { kind: "collect", limit: null };
+      return { kind: "collect", limit: null, streamed: random.chance(0.3) };
   }
 }
 
@@ -88,7 +95,10 @@ class ProgramBuilder {
   readonly storage = new Map<NodeId, StorageLevel>();
   readonly model = new Model(this.nodes);
 
-  constructor(private readonly random: Random) {}
+  constructor(
+    private readonly random: Random,
+    private readonly traits: ProgramTraits,
+  ) {}
 
   source(): NodeId {
     const { random } = this;
@@ -133,7 +143,8 @@ class ProgramBuilder {
       case 1:
       case 2: {
         const op = random.pick(["map", "filter", "flatMap", "mapValues"] as const);
-        return this.#narrow(parent, { op, fn: fn(op, random.below(50)) }, op === "filter" || op === "mapValues");
+        const kind = op === "map" && this.traits.isUnsteady ? "unsteadyMap" : op;
+        return this.#narrow(parent, { op, fn: fn(kind, random.below(50)) }, op === "filter" || op === "mapValues");
       }
       case 3:
         return this.#narrow(parent, { op: "mapPartitions", fn: fn("reverse") }, true);
@@ -174,7 +185,8 @@ class ProgramBuilder {
           partitioner: hash,
         }));
         const joined = this.#narrow(groups, { op: "joinPairs" }, true);
-        return this.#narrow(joined, { op: "mapValues", fn: fn("pairUp") }, true);
+        const paired = this.#narrow(joined, { op: "mapValues", fn: fn("pairUp") }, true);
+        return this.traits.dividesJoins ? this.#inOrder(paired) : paired;
       }
       case 10: {
         // Values of 9 KB now and then: tables and outputs outgrow their budgets.
@@ -202,6 +214,24 @@ class ProgramBuilder {
         return this.#add((id) => ({ ...base, id, kind: "exchange", parent, partitioner, sort, pairs: true }));
       }
     }
+  }
+
+  /** Summed by key and sorted: the same whatever the order was. */
+  #inOrder(parent: NodeId): NodeId {
+    const { random } = this;
+    const base = { callSite: site };
+    const sums = this.#add((id) => ({
+      ...base,
+      id,
+      kind: "combine",
+      parent,
+      partitioner: { kind: "hash", partitions: 1 + random.below(4) },
+      aggregator: { kind: "reduce", merge: fn("sum") },
+      mapSideCombine: random.chance(0.7),
+    }));
+    const partitioner = { kind: "range", partitions: 1 + random.below(4), ascending: true } as const;
+    const rest = { partitioner, sort: "ascending", pairs: true } as const;
+    return this.#add((id) => ({ ...base, id, kind: "exchange", parent: sums, ...rest }));
   }
 
   #narrow(parent: NodeId, operator: Operator, preservesPartitioning: boolean): NodeId {

@@ -27,7 +27,7 @@ export class Inode {
 
 /** What is to go wrong with the calls that follow, until it has happened or is taken away. */
 export interface DiskFault {
-  readonly kind: "full" | "unreadable" | "crash";
+  readonly kind: "full" | "unreadable" | "garbled" | "crash";
   /** Calls of the kind (writes; reads) that still succeed. */
   left: number;
   fired: boolean;
@@ -41,6 +41,8 @@ const DIRECTORY = Symbol("directory");
 export class Disks {
   readonly #entries = new Map<string, Inode | typeof DIRECTORY>([["/", DIRECTORY]]);
   fault: DiskFault | null = null;
+  /** Sees every file that is read from. */
+  onRead: ((path: string) => void) | null = null;
 
   file(path: string): Inode | null {
     const entry = this.#entries.get(path);
@@ -133,6 +135,9 @@ export class Disks {
     const end = Math.min(inode.size, at + into.byteLength);
     if (end <= at) return 0;
     into.set(inode.bytes.subarray(at, end));
+    this.onRead?.(path);
+    // On the way from the disk: the next read gives what is there.
+    if (path.includes("/shuffle/") && this.#fires("garbled")) into[0] = (into[0] as number) ^ 0xff;
     return end - at;
   }
 
@@ -191,7 +196,7 @@ export class Disks {
     const { fault } = this;
     if (fault === null || fault.kind !== kind) return false;
     // A disk that is full stays so, and a dead process does nothing more, until the fault is taken away.
-    if (fault.fired) return kind !== "unreadable";
+    if (fault.fired) return kind === "full" || kind === "crash";
     if (fault.left-- > 0) return false;
     fault.fired = true;
     return true;
