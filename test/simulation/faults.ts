@@ -14,6 +14,11 @@ export class FaultBudget {
     this.#free = random.below(7);
   }
 
+  /** As much is to go wrong as may. */
+  most(): void {
+    this.#charged = 3;
+  }
+
   /** Nothing is to go wrong. */
   none(): void {
     this.#charged = 0;

@@ -1,12 +1,12 @@
 // `npm run simulate -- --seeds N [--from K]`: runs N seeds, prints how many jobs a second and every failure with its seed and
 // the end of its trace; a single seed (--seeds 1 --from K) prints the whole trace. `--regressions` runs the seeds of
 // regressions.ts first. `--mutants` shows that the simulation finds bugs: each known one is put into the sources in turn and
-// must fail a seed (--only: just those whose names have the text in them). Exit code 1 when something did not hold.
+// must fail a seed (--only: just those whose names have the text in them; --mutant I: the one of that number, here). Exit code 1 when something did not hold.
 
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { bundleSimulation } from "./bundle.js";
-import { huntMutants } from "./mutants.js";
+import { huntMutants, huntOne } from "./mutants.js";
 import { regressions } from "./regressions.js";
 import { range } from "./run-seeds.js";
 import type { SimulationResult } from "./simulation.js";
@@ -20,6 +20,7 @@ const { values } = parseArgs({
     seeds: { type: "string" },
     from: { type: "string", default: "1" },
     mutants: { type: "boolean", default: false },
+    mutant: { type: "string" },
     only: { type: "string", default: "" },
     regressions: { type: "boolean", default: false },
   },
@@ -28,8 +29,13 @@ const root = fileURLToPath(new URL("../", import.meta.url));
 const seeds = positive("seeds", values.seeds ?? (values.mutants ? "2000" : "200"));
 const from = positive("from", values.from);
 
-if (values.mutants) {
-  if (!(await huntMutants(root, { from, seeds, only: values.only }, console.log))) process.exitCode = 1;
+if (values.mutant !== undefined) {
+  const found = await huntOne(root, Number(values.mutant), from, seeds);
+  console.log(found ?? `NOT FOUND in ${seeds} seeds`);
+  if (found === null) process.exitCode = 1;
+} else if (values.mutants) {
+  const command = [process.execPath, fileURLToPath(import.meta.url)] as const;
+  if (!(await huntMutants(command, { from, seeds, only: values.only }, console.log))) process.exitCode = 1;
 } else {
   await simulate();
 }

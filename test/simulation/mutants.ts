@@ -1,6 +1,8 @@
 // Bugs that the simulation must find. Each is one change of the sources, made while they are bundled anew into a directory of
 // their own; a change whose text is not there any more, or not once, is an error: then the list is to be brought up to date.
 
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { bundleSimulation, type SourceChange } from "./bundle.js";
@@ -172,34 +174,51 @@ export interface Hunt {
   readonly only: string;
 }
 
-/** Runs each mutant until a seed fails. true when all were found. */
+/** Hunts so many mutants at once, each in a process of its own. */
+const AT_ONCE = 2;
+
+/** Runs each mutant until a seed fails, one process a mutant. `command`: this program, as a process again. true when all were found. */
 export async function huntMutants(
-  root: string,
+  command: readonly [string, ...string[]],
   { from, seeds, only }: Hunt,
   log: (line: string) => void,
 ): Promise<boolean> {
-  const hunted = mutants.filter(({ name }) => name.includes(only));
+  const hunted = mutants.map(({ name }, index) => ({ name, index })).filter(({ name }) => name.includes(only));
+  const waiting = [...hunted];
   let survivors = 0;
-  for (const [index, mutant] of hunted.entries()) {
-    const started = performance.now();
-    const runSeeds = await bundleSimulation(root, `mutant-${index}`, mutant.changes);
-    let problem = "";
-    const { failed } = await runSeeds({
-      seeds: range(from, seeds),
-      onRun: ({ problems }) => {
-        problem = problems[0]?.split("\n")[0] ?? "";
-        return problems.length === 0;
-      },
-    });
-    const seconds = ((performance.now() - started) / 1000).toFixed(1);
-    const [seed] = failed;
-    if (seed === undefined) survivors++;
-    const verdict =
-      seed === undefined
-        ? `NOT FOUND in ${seeds} seeds`
-        : `found after ${seed - from + 1} seeds, by ${seed}: ${problem.slice(0, 160)}`;
-    log(`${mutant.name}\n  ${verdict} (${seconds} s)`);
-  }
+  const hunt = async (): Promise<void> => {
+    for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
+      const [file, ...args] = command;
+      const own = ["--mutant", String(next.index), "--from", String(from), "--seeds", String(seeds)];
+      const child = spawn(file, [...args, ...own], { stdio: ["ignore", "pipe", "inherit"] });
+      const chunks: Buffer[] = [];
+      child.stdout.on("data", (chunk: Buffer) => chunks.push(chunk));
+      const [code] = (await once(child, "close")) as [number | null];
+      log(`${next.name}\n  ${Buffer.concat(chunks).toString("utf8").trim()}`);
+      if (code !== 0) survivors++;
+    }
+  };
+  await Promise.all(Array.from({ length: AT_ONCE }, hunt));
   log(`${hunted.length} mutants, ${survivors} not found`);
   return survivors === 0;
+}
+
+/** Runs one mutant until a seed fails; says how many it took. */
+export async function huntOne(root: string, index: number, from: number, seeds: number): Promise<string | null> {
+  const mutant = mutants[index];
+  if (mutant === undefined) throw new Error(`there is no mutant ${index}`);
+  const started = performance.now();
+  const runSeeds = await bundleSimulation(root, `mutant-${index}`, mutant.changes);
+  let problem = "";
+  const { failed } = await runSeeds({
+    seeds: range(from, seeds),
+    onRun: ({ problems }) => {
+      problem = problems[0]?.split("\n")[0] ?? "";
+      return problems.length === 0;
+    },
+  });
+  const [seed] = failed;
+  if (seed === undefined) return null;
+  const seconds = ((performance.now() - started) / 1000).toFixed(1);
+  return `found after ${seed - from + 1} seeds, by ${seed}, in ${seconds} s: ${problem.slice(0, 160)}`;
 }

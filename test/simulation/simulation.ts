@@ -119,7 +119,8 @@ export class Simulation {
     this.#trace = new Trace(this.#clock, tracing);
     this.#network = new Network({ clock: this.#clock, random });
     mountStorage({ random, renameFails: (path) => this.#renameFails(path) });
-    this.#versions = random.chance(0.2) ? new Versions() : null;
+    this.#versions = random.chance(0.25) ? new Versions() : null;
+    if (this.#versions !== null) this.#faults.most();
     this.#dividesJoins = random.chance(0.5);
     this.#options = drawOptions(random, this.#versions !== null, this.#dividesJoins);
     this.#inlineBytes = random.chance(0.5) ? 24 : 65_536;

@@ -45,7 +45,7 @@ const MAX_RECORDS = 150;
 
 export function randomProgram(random: Random, traits: ProgramTraits, outputUrl: (job: number) => string): Program {
   const builder = new ProgramBuilder(random, traits);
-  const pool = [builder.source(), builder.source()];
+  const pool = [builder.start(), builder.start()];
   const operations = 2 + random.below(9);
   for (let i = 0; i < operations; i++) {
     // Mostly the latest: chains, not bushes.
@@ -100,7 +100,14 @@ class ProgramBuilder {
     private readonly traits: ProgramTraits,
   ) {}
 
-  source(): NodeId {
+  /** What a program begins with. */
+  start(): NodeId {
+    const source = this.#source();
+    if (!this.traits.isUnsteady) return source;
+    return this.#narrow(source, { op: "map", fn: fn("unsteadyMap", this.random.below(50)) }, false);
+  }
+
+  #source(): NodeId {
     const { random } = this;
     const slices = Array.from({ length: 1 + random.below(5) }, () => {
       const writer = new RecordStreamWriter(noClasses);
