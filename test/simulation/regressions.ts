@@ -7,4 +7,9 @@ export interface Regression {
   readonly why: string;
 }
 
-export const regressions: readonly Regression[] = [];
+export const regressions: readonly Regression[] = [
+  {
+    seed: 9,
+    why: "results that waited for an earlier partition stayed on their workers when their stage started over (test/master/indeterminacy.test.ts)",
+  },
+];
