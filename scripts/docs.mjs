@@ -1,4 +1,5 @@
-// Writes the pages of docs/ that are tables of the code: errors.md from the error catalogue, options.md from the option table.
+// Writes the pages of docs/ that are tables of the code: errors.md from the error catalogue, options.md from the option table,
+// and the table in memory.md from the plan that workers divide their memory by.
 //
 //   node scripts/docs.mjs           writes them
 //   node scripts/docs.mjs --check   writes nothing; ends with 1 and names the pages that are not current
@@ -14,7 +15,8 @@ const check = process.argv.includes("--check");
 
 const { errorCatalog } = await load("src/core/error-codes.ts");
 const { optionNames, optionTable, variableOfOption } = await load("src/core/options.ts");
-const pages = { "docs/errors.md": errorsPage(), "docs/options.md": optionsPage() };
+const { divisionOf } = await load("src/worker/memory-plan.ts");
+const pages = { "docs/errors.md": errorsPage(), "docs/options.md": optionsPage(), "docs/memory.md": memoryPage() };
 
 const stale = [];
 for (const [path, text] of Object.entries(pages)) {
@@ -28,6 +30,21 @@ if (check && stale.length > 0) {
   process.exitCode = 1;
 } else if (stale.length > 0) {
   console.log(`wrote ${stale.join(", ")}`);
+}
+
+/** The page as it stands, with the table of the division made anew. */
+function memoryPage() {
+  const sizes = [512, 2048, 8192].map((mb) => divisionOf(mb * 1048576, 1));
+  const rows = sizes[0].map(({ part, what }, i) => {
+    const cells = sizes.map((division) => `${Math.round(division[i].bytes / 1048576)} MB`);
+    return `| ${part} | ${what} | ${cells.join(" | ")} |`;
+  });
+  const text = readFileSync(join(root, "docs/memory.md"), "utf8");
+  return text.replace(
+    /<!-- division -->[\s\S]*<!-- \/division -->/,
+    () =>
+      `<!-- division -->\n\n| part | what it is for | 512m | 2g | 8g |\n|---|---|---|---|---|\n${rows.join("\n")}\n\n<!-- /division -->`,
+  );
 }
 
 function errorsPage() {

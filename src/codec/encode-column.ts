@@ -20,6 +20,7 @@ import {
   writeIntegers,
 } from "./encode-leaves.js";
 import { classIdOf, encodeFallback, notEncodable, throwWithPlace } from "./fallback.js";
+import { unstored } from "./stored-values.js";
 import { writeStrings } from "./strings.js";
 import { objectKind } from "./value-kind.js";
 
@@ -36,12 +37,13 @@ class NotATree extends Error {}
 /** Writes `values[start, end)` and returns the JSON text of the column's type. */
 export function encodeRoot(
   w: ByteWriter,
-  values: ArrayLike<unknown>,
+  given: ArrayLike<unknown>,
   start: number,
   end: number,
   classes: ClassRegistry,
 ): string {
   const from = w.at;
+  const values = unstored(given, start, end);
   try {
     try {
       return encodeColumn(w, values, start, end, classes, 0);
@@ -59,12 +61,13 @@ export function encodeRoot(
 export function encodePairRoot(
   w: ByteWriter,
   keys: ArrayLike<unknown>,
-  values: ArrayLike<unknown>,
+  given: ArrayLike<unknown>,
   start: number,
   end: number,
   classes: ClassRegistry,
 ): string {
   const from = w.at;
+  const values = unstored(given, start, end);
   try {
     try {
       const key = encodeColumn(w, keys, start, end, classes, 1);

@@ -1,6 +1,8 @@
 // How many bytes a record will take encoded, roughly, from the record alone: the same on every master and in every run,
 // because batches are cut by it. Cheap: it looks at no more than a few parts of large containers.
 
+import { StoredValues } from "./stored-values.js";
+
 /** A batch ends at so many rows, or when its records' estimates reach so many bytes. */
 export const MAX_BATCH_ROWS = 65_536;
 export const MAX_BATCH_BYTES = 4 * 1024 * 1024;
@@ -40,6 +42,7 @@ function estimateObject(value: object, depth: number): number {
     return 16 + estimateList(members, depth) * (value.size / Math.max(1, members.length));
   }
   if (depth >= MAX_DEPTH) return 16;
+  if (StoredValues.any && value instanceof StoredValues) return value.bytes;
   let bytes = 4;
   for (const name of Object.keys(value)) bytes += estimate((value as Record<string, unknown>)[name], depth + 1);
   return bytes;

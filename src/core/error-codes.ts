@@ -35,6 +35,10 @@ export const errorCatalog = {
     "A key holds something that cannot be compared by content: a function, symbol, Map, Set, Promise or a class instance that does not travel.",
     "Use strings, numbers, bigints, booleans, null, Dates, bytes, or arrays and plain objects of these.",
   ),
+  GROUP_TOO_LARGE: row(
+    "The values of one key are more than a task may hold, and they were to leave the task as one array (collect, cache, an exchange, a text file).",
+    "Combine them (reduceByKey, aggregateByKey), iterate them in a function of the program, or give workers more memory.",
+  ),
   EMPTY_COLLECTION: row(
     "An action that needs at least one record ran on none (reduce, first, min, max).",
     "Use fold or aggregate with a zero value, or test with take(1).",

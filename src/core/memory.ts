@@ -11,6 +11,14 @@ export interface MemoryBudget {
   tryReserve(bytes: number): boolean;
   /** Gives back what an earlier `tryReserve` took. */
   release(bytes: number): void;
+  /** The same budget for one holder of data ("groupByKey at x.ts:9:4, grouping"): what it takes is told by its name too. */
+  named(name: string): MemoryBudget;
+}
+
+/** What one holder has reserved. */
+export interface NamedBytes {
+  readonly name: string;
+  readonly bytes: number;
 }
 
 /** Append-only scratch files of one attempt; all of them go with the attempt, whatever its end. */
@@ -33,6 +41,7 @@ export interface SpillFile {
 /** A budget that counts and refuses beyond its limit; tests and single-slot processes use it as it is. */
 export class CountingBudget implements MemoryBudget {
   #reserved = 0;
+  readonly #shares: NamedShare[] = [];
   constructor(readonly limitBytes: number) {}
 
   get reservedBytes(): number {
@@ -47,5 +56,51 @@ export class CountingBudget implements MemoryBudget {
 
   release(bytes: number): void {
     this.#reserved -= bytes;
+  }
+
+  named(name: string): MemoryBudget {
+    const share = new NamedShare(this, name);
+    this.#shares.push(share);
+    return share;
+  }
+
+  /** Who holds something, in the order in which they came. */
+  get holders(): NamedBytes[] {
+    return this.#shares.filter(({ bytes }) => bytes > 0).map(({ name, bytes }) => ({ name, bytes }));
+  }
+}
+
+/** One holder's part of a budget. `onChange` is told what it holds after each change. */
+export class NamedShare implements MemoryBudget, NamedBytes {
+  bytes = 0;
+  constructor(
+    private readonly whole: MemoryBudget,
+    readonly name: string,
+    private readonly onChange: (bytes: number) => void = () => undefined,
+  ) {}
+
+  get limitBytes(): number {
+    return this.whole.limitBytes;
+  }
+
+  get reservedBytes(): number {
+    return this.whole.reservedBytes;
+  }
+
+  tryReserve(bytes: number): boolean {
+    if (!this.whole.tryReserve(bytes)) return false;
+    this.bytes += bytes;
+    this.onChange(this.bytes);
+    return true;
+  }
+
+  release(bytes: number): void {
+    this.whole.release(bytes);
+    this.bytes -= bytes;
+    this.onChange(this.bytes);
+  }
+
+  named(name: string): MemoryBudget {
+    return this.whole.named(name);
   }
 }

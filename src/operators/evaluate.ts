@@ -220,7 +220,7 @@ export class Evaluator {
     joined = false,
   ): MaybePromise<BatchSource> {
     const { context } = this;
-    const table = new GroupTable({ context, parents });
+    const table = new GroupTable({ context, parents, site: node.callSite });
     const feed = (at: number): MaybePromise<void> => {
       const input = inputs[at];
       if (input === undefined) return;
@@ -239,7 +239,9 @@ export class Evaluator {
     if (input === undefined) throw badPlan(node, "an exchange has no input");
     const sort = node.sort ?? null;
     if (sort !== null) {
-      return this.#lazily(() => sortedPairs(this.context, sort, (add) => this.#feedPairs(node, input, partition, add)));
+      return this.#lazily(() =>
+        sortedPairs(this.context, sort, node.callSite, (add) => this.#feedPairs(node, input, partition, add)),
+      );
     }
     if (input.kind === "narrow") return this.open(input.node, partition);
     return new FrameRecords(this.context.openShuffle(input.shuffle, partition), this.context, true);

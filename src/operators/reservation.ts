@@ -7,7 +7,12 @@ const STEP_BYTES = 256 * 1024;
 
 export class Reservation {
   #reserved = 0;
-  constructor(readonly budget: MemoryBudget) {}
+  readonly budget: MemoryBudget;
+
+  /** `holder` says in messages who holds it: the operation at its call site, and what it does. */
+  constructor(budget: MemoryBudget, holder: string) {
+    this.budget = budget.named(holder);
+  }
 
   /** Makes sure that `bytes` in all are reserved; false: the budget refused, and what was held is still held. */
   cover(bytes: number): boolean {

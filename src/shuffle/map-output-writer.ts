@@ -37,6 +37,7 @@ export interface MapOutputWriterOptions {
 }
 
 export class MapOutputWriter implements ShuffleOutput {
+  readonly #memory: MemoryBudget;
   readonly #held: Uint8Array[][];
   readonly #sizes: Float64Array;
   /** Per run the offset of each partition in the spill file, and of the run's end. */
@@ -50,6 +51,7 @@ export class MapOutputWriter implements ShuffleOutput {
   #ended = false;
 
   constructor(private readonly options: MapOutputWriterOptions) {
+    this.#memory = options.memory.named("map output");
     this.#held = Array.from({ length: options.partitions }, () => []);
     this.#sizes = new Float64Array(options.partitions);
     this.#holdBytes = options.holdBytes ?? defaultHoldBytes;
@@ -104,10 +106,9 @@ export class MapOutputWriter implements ShuffleOutput {
     const needed = this.#heldBytes + bytes - this.#freeBytes - this.#reserved;
     if (needed <= 0) return true;
     if (this.#heldBytes + bytes > this.#holdBytes) return false;
-    const { memory } = this.options;
     const room = this.#holdBytes - this.#freeBytes - this.#reserved;
     for (const step of [Math.min(Math.max(needed, reserveBytes), room), needed]) {
-      if (memory.tryReserve(step)) {
+      if (this.#memory.tryReserve(step)) {
         this.#reserved += step;
         return true;
       }
@@ -144,7 +145,7 @@ export class MapOutputWriter implements ShuffleOutput {
   }
 
   #releaseHeld(): void {
-    this.options.memory.release(this.#reserved);
+    this.#memory.release(this.#reserved);
     this.#reserved = 0;
     this.#heldBytes = 0;
   }

@@ -87,6 +87,17 @@ export class CacheStore {
     }
   }
 
+  /** Memory is short: gives up `bytes` of memory, least recently used partitions first; answers how much it was. */
+  evict(bytes: number): number {
+    const before = this.#usedBytes;
+    for (const key of [...this.#entries.rkeys()]) {
+      if (before - this.#usedBytes >= bytes) break;
+      const entry = this.#entries.peek(key);
+      if (entry !== undefined && entry.memoryBytes > 0) this.#evict(key, entry);
+    }
+    return before - this.#usedBytes;
+  }
+
   #makeRoom(bytes: number, session: SessionId, node: NodeId): boolean {
     if (bytes > this.#options.limitBytes) return false;
     if (this.#usedBytes + bytes <= this.#options.limitBytes) return true;
@@ -102,12 +113,24 @@ export class CacheStore {
 
   #evict(key: string, entry: Entry): void {
     if (entry.level === "MEMORY_AND_DISK") {
-      this.#usedBytes -= entry.memoryBytes;
-      this.#entries.set(key, { ...entry, block: this.#toDisk(entry.session, entry.block), memoryBytes: 0 });
-      return;
+      const block = this.#moved(entry);
+      if (block !== null) {
+        this.#usedBytes -= entry.memoryBytes;
+        this.#entries.set(key, { ...entry, block, memoryBytes: 0 });
+        return;
+      }
     }
     this.#drop(key, entry);
     this.#options.onEvicted(entry.session, entry.block.node, entry.block.partition);
+  }
+
+  /** null: the disk does not take it, and it goes as if it had been in memory only. */
+  #moved(entry: Entry): CachedBlock | null {
+    try {
+      return this.#toDisk(entry.session, entry.block);
+    } catch {
+      return null;
+    }
   }
 
   #drop(key: string, entry: Entry): void {

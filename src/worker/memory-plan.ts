@@ -39,3 +39,22 @@ export function planMemory(memoryBytes: number, slots: number, taskBytes: number
     },
   };
 }
+
+export interface MemoryPart {
+  readonly part: string;
+  readonly what: string;
+  readonly bytes: number;
+}
+
+/** The whole of `memoryBytes`, part by part, as docs/memory.md shows it. */
+export function divisionOf(memoryBytes: number, slots: number): MemoryPart[] {
+  const { cacheBytes, taskBytes } = planMemory(memoryBytes, slots, null);
+  const base = Math.min(BASE_BYTES, (memoryBytes * 3) / 4);
+  const functions = memoryBytes - base - cacheBytes - slots * taskBytes;
+  return [
+    { part: "process", what: "code, V8's own, buffers of connections", bytes: base },
+    { part: "cache", what: "persisted partitions, shared by all slots", bytes: cacheBytes },
+    { part: "tasks", what: "what operators reserve; each slot has an equal share", bytes: slots * taskBytes },
+    { part: "functions", what: "objects that your functions make, garbage, decoded batches", bytes: functions },
+  ];
+}

@@ -8,6 +8,9 @@
 //
 //   watching --above the limit--> settling (one slot named) --its thread is gone and RSS has fallen, or 1 s later--> watching
 //
+// Above the limit, but not far, slots that look at their control row are first waited for: they are asked to collect their
+// garbage (memory-pressure.ts), and only what is above the limit after that is held.
+//
 // In a driver's own process ("shared") the user's thread holds memory too. There the limit moves: whatever the process holds
 // beside its slots while they are idle is not theirs, and nobody is named unless the slots themselves hold half of what they
 // were given: a driver that fills its own heap during a job is not their fault, nor helped by their end.
@@ -25,6 +28,8 @@ export interface SlotReading {
   readonly touchedBytes: number | null;
   /** Its thread is being ended. */
   readonly ending: boolean;
+  /** When its last collection ended, 0: never; null: it is not asked for any. */
+  readonly collectedAtMs: number | null;
 }
 
 export interface MemoryWatchOptions {
@@ -56,6 +61,11 @@ interface Settling {
 const ENDING_AT_MOST_MS = 5_000;
 /** Growth during a settling, as a part of the limit, that no falling heap explains: another slot fills memory too. */
 const ANOTHER_GROWS = 1 / 8;
+/** Collections are waited for up to so much of the limit, and for so long. */
+const WAIT_FOR_COLLECTIONS = 1.06;
+const COLLECTIONS_AT_MOST_MS = 1_500;
+/** Pages go back to the system some time after a collection. */
+const FREED_AFTER_MS = 150;
 
 export class MemoryWatch {
   readonly #options: MemoryWatchOptions;
@@ -64,6 +74,8 @@ export class MemoryWatch {
     { readonly run: number; readonly heapBytes: number; readonly touchedBytes: number | null }
   >();
   #settling: Settling | null = null;
+  /** Since when RSS is above the limit. */
+  #overSinceMs: number | null = null;
   /** Shared: what the process holds beside its slots. */
   #foreignBytes: number;
 
@@ -83,16 +95,30 @@ export class MemoryWatch {
     const { shared } = this.#options;
     if (shared && running.length === 0)
       this.#foreignBytes = Math.max(0, rssBytes - sum(slots, ({ heapBytes }) => heapBytes));
-    const limitBytes = this.#limitBytes;
+    const { limitBytes } = this;
+    if (rssBytes <= limitBytes) this.#overSinceMs = null;
     if (rssBytes <= limitBytes || running.length === 0) return null;
+    this.#overSinceMs ??= nowMs;
     if (shared && sum(slots, (reading) => this.#held(reading, nowMs)) < this.#options.limitBytes / 2) return null;
+    if (rssBytes <= limitBytes * WAIT_FOR_COLLECTIONS && this.#mayFall(nowMs, this.#overSinceMs, running)) return null;
     const worst = running.reduce((a, b) => (this.#grown(b, nowMs) > this.#grown(a, nowMs) ? b : a));
     this.#settling = { slot: worst.slot, sinceMs: nowMs, gone: null };
     return { slot: worst.slot, run: worst.run, rssBytes, limitBytes };
   }
 
-  get #limitBytes(): number {
+  /** RSS above which a slot is ended: in a shared process it moves with what the driver holds. */
+  get limitBytes(): number {
     return this.#options.limitBytes + (this.#options.shared ? this.#foreignBytes : 0);
+  }
+
+  /** Whether a slot has yet to collect what it can since RSS went above the limit. One in a long call of user code cannot. */
+  #mayFall(nowMs: number, overSinceMs: number, running: readonly SlotReading[]): boolean {
+    if (nowMs - overSinceMs > COLLECTIONS_AT_MOST_MS) return false;
+    return running.some(({ collectedAtMs, reportedAtMs, startedAtMs }) => {
+      if (collectedAtMs === null) return false;
+      if (collectedAtMs >= overSinceMs) return nowMs - collectedAtMs < FREED_AFTER_MS;
+      return nowMs - Math.max(reportedAtMs, startedAtMs) <= COLLECTIONS_AT_MOST_MS / 2;
+    });
   }
 
   /** Whether what was decided last may still bring RSS down by itself. */
@@ -106,7 +132,7 @@ export class MemoryWatch {
       gone === null
         ? nowMs - settling.sinceMs >= ENDING_AT_MOST_MS
         : nowMs - gone.atMs >= this.#options.settleMs ||
-          (rssBytes <= this.#limitBytes && !this.#options.shared) ||
+          (rssBytes <= this.limitBytes && !this.#options.shared) ||
           rssBytes > gone.rssBytes + this.#options.limitBytes * ANOTHER_GROWS;
     if (over) this.#settling = null;
     return !over;

@@ -36,8 +36,9 @@ import { type HeapLimits, planMemory } from "./memory-plan.js";
 import { RETRY_PAUSES_MS, retryingFetch } from "./retrying-fetch.js";
 import type { SlotMessage, SlotSettings } from "./slot/messages.js";
 import { FetchWindow } from "./slots/fetch-window.js";
+import type { WatchedMemory } from "./slots/memory-guard.js";
 import type { SlotEvents, SlotThread } from "./slots/slot.js";
-import { SlotPool, type WatchedMemory } from "./slots/slot-pool.js";
+import { SlotPool } from "./slots/slot-pool.js";
 import { SlotRequests } from "./slots/slot-requests.js";
 import type { WorkerDirectory } from "./worker-directory.js";
 
@@ -168,7 +169,12 @@ export class WorkerShell {
     const threads = Array.from({ length: registration.slots }, (_, index) =>
       options.makeSlot(index, settings, plan.heap, events),
     );
-    this.#pool = new SlotPool(threads, { cache: this.cache, memory: options.watchedMemory });
+    this.#pool = new SlotPool(threads, {
+      cache: this.cache,
+      memory: options.watchedMemory,
+      taskBytes: plan.taskBytes,
+      onPressure: (level) => this.#handle({ kind: "pressure", level }),
+    });
     this.#runner = new AttemptRunner({
       ...defaultAttemptRunnerOptions,
       slots: registration.slots,

@@ -9,6 +9,7 @@ import { decodeStream, decodeValue, encodeValue } from "../../src/codec/stream.j
 import { MillraceError } from "../../src/core/errors.js";
 import { blobHash, type NodeId, nodeId, type ShuffleId, type StageId } from "../../src/core/ids.js";
 import { CountingBudget, type SpillFile, type SpillStore } from "../../src/core/memory.js";
+import { LARGE_GROUPS } from "../../src/operators/combine/large-group.js";
 import { runFragment } from "../../src/operators/index.js";
 import type { BatchSource, FragmentResult, MutableTaskMetrics, TaskContext } from "../../src/operators/task-context.js";
 import type { CallSite, FunctionRef } from "../../src/plan/function.js";
@@ -226,12 +227,16 @@ export class LocalRun {
 export class MemorySpillStore implements SpillStore {
   writtenBytes = 0;
   openFiles = 0;
+  largeGroups = 0;
 
-  create(): SpillFile {
+  create(purpose: string): SpillFile {
+    // Those of large groups end with their attempt, and not before.
+    const counted = purpose === LARGE_GROUPS ? 0 : 1;
+    if (counted === 0) this.largeGroups++;
     let bytes: Buffer = Buffer.alloc(1024);
     let size = 0;
     let open = true;
-    this.openFiles++;
+    this.openFiles += counted;
     return {
       get sizeBytes() {
         return size;
@@ -253,7 +258,7 @@ export class MemorySpillStore implements SpillStore {
         return Buffer.from(bytes.subarray(offset, offset + length));
       },
       delete: () => {
-        if (open) this.openFiles--;
+        if (open) this.openFiles -= counted;
         open = false;
       },
     };

@@ -5,6 +5,7 @@ import { dirname, join } from "node:path";
 import { expect, test } from "vitest";
 import { SchemaTable } from "../../src/codec/schema.js";
 import { jobId, nodeId, sessionId, shuffleId, stageId, type TaskKey, workerId } from "../../src/core/ids.js";
+import { CountingBudget } from "../../src/core/memory.js";
 import { MapOutputWriter } from "../../src/shuffle/map-output-writer.js";
 import { attemptDirectory, attemptFile, mapOutputPath, resultPath } from "../../src/shuffle/paths.js";
 import { FileSpillStore } from "../../src/shuffle/spill-store.js";
@@ -54,7 +55,7 @@ test("an attempt's files are removed, its neighbours' stay", () => {
 test("a map output grows among the attempt's files and gets its name by one rename", () => {
   const path = output(key(2), 9);
   const pendingPath = attemptFile(directory.path, key(2), "shuffle-9");
-  const memory = { limitBytes: 1, reservedBytes: 0, tryReserve: () => false, release: () => undefined };
+  const memory = new CountingBudget(1);
   const spill = new FileSpillStore(attemptDirectory(directory.path, key(2)));
   const make = () => new MapOutputWriter({ path, pendingPath, partitions: 2, memory, spill, freeBytes: 8 });
   const abandoned = make();

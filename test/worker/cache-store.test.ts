@@ -66,4 +66,34 @@ describe("cache store", () => {
     expect(store.usedBytes).toBe(0);
     expect(store.get(session, nodeId(1), 0)).toBeUndefined();
   });
+
+  describe("when memory is short", () => {
+    it("gives up what is asked for, least recently used first, to the master's knowledge or to a file", () => {
+      const { store, evicted } = makeStore(300);
+      store.store(offer(1, 0, 80));
+      store.store(offer(2, 0, 80, "MEMORY_AND_DISK"));
+      store.store(offer(3, 0, 80));
+      store.get(session, nodeId(1), 0);
+      expect(store.evict(81)).toBe(160);
+      expect(evicted).toEqual(["3/0"]);
+      expect(store.get(session, nodeId(2), 0)?.frames).toHaveProperty("path");
+      expect(store.usedBytes).toBe(80);
+      expect(store.evict(1000)).toBe(80);
+      expect(store.evict(1000)).toBe(0);
+    });
+
+    it("drops what the disk does not take", () => {
+      const evicted: string[] = [];
+      const store = new CacheStore({
+        limitBytes: 100,
+        // A file where a directory would have to be.
+        pathOf: () => join(process.execPath, "no", "directory"),
+        onEvicted: (_session, node, partition) => evicted.push(`${node}/${partition}`),
+      });
+      store.store(offer(2, 0, 80, "MEMORY_AND_DISK"));
+      expect(store.evict(10)).toBe(80);
+      expect(evicted).toEqual(["2/0"]);
+      expect(store.get(session, nodeId(2), 0)).toBeUndefined();
+    });
+  });
 });

@@ -6,6 +6,7 @@ import { dirname, join } from "node:path";
 import { afterAll, expect, test } from "vitest";
 import { SchemaTable } from "../../src/codec/schema.js";
 import { sessionId, shuffleId, stageId } from "../../src/core/ids.js";
+import { CountingBudget } from "../../src/core/memory.js";
 import { MapOutputWriter } from "../../src/shuffle/map-output-writer.js";
 import { mapOutputPath } from "../../src/shuffle/paths.js";
 import { FileSpillStore } from "../../src/shuffle/spill-store.js";
@@ -24,7 +25,7 @@ const name = (session: string, map: number) => ({
 
 function commit(session: string, map: number): string {
   const path = mapOutputPath(root, name(session, map));
-  const memory = { tryReserve: () => true, release: () => undefined } as never;
+  const memory = new CountingBudget(1e9);
   const writer = new MapOutputWriter({
     path,
     partitions: 2,

@@ -10,7 +10,7 @@ const reading = (
   slot: number,
   heapMb: number,
   reportedAtMs: number,
-  { run = 1, touchedMb = null as number | null, ending = false } = {},
+  { run = 1, touchedMb = null as number | null, ending = false, collectedAtMs = null as number | null } = {},
 ): SlotReading => ({
   slot,
   run,
@@ -19,6 +19,7 @@ const reading = (
   startedAtMs: 0,
   touchedBytes: touchedMb === null ? null : touchedMb * MB,
   ending,
+  collectedAtMs,
 });
 
 describe("memory watch of a worker process", () => {

@@ -23,6 +23,7 @@ const hopeless: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   "CLASS_NOT_TRAVELLING",
   "RECORD_NOT_ENCODABLE",
   "RECORD_TOO_LARGE",
+  "GROUP_TOO_LARGE",
   "WRONG_SHAPE",
   "INVALID_TEXT",
   "INVALID_FILE",

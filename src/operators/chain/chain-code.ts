@@ -235,7 +235,9 @@ it${index} = null;`;
       string,
       string,
     ];
-    return `${pair.text}const ${left} = ${pair.value}[0], ${right} = ${pair.value}[1];
+    return `${pair.text}let ${left} = ${pair.value}[0], ${right} = ${pair.value}[1];
+if (!Array.isArray(${left})) ${left} = ${left}.toArray();
+if (!Array.isArray(${right})) ${right} = ${right}.toArray();
 for (let ${i} = 0; ${i} < ${left}.length; ${i}++) {
   ticks += ${right}.length;
   for (let ${j} = 0; ${j} < ${right}.length; ${j}++) {

@@ -6,7 +6,7 @@
 import type { ClassRegistry } from "../../codec/class-registry.js";
 import { hashKey, keysEqual } from "../../codec/keys.js";
 import { decodeValue } from "../../codec/stream.js";
-import type { CallSite } from "../../plan/function.js";
+import { type CallSite, formatCallSite } from "../../plan/function.js";
 import type { Aggregator } from "../../plan/lineage.js";
 import { type ChainOperator, type ChainRunner, compileChain } from "../chain/chain-code.js";
 import type { TaskContext } from "../task-context.js";
@@ -119,6 +119,7 @@ export class Combine {
     const { context, functions } = options;
     this.#governor = new Governor({
       memory: context.memory,
+      holder: `${formatCallSite(options.sites.at(-1) as CallSite)}: combined by key`,
       spill: context.spill,
       classes: context.classes,
       level,

@@ -30,6 +30,8 @@ const MAX_LEVEL = 32 / BUCKET_BITS - 1;
 
 export interface GovernorOptions {
   readonly memory: MemoryBudget;
+  /** Whose table it is, for messages. */
+  readonly holder: string;
   readonly spill: SpillStore;
   readonly classes: ClassRegistry;
   /** How many spills are above this one. */
@@ -59,7 +61,7 @@ export class Governor {
 
   constructor(options: GovernorOptions) {
     this.#options = options;
-    this.#reservation = new Reservation(options.memory);
+    this.#reservation = new Reservation(options.memory, options.holder);
     this.flush = options.flush;
   }
 

@@ -1,13 +1,16 @@
 // Grouping and cogrouping on the reduce side: every value of a key is kept, in arrays, in canonical order. When the budget
 // refuses, all that is held goes to buckets in order, later records follow it there, and the buckets are grouped one after
-// the other; the results are merged by the number of each key's first record, so memory changes nothing in them.
+// the other; the results are merged by the number of each key's first record, so memory changes nothing in them. A key that
+// holds half of what is held, or that no further level could divide, goes to disk alone and comes out as an iterable.
 
 import { estimateBytes } from "../../codec/estimate.js";
 import { checkKey, hashKey, hashNumber, hashString, keysEqual } from "../../codec/keys.js";
+import { type CallSite, formatCallSite } from "../../plan/function.js";
 import { BATCH_RECORDS } from "../batches.js";
 import { Reservation } from "../reservation.js";
 import type { TaskContext } from "../task-context.js";
 import type { PairColumns } from "./combine.js";
+import { LARGE_GROUPS, LargeGroup, withLargeGroups } from "./large-group.js";
 import { mergeRuns, RunFile, SeqRun } from "./seq-runs.js";
 
 const BUCKETS = 16;
@@ -21,6 +24,7 @@ const FIRST_SLOTS = 1024;
 
 export interface GroupOptions {
   readonly context: TaskContext;
+  readonly site: CallSite;
   /** Parents of a cogroup: a key's value is an array of one array a parent. 0: groupByKey, a plain array of values. */
   readonly parents: number;
 }
@@ -43,11 +47,15 @@ export class GroupTable {
   #covered = FLOOR_BYTES;
   #file: RunFile | null = null;
   #buckets: (SeqRun | null)[] = [];
+  /** Keys that went to disk alone, of this table and of those below it; those of this one also by hash. */
+  readonly #large: LargeGroup[] = [];
+  #largeByHash: Map<number, LargeGroup[]> | null = null;
+  #largeFile: RunFile | null = null;
 
   constructor(options: GroupOptions, level = 0) {
     this.#options = options;
     this.#level = level;
-    this.#reservation = new Reservation(options.context.memory);
+    this.#reservation = new Reservation(options.context.memory, `${formatCallSite(options.site)}: values by key`);
   }
 
   /** Values of parent `parent` (0 for groupByKey), in order. */
@@ -59,11 +67,11 @@ export class GroupTable {
   /** Every key once with its values, by first occurrence; the table is empty afterwards. */
   *results(): Generator<PairColumns, void, void> {
     try {
-      if (this.#file === null) {
+      if (this.#file === null && this.#large.length === 0) {
         yield* this.#groups();
         return;
       }
-      for (const { keys, values, seqs } of this.#spilledResults()) yield { keys, values, count: seqs.length };
+      for (const { keys, values, seqs } of this.#ordered()) yield { keys, values, count: seqs.length };
     } finally {
       this.release();
     }
@@ -75,8 +83,8 @@ export class GroupTable {
    */
   *joined(): Generator<PairColumns, void, void> {
     try {
-      if (this.#file === null) yield* this.#pairs();
-      else yield* pairsOfGroups(this.#spilledResults());
+      if (this.#file === null && this.#large.length === 0) yield* this.#pairs();
+      else yield* pairsOfGroups(this.#ordered());
     } finally {
       this.release();
     }
@@ -93,6 +101,13 @@ export class GroupTable {
 
   #add(key: unknown, value: unknown, parent: number, seq: number): void {
     const h = hashOf(key);
+    if (this.#largeByHash !== null) {
+      const large = this.#largeByHash.get(h)?.find((group) => keysEqual(group.key, key));
+      if (large !== undefined) {
+        large.add(value, parent);
+        return;
+      }
+    }
     if (this.#file !== null) {
       this.#bucketOf(h).add(seq, key, this.#options.parents === 0 ? value : [parent, value]);
       return;
@@ -155,12 +170,37 @@ export class GroupTable {
       this.#covered = this.#held + FLOOR_BYTES;
       return;
     }
-    // One key alone cannot be divided, however much it holds.
-    if (this.#level >= MAX_LEVEL || (this.#level > 0 && this.#keys.length === 1)) {
-      this.#covered = this.#held * 2;
-      return;
-    }
+    if (this.#putAside(this.#level >= MAX_LEVEL ? 0 : this.#held / 2)) return;
     this.#dump();
+  }
+
+  /** Moves the key that holds most to disk, if that is `least` bytes. */
+  #putAside(least: number): boolean {
+    const { context, parents, site } = this.#options;
+    const sizes = new Float64Array(this.#keys.length);
+    for (let row = 0; row < this.#values.length; row++) {
+      const entry = this.#entries[row] as number;
+      sizes[entry] = (sizes[entry] as number) + estimateBytes(this.#values[row]) + VALUE_OVERHEAD;
+    }
+    const largest = sizes.reduce((best, size, entry) => (size > (sizes[best] as number) ? entry : best), 0);
+    if ((sizes[largest] as number) < least) return false;
+    const [keys, seqs, values, entries, starts] = [this.#keys, this.#seqs, this.#values, this.#entries, this.#starts];
+    const key = keys[largest];
+    this.#largeFile ??= new RunFile(context.spill, context.classes, LARGE_GROUPS);
+    const group = new LargeGroup(key, seqs[largest] as number, parents, this.#largeFile, context, site);
+    this.#large.push(group);
+    this.#largeByHash ??= new Map();
+    this.#largeByHash.set(hashOf(key), [...(this.#largeByHash.get(hashOf(key)) ?? []), group]);
+    this.#forget();
+    this.#reservation.release();
+    let parent = 0;
+    for (let row = 0; row < values.length; row++) {
+      while (parent + 1 < starts.length && row >= (starts[parent + 1] as number)) parent++;
+      const entry = entries[row] as number;
+      if (entry === largest) group.add(values[row], parent);
+      else this.#add(keys[entry], values[row], parent, seqs[entry] as number);
+    }
+    return true;
   }
 
   /** Everything held goes to the buckets, rows in order, each with the sequence number of its key's first row. */
@@ -254,6 +294,19 @@ export class GroupTable {
     }
   }
 
+  *#heldGroups(): Generator<{ keys: ArrayLike<unknown>; values: ArrayLike<unknown>; seqs: Float64Array }> {
+    let from = 0;
+    for (const { keys, values, count } of this.#groups()) {
+      yield { keys, values, seqs: Float64Array.from(this.#seqs.slice(from, from + count)) };
+      from += count;
+    }
+  }
+
+  /** All groups by the number of their first row, wherever they are. */
+  #ordered() {
+    return withLargeGroups(this.#file === null ? this.#heldGroups() : this.#spilledResults(), () => this.#large);
+  }
+
   #byParent(order: Uint32Array, from: number, to: number): unknown[][] {
     const groups: unknown[][] = [];
     let at = from;
@@ -316,6 +369,7 @@ export class GroupTable {
           for (let i = 0; i < seqs.length; i++) into.add(seqs[i] as number, keys[i], values[i]);
         }
       }
+      this.#large.push(...below.#large);
       into.end();
       return into;
     } finally {
@@ -341,7 +395,7 @@ function* pairsOfGroups(
   let values: unknown[] = [];
   for (const chunk of groups) {
     for (let i = 0; i < chunk.keys.length; i++) {
-      const [left, right] = chunk.values[i] as readonly [readonly unknown[], readonly unknown[]];
+      const [left, right] = chunk.values[i] as readonly [Iterable<unknown>, Iterable<unknown>];
       for (const one of left) {
         for (const other of right) {
           keys.push(chunk.keys[i]);

@@ -3,7 +3,7 @@
 
 import { estimateBytes } from "../../codec/estimate.js";
 import { checkKey } from "../../codec/keys.js";
-import type { CallSite } from "../../plan/function.js";
+import { type CallSite, formatCallSite } from "../../plan/function.js";
 import type { FragmentOutput } from "../../plan/stages.js";
 import { chainMaybe, isPromise } from "../batches.js";
 import { type ChainOperator, type ChainRunner, compileChain, type SinkCode } from "../chain/chain-code.js";
@@ -89,7 +89,7 @@ function mapSink(
     );
     return { runner: combine.runner, end: () => combine.end(), release: () => combine.abort() };
   }
-  const block = new Block(context, spec.pairs, writer);
+  const block = new Block(context, spec.pairs, writer, site);
   const runner = compileChain<Block>(operators, spec.pairs ? pairBlockSink : recordBlockSink, {
     partition: context.partition,
     sites,
@@ -125,8 +125,9 @@ class Block {
     readonly context: TaskContext,
     readonly pairs: boolean,
     readonly writer: PartitionWriter,
+    site: CallSite,
   ) {
-    this.#reservation = new Reservation(context.memory);
+    this.#reservation = new Reservation(context.memory, `${formatCallSite(site)}: rows before the exchange`);
     this.#limit = this.#reservation.cover(3 * BLOCK_BYTES) ? BLOCK_BYTES : SMALL_BLOCK_BYTES;
   }
 

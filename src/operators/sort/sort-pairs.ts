@@ -6,6 +6,7 @@ import { checkKey, compareKeys } from "../../codec/keys.js";
 import { decodePairs, encodePairsAt } from "../../codec/pairs.js";
 import { SchemaTable } from "../../codec/schema.js";
 import type { SpillFile } from "../../core/memory.js";
+import { type CallSite, formatCallSite } from "../../plan/function.js";
 import { BATCH_RECORDS, chainMaybe } from "../batches.js";
 import { Reservation } from "../reservation.js";
 import type { BatchSource, MaybePromise, TaskContext } from "../task-context.js";
@@ -27,9 +28,10 @@ type AddColumns = (keys: ArrayLike<unknown>, values: ArrayLike<unknown>) => void
 export function sortedPairs(
   context: TaskContext,
   direction: "ascending" | "descending",
+  site: CallSite,
   feed: (add: AddColumns) => MaybePromise<void>,
 ): MaybePromise<BatchSource> {
-  const sorter = new PairSorter(context, direction === "descending");
+  const sorter = new PairSorter(context, direction === "descending", site);
   const failed = (error: unknown): never => {
     sorter.release();
     throw error;
@@ -58,8 +60,9 @@ class PairSorter {
   constructor(
     readonly context: TaskContext,
     readonly descending: boolean,
+    site: CallSite,
   ) {
-    this.#reservation = new Reservation(context.memory);
+    this.#reservation = new Reservation(context.memory, `${formatCallSite(site)}: sorted by key`);
   }
 
   add(keys: ArrayLike<unknown>, values: ArrayLike<unknown>): void {

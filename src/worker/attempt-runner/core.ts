@@ -5,6 +5,7 @@
 import { MillraceError, toWireError, type WireError } from "../../core/errors.js";
 import { type BlobHash, formatTaskKey, type SessionId, type ShuffleId, type TaskKey } from "../../core/ids.js";
 import type { MapOutputLocations, TaskLaunch, TaskOutcome, TaskStatus } from "../../protocol/tasks.js";
+import { type PressureLevel, slotsUnderPressure } from "../memory-pressure.js";
 import type { RunnerCommand, RunnerEvent } from "./events.js";
 import type { AttemptRunnerOptions } from "./options.js";
 import { type SlotMove, type SlotState, slotMoves } from "./state.js";
@@ -36,6 +37,7 @@ export class AttemptRunner {
   /** It is to go: what has not started is handed back. */
   #takesNone = false;
   #stopping = false;
+  #pressure: PressureLevel = "calm";
   #drained = false;
 
   constructor(options: AttemptRunnerOptions) {
@@ -113,6 +115,9 @@ export class AttemptRunner {
       case "handBack":
         this.#takesNone = true;
         this.#cancel(new Set(this.#queue.keys()), { kind: "cancelled" }, now);
+        break;
+      case "pressure":
+        this.#pressure = event.level;
         break;
       case "shutdown":
         this.#stopping = true;
@@ -268,11 +273,14 @@ export class AttemptRunner {
   /** Gives queued attempts to idle slots, in order of arrival. */
   #fill(now: number): void {
     if (this.#queue.size === 0) return;
-    let idle = this.#slots.filter(({ state }) => state.kind === "idle").length;
     if (this.#runsAlone()) return;
+    const running = this.#slots.filter(({ state }) => "launch" in state).length;
+    const idleSlots = this.#slots.filter(({ state }) => state.kind === "idle").length;
+    // With nothing running one may always start, however short memory is.
+    let idle = Math.min(idleSlots, slotsUnderPressure(this.#pressure, this.#slots.length) - running);
     let looked = 0;
     for (const [name, launch] of this.#queue) {
-      if (idle === 0 || ++looked > LOOK_AHEAD + this.#slots.length) return;
+      if (idle <= 0 || ++looked > LOOK_AHEAD + this.#slots.length) return;
       if (!this.#isReady(launch)) continue;
       // Its turn: the slots empty themselves, because nothing overtakes it.
       if (launch.alone === true && this.#slots.some(({ state }) => "launch" in state)) return;

@@ -3,6 +3,7 @@
 import type { WireError } from "../../core/errors.js";
 import type { BlobHash, SessionId, ShuffleId, TaskKey } from "../../core/ids.js";
 import type { MapOutputLocations, TaskLaunch, TaskOutcome, TaskStatus } from "../../protocol/tasks.js";
+import type { PressureLevel } from "../memory-pressure.js";
 
 export type RunnerEvent =
   /** The stream to the master is up (again): what may have been lost is told again. */
@@ -29,6 +30,8 @@ export type RunnerEvent =
   | { readonly kind: "slotDied"; readonly slot: number; readonly error: WireError }
   /** What has not started goes back to the master, and so does whatever still comes. */
   | { readonly kind: "handBack" }
+  /** RSS has passed a rung of the ladder, up or down. */
+  | { readonly kind: "pressure"; readonly level: PressureLevel }
   | { readonly kind: "shutdown"; readonly reason: string }
   | { readonly kind: "tick" };
 

@@ -24,6 +24,7 @@ import { FileSpillStore } from "../../shuffle/spill-store.js";
 import type { BlockingChannel } from "./blocking-channel.js";
 import { SharedCacheWriter } from "./cache-writer.js";
 import { BufferFrameSource, StreamFrameSource } from "./cached-frames.js";
+import { collectIfAsked } from "./collect-garbage.js";
 import type { ControlRow } from "./control-row.js";
 import { heapBytes } from "./heap-bytes.js";
 import type { CacheOffer, SlotRun, SlotSettings } from "./messages.js";
@@ -93,6 +94,7 @@ export class AttemptContext implements TaskContext {
     const now = Date.now();
     if (now - this.#reportedAt < REPORT_EVERY_MS) return;
     this.#reportedAt = now;
+    collectIfAsked(control);
     control.report(heapBytes(), now);
     control.setProgress(this.metrics.recordsRead, this.metrics.bytesRead + this.metrics.shuffleReadBytes);
   };
@@ -215,6 +217,7 @@ export class AttemptContext implements TaskContext {
   close(): void {
     this.spill.dispose();
     this.environment.control.reservedBytes = 0;
+    this.environment.control.clearHolders();
   }
 }
 

@@ -1,13 +1,23 @@
 // The shared memory of one slot and its process's main thread: a cancel word, a wake-up word and a row of counters. The
 // main thread can read and cancel at any moment without a message, also while the slot is in a loop that never ends; when
-// a slot dies its row still says what it held. Layout: 4 int32, then float64 counters.
+// a slot dies its row still says what it held, and by whom. Layout: 4 int32, float64 counters, float64 bytes of each holder,
+// the holders' names in latin1.
+
+import type { NamedBytes } from "../../core/memory.js";
 
 /** Bytes of one row. */
-const ROW_BYTES = 16 + 8 * 8;
+const COUNTERS = 16;
+/** Holders of memory that a row names; what comes beyond them counts with the last. */
+const HOLDERS = 12;
+const NAME_BYTES = 120;
+const HOLDERS_AT = 16 + COUNTERS * 8;
+const NAMES_AT = HOLDERS_AT + HOLDERS * 8;
+const ROW_BYTES = NAMES_AT + HOLDERS * NAME_BYTES;
 
 const CANCEL = 0;
 const WAKE = 1;
 const RUNNING = 2;
+const COLLECT = 3;
 
 const RESERVED = 0;
 const HEAP = 1;
@@ -16,14 +26,21 @@ const RECORDS = 3;
 const BYTES = 4;
 const PEAK = 5;
 const THREAD = 6;
+const COLLECTED_AT = 7;
+const COLLECT_MS = 8;
 
 export class ControlRow {
   readonly #words: Int32Array;
   readonly #counters: Float64Array;
+  readonly #held: Float64Array;
+  readonly #names: Uint8Array;
+  #holders = 0;
 
   constructor(readonly memory: SharedArrayBuffer = new SharedArrayBuffer(ROW_BYTES)) {
     this.#words = new Int32Array(memory, 0, 4);
-    this.#counters = new Float64Array(memory, 16, 8);
+    this.#counters = new Float64Array(memory, 16, COUNTERS);
+    this.#held = new Float64Array(memory, HOLDERS_AT, HOLDERS);
+    this.#names = new Uint8Array(memory, NAMES_AT, HOLDERS * NAME_BYTES);
   }
 
   /** Asks the run with number `run` to stop. A run of another number takes no notice. */
@@ -48,6 +65,7 @@ export class ControlRow {
       this.#counters[RECORDS] = 0;
       this.#counters[BYTES] = 0;
       this.#counters[PEAK] = 0;
+      this.clearHolders();
     }
   }
 
@@ -75,6 +93,36 @@ export class ControlRow {
     if (bytes > (this.#counters[PEAK] as number)) this.#counters[PEAK] = bytes;
   }
 
+  /** A place in the row for one who holds memory, by its name. */
+  addHolder(name: string): number {
+    const holder = Math.min(this.#holders++, HOLDERS - 1);
+    const place = this.#names.subarray(holder * NAME_BYTES, (holder + 1) * NAME_BYTES);
+    place.fill(0);
+    place.set(Buffer.from(this.#holders > HOLDERS ? "others" : name, "latin1").subarray(0, NAME_BYTES));
+    return holder;
+  }
+
+  setHolder(holder: number, bytes: number): void {
+    this.#held[holder] = bytes;
+  }
+
+  clearHolders(): void {
+    this.#held.fill(0);
+    this.#holders = 0;
+  }
+
+  /** Who holds memory, most first. */
+  get holders(): NamedBytes[] {
+    const found: NamedBytes[] = [];
+    this.#held.forEach((bytes, holder) => {
+      if (bytes <= 0) return;
+      const place = Buffer.from(this.#names.slice(holder * NAME_BYTES, (holder + 1) * NAME_BYTES));
+      const end = place.indexOf(0);
+      found.push({ name: place.toString("latin1", 0, end < 0 ? NAME_BYTES : end), bytes });
+    });
+    return found.sort((a, b) => b.bytes - a.bytes);
+  }
+
   get peakBytes(): number {
     return this.#counters[PEAK] as number;
   }
@@ -96,6 +144,32 @@ export class ControlRow {
 
   set thread(number: number) {
     this.#counters[THREAD] = number;
+  }
+
+  /** Asks the slot to collect its garbage at its next look at the row. */
+  askToCollect(): void {
+    Atomics.store(this.#words, COLLECT, 1);
+  }
+
+  /** Asked and not done yet. */
+  get collectAsked(): boolean {
+    return Atomics.load(this.#words, COLLECT) !== 0;
+  }
+
+  /** Called by the slot after a collection. */
+  collected(ms: number, nowMs: number): void {
+    this.#counters[COLLECT_MS] = ms;
+    this.#counters[COLLECTED_AT] = nowMs;
+    Atomics.store(this.#words, COLLECT, 0);
+  }
+
+  /** `Date.now()` at the end of the last collection that was asked for, 0 before the first. */
+  get collectedAtMs(): number {
+    return this.#counters[COLLECTED_AT] as number;
+  }
+
+  get collectMs(): number {
+    return this.#counters[COLLECT_MS] as number;
   }
 
   report(heapBytes: number, nowMs: number): void {

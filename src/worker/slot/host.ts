@@ -10,6 +10,7 @@ import type { Fragment } from "../../plan/stages.js";
 import { noMetrics } from "../../protocol/tasks.js";
 import { ownThreadNumber } from "../touched-pages.js";
 import { BlockingChannel } from "./blocking-channel.js";
+import { collectIfAsked } from "./collect-garbage.js";
 import { ConsoleCapture } from "./console-capture.js";
 import { ControlRow } from "./control-row.js";
 import { heapBytes } from "./heap-bytes.js";
@@ -86,6 +87,7 @@ export class SlotHost {
       return { kind: "failed", error: toWireError(error), metrics: noMetrics };
     } finally {
       ready.console?.end();
+      collectIfAsked(ready.control);
       // What an idle slot still holds is the slots', not the driver's (memory-watch.ts).
       ready.control.report(heapBytes(), Date.now());
       ready.control.setRunning(0);

@@ -1,7 +1,7 @@
 // The memory budget of the task that a slot runs: one counter in the slot's control row, so the main thread sees what is
-// held without asking, and clears it when the slot dies.
+// held without asking, and by whom, and clears it when the slot dies.
 
-import type { MemoryBudget } from "../../core/memory.js";
+import { type MemoryBudget, NamedShare } from "../../core/memory.js";
 import type { ControlRow } from "./control-row.js";
 
 export class TaskMemory implements MemoryBudget {
@@ -23,5 +23,10 @@ export class TaskMemory implements MemoryBudget {
 
   release(bytes: number): void {
     this.control.reservedBytes -= bytes;
+  }
+
+  named(name: string): MemoryBudget {
+    const holder = this.control.addHolder(name);
+    return new NamedShare(this, name, (bytes) => this.control.setHolder(holder, bytes));
   }
 }

@@ -3,23 +3,24 @@
 
 import { MillraceError, type WireError } from "../../core/errors.js";
 import { formatTaskKey, type SessionId, type ShuffleId } from "../../core/ids.js";
+import { unpack } from "../../core/packed.js";
+import { formatCallSite } from "../../plan/function.js";
+import type { Fragment } from "../../plan/stages.js";
 import { generationOf, type MapOutputLocations, type TaskLaunch, type TaskOutcome } from "../../protocol/tasks.js";
 import type { CacheStore } from "../cache-store.js";
-import { MemoryWatch, type SlotReading } from "../memory-watch.js";
+import type { PressureLevel } from "../memory-pressure.js";
 import type { CachedBlock, SlotOutcome } from "../slot/messages.js";
-import { touchedBytes } from "../touched-pages.js";
+import { MemoryGuard, type SlotWork, type WatchedMemory } from "./memory-guard.js";
 import type { SlotThread } from "./slot.js";
 
 export interface SlotPoolOptions {
   readonly cache: CacheStore;
   /** What the memory watch holds the slots to; null: no watch. */
   readonly memory: WatchedMemory | null;
-}
-
-/** `shared`: the process is the driver's too, and `limitBytes` what its slots may hold; else the whole process's. */
-export interface WatchedMemory {
-  readonly limitBytes: number;
-  readonly shared: boolean;
+  /** Bytes that the operators of one task may reserve, for messages. */
+  readonly taskBytes: number;
+  /** Memory is short, or no longer. */
+  readonly onPressure: (level: PressureLevel) => void;
 }
 
 interface Seat {
@@ -30,19 +31,16 @@ interface Seat {
   readonly versions: Map<ShuffleId, number>;
   run: number;
   startedAtMs: number;
+  running: { readonly launch: TaskLaunch; readonly fragment: Uint8Array } | null;
   /** Why the run in the slot was ended by us, to be told instead of the thread's end. */
   ending: MillraceError | null;
   terminating: Promise<void> | null;
 }
 
-const WATCH_EVERY_MS = 20;
-const SILENT_AFTER_MS = 100;
-const SETTLE_MS = 1_000;
-
 export class SlotPool {
   readonly #seats: readonly Seat[];
   readonly #options: SlotPoolOptions;
-  readonly #timer: NodeJS.Timeout | null = null;
+  readonly #guard: MemoryGuard | null = null;
 
   constructor(threads: readonly SlotThread[], options: SlotPoolOptions) {
     this.#options = options;
@@ -53,14 +51,25 @@ export class SlotPool {
       versions: new Map(),
       run: 0,
       startedAtMs: 0,
+      running: null,
       ending: null,
       terminating: null,
     }));
-    if (options.memory !== null) {
-      const settings = { ...options.memory, silentAfterMs: SILENT_AFTER_MS, settleMs: SETTLE_MS };
-      const watch = new MemoryWatch(settings, process.memoryUsage.rss());
-      this.#timer = setInterval(() => this.#watchMemory(watch), WATCH_EVERY_MS).unref();
-    }
+    if (options.memory === null) return;
+    this.#guard = new MemoryGuard({
+      memory: options.memory,
+      taskBytes: options.taskBytes,
+      slots: () =>
+        this.#seats.map(({ thread: { control }, startedAtMs, terminating }) => ({
+          control,
+          startedAtMs,
+          ending: terminating !== null,
+        })),
+      workOf: (slot) => this.#workOf(slot),
+      evict: (bytes) => options.cache.evict(bytes),
+      onPressure: options.onPressure,
+      kill: (slot, reason) => void this.kill(slot, reason),
+    });
   }
 
   get size(): number {
@@ -89,6 +98,7 @@ export class SlotPool {
     seat.run++;
     seat.startedAtMs = Date.now();
     seat.ending = null;
+    seat.running = { launch, fragment };
     const call = {
       kind: "run",
       run: seat.run,
@@ -105,6 +115,8 @@ export class SlotPool {
       // Its files are removed next: it must not write any more.
       await seat.terminating;
       throw ending ?? error;
+    } finally {
+      seat.running = null;
     }
   }
 
@@ -138,7 +150,7 @@ export class SlotPool {
   }
 
   async close(): Promise<void> {
-    if (this.#timer !== null) clearInterval(this.#timer);
+    this.#guard?.close();
     const reason = new MillraceError("TASK_CANCELLED", "the worker is shutting down");
     await Promise.all(this.#seats.map((_, slot) => this.kill(slot, reason)));
   }
@@ -197,25 +209,16 @@ export class SlotPool {
     }
   }
 
-  #watchMemory(watch: MemoryWatch): void {
-    const readings = this.#seats.map(({ thread: { control }, startedAtMs, terminating }, slot): SlotReading => {
-      const ending = terminating !== null;
-      const run = ending ? 0 : control.running;
-      const touched = run === 0 ? null : touchedBytes(control.thread);
-      const { heapBytes, reportedAtMs } = control;
-      return { slot, run, heapBytes, reportedAtMs, startedAtMs, touchedBytes: touched, ending };
-    });
-    const verdict = watch.tick(Date.now(), process.memoryUsage.rss(), readings);
-    if (verdict === null) return;
-    const { slot, rssBytes, limitBytes } = verdict;
-    const mb = (bytes: number) => `${Math.round(bytes / 1048576)} MB`;
-    const whose = this.#options.memory?.shared === true ? "the driver's process with its slots" : "the worker";
-    const reason = new MillraceError(
-      "OUT_OF_MEMORY",
-      `slot ${slot} was ended because ${whose} held ${mb(rssBytes)} of the ${mb(limitBytes)} that it may use; use more partitions, a combining operation instead of a grouping one, fewer slots, or more memory`,
-      { fields: { slot, rssBytes, limitBytes } },
-    );
-    void this.kill(verdict.slot, reason);
+  /** The stage by the call site of its last node, and the operators that it runs. */
+  #workOf(slot: number): SlotWork {
+    const running = this.#seats[slot]?.running ?? null;
+    if (running === null) return { what: "", fields: {} };
+    const { launch, fragment } = running;
+    const { stage, partition } = launch.key;
+    const operators = [...new Set(unpack<Fragment>(fragment).nodes.map(({ callSite }) => formatCallSite(callSite)))];
+    const operator = operators.at(-1);
+    if (operator === undefined) return { what: `partition ${partition} of stage ${stage}`, fields: { partition } };
+    return { what: `partition ${partition} of ${operator}`, fields: { operator, operators, partition } };
   }
 }
 

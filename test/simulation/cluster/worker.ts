@@ -9,6 +9,7 @@ import type { BlockRequest } from "../../../src/protocol/blocks.js";
 import type { OfferedOutput } from "../../../src/protocol/worker.js";
 import type { Connection } from "../../../src/rpc/connection.js";
 import { findCommitted } from "../../../src/worker/committed-blocks.js";
+import type { PressureLevel } from "../../../src/worker/memory-pressure.js";
 import { isWorthRetrying, pauseAfter } from "../../../src/worker/reconnect.js";
 import { WorkerShell } from "../../../src/worker/shell.js";
 import { sweepDeadOwners, WorkerDirectory } from "../../../src/worker/worker-directory.js";
@@ -49,6 +50,9 @@ const MASTER_TIMEOUT_MS = 600_000;
 const RESTART_MS = 50;
 /** Longer than a master waits for a worker that is silent, by the slowest clock. */
 const DARK_MS = 34_000;
+const PRESSURE: readonly PressureLevel[] = ["calm", "warm", "high", "critical"];
+/** Ticks between two words of it, about. */
+const PRESSURE_EVERY = 20;
 /** TOUCH_MS of the real process. */
 const TOUCH_MS = 60_000;
 /** STOP_TIMEOUT_MS of the real process: leaving takes no longer. */
@@ -96,6 +100,7 @@ export class SimulatedWorker {
       const committed = findCommitted(directory.path);
       world.found(committed);
       this.shell = this.#makeShell(directory, committed);
+      this.#shortOfMemory(this.shell);
       void this.shell.start();
       void this.#connect();
     });
@@ -191,6 +196,18 @@ export class SimulatedWorker {
       },
       log: (message) => world.note(() => `${node.name}: ${message}`),
     });
+  }
+
+  /** Now and then memory is short, or is so no longer: what the memory guard would say, with no process to measure. */
+  #shortOfMemory({ runner, cache }: WorkerShell): void {
+    const { world } = this;
+    const handle = runner.handle.bind(runner);
+    runner.handle = (event, now) => {
+      if (event.kind !== "tick" || world.below(PRESSURE_EVERY) > 0) return handle(event, now);
+      const level = PRESSURE[world.below(PRESSURE.length)] as PressureLevel;
+      if (level === "critical") cache.evict(1 + world.below(2_000));
+      return [...handle({ kind: "pressure", level }, now), ...handle(event, now)];
+    };
   }
 
   async #connect(): Promise<void> {

@@ -276,3 +276,31 @@ describe("losses", () => {
 afterAll(() => {
   expect(allSlotRows().filter((row) => !seen.has(row))).toEqual([]);
 });
+
+describe("when memory is short", () => {
+  const started = (commands: readonly RunnerCommand[]) =>
+    commands.flatMap((command) => (command.kind === "run" ? [command.launch.key.partition] : []));
+  const end = (slot: number, partition: number) =>
+    ({ kind: "slotEnded", slot, key: launch(partition).key, outcome: cancelled }) as const;
+
+  test("above 90 % half of the slots run, above 95 % none starts beside another, and one always does", () => {
+    const made = runner(4);
+    made.handle({ kind: "blobArrived", hash }, 0);
+    made.handle({ kind: "pressure", level: "high" }, 0);
+    const launches = [0, 1, 2, 3, 4, 5].map((partition) => launch(partition));
+    made.handle({ kind: "launches", launches }, 0);
+    expect(started(made.handle({ kind: "blobArrived", hash }, 0))).toEqual([0, 1]);
+    expect(started(made.handle({ kind: "pressure", level: "critical" }, 1))).toEqual([]);
+    expect(started(made.handle(end(0, 0), 2))).toEqual([]);
+    expect(started(made.handle(end(1, 1), 3))).toEqual([2]);
+    expect(started(made.handle({ kind: "pressure", level: "warm" }, 4))).toEqual([3, 4, 5]);
+  });
+
+  test("a worker with one slot goes on one task after the other", () => {
+    const made = runner(1);
+    made.handle({ kind: "pressure", level: "critical" }, 0);
+    made.handle({ kind: "launches", launches: [launch(0), launch(1)] }, 0);
+    expect(started(made.handle({ kind: "blobArrived", hash }, 0))).toEqual([0]);
+    expect(started(made.handle(end(0, 0), 1))).toEqual([1]);
+  });
+});
