@@ -6,6 +6,7 @@ import { mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { LRUCache } from "lru-cache";
 import type { NodeId, SessionId } from "../core/ids.js";
+import { toStorageError } from "../emrfs/storage-error.js";
 import type { CachedBlock, CacheOffer } from "./slot/messages.js";
 
 interface Entry {
@@ -37,8 +38,8 @@ export class CacheStore {
   }
 
   /**
-   * Takes a partition in; answers whether it is stored now. One that may not evict gets only room that is free. Throws
-   * DISK_FULL and the like from the disk levels.
+   * Takes a partition in; answers whether it is stored now. One that may not evict gets only room that is free. On a full disk
+   * it is not. Throws what else the disk levels may meet.
    */
   store(offer: CacheOffer, mayEvict = true): boolean {
     const { session, block, level } = offer;
@@ -66,8 +67,9 @@ export class CacheStore {
       return true;
     }
     if (level === "MEMORY_ONLY") return false;
-    this.#entries.set(key, { session, block: this.#toDisk(session, block), level, memoryBytes: 0 });
-    return true;
+    const moved = this.#toDisk(session, block);
+    if (moved !== null) this.#entries.set(key, { session, block: moved, level, memoryBytes: 0 });
+    return moved !== null;
   }
 
   /** Nothing of another generation. */
@@ -112,13 +114,11 @@ export class CacheStore {
   }
 
   #evict(key: string, entry: Entry): void {
-    if (entry.level === "MEMORY_AND_DISK") {
-      const block = this.#moved(entry);
-      if (block !== null) {
-        this.#usedBytes -= entry.memoryBytes;
-        this.#entries.set(key, { ...entry, block, memoryBytes: 0 });
-        return;
-      }
+    const moved = entry.level === "MEMORY_AND_DISK" ? this.#moved(entry) : null;
+    if (moved !== null) {
+      this.#usedBytes -= entry.memoryBytes;
+      this.#entries.set(key, { ...entry, block: moved, memoryBytes: 0 });
+      return;
     }
     this.#drop(key, entry);
     this.#options.onEvicted(entry.session, entry.block.node, entry.block.partition);
@@ -147,12 +147,20 @@ export class CacheStore {
     return { ...block, frames: { path } };
   }
 
-  #toDisk(session: SessionId, block: CachedBlock): CachedBlock {
+  /** null: the disk has no room. */
+  #toDisk(session: SessionId, block: CachedBlock): CachedBlock | null {
     const { frames } = block;
     if (!(frames instanceof SharedArrayBuffer)) return block;
     const path = this.#options.pathOf(session, block.node, block.partition, generationOf(block));
-    mkdirSync(dirname(path), { recursive: true });
-    writeFileSync(path, new Uint8Array(frames));
+    try {
+      mkdirSync(dirname(path), { recursive: true });
+      writeFileSync(path, new Uint8Array(frames));
+    } catch (cause) {
+      const error = toStorageError(cause, "write the cached partition", path);
+      if (error.code !== "DISK_FULL") throw error;
+      rmSync(path, { force: true });
+      return null;
+    }
     return { ...block, frames: { path } };
   }
 }

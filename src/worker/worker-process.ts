@@ -73,7 +73,7 @@ export async function startWorkerProcess(given: WorkerProcessOptions): Promise<W
   const committed = findCommitted(directory.path);
   if (committed.length > 0) log(`found ${committed.length} map outputs of an earlier process of this worker`);
   const identity = { role: "worker" as const, id: given.id, secret: given.secret, version };
-  const blocks = new BlockClient(identity, given.options["fetch.maxBytesInFlight"]);
+  const blocks = new BlockClient(identity, given.options["fetch.maxBytesInFlight"], given.slots);
   let channel: RpcChannel | null = null;
   let drained = () => {};
   let { removeDirectory } = given;
@@ -107,7 +107,7 @@ export async function startWorkerProcess(given: WorkerProcessOptions): Promise<W
       if (channel === null) throw new Error("no master is connected");
       return channel.getBlob(hash);
     },
-    fetchBlock: (address, request, signal) => streamBlocks(blocks, address, request, signal),
+    fetchBlock: (address, request, signal, servers) => streamBlocks(blocks, address, request, signal, servers),
     onDrained: () => drained(),
     onDecommissioned: (reason) => {
       // Whoever goes like this has left nothing to come back to.

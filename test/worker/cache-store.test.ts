@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
@@ -95,5 +95,21 @@ describe("cache store", () => {
       expect(evicted).toEqual(["2/0"]);
       expect(store.get(session, nodeId(2), 0)).toBeUndefined();
     });
+  });
+
+  it.runIf(existsSync("/dev/full"))("keeps nothing that its disk has no room for, and says what it dropped", () => {
+    const { store, evicted } = makeStore(100);
+    const full = (node: number) => {
+      mkdirSync(root, { recursive: true });
+      symlinkSync("/dev/full", join(root, `${node}-0`));
+    };
+    for (const node of [1, 2]) full(node);
+    expect(store.store(offer(1, 0, 50, "DISK_ONLY"))).toBe(false);
+    expect(store.store(offer(2, 0, 80, "MEMORY_AND_DISK"))).toBe(true);
+    expect(store.store(offer(3, 0, 80))).toBe(true);
+    expect(evicted).toEqual(["2/0"]);
+    expect([1, 2, 3].map((node) => store.get(session, nodeId(node), 0) !== undefined)).toEqual([false, false, true]);
+    expect(store.usedBytes).toBe(80);
+    expect(readdirSync(root)).toEqual([]);
   });
 });

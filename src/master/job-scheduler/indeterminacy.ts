@@ -100,6 +100,7 @@ export class Indeterminacy {
         this.#shared.ports.emit({ kind: "releaseResult", worker: state.worker, key });
     }
     job.unacknowledged.clear();
+    job.window?.restart();
     if (job.nextDelivery > 0) this.#shared.ports.emit({ kind: "restartResults", session: session.id, job: job.id });
     job.nextDelivery = 0;
     job.resultBytes = 0;

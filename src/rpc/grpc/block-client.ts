@@ -13,25 +13,30 @@ export class BlockClient {
   readonly #channels = new Map<string, Promise<RpcChannel>>();
   #closed = false;
 
-  /** `maxBytesInFlight`: what the windows of one stream a server may hold together; more servers, smaller windows. */
+  /**
+   * `maxBytesInFlight`: what the windows of `readers` streams a server may hold together; more servers, smaller windows. A
+   * window is settled when its server is dialled: for so many servers as are known then, or as the call says.
+   */
   constructor(
     private readonly self: ClientIdentity,
     private readonly maxBytesInFlight: number = Number.POSITIVE_INFINITY,
+    private readonly readers: number = 1,
   ) {}
 
   /**
-   * Streams what `request` (plain data that the server's provider understands) names, as RpcChannel.fetch does.
+   * Streams what `request` (plain data that the server's provider understands) names, as RpcChannel.fetch does. `servers`: how
+   * many the caller reads from at once.
    * @throws FETCH_FAILED when the server cannot be reached or breaks off; what its provider threw; the signal's reason
    */
   async fetch(
     address: string,
     request: unknown,
     onChunk: (chunk: Uint8Array) => unknown,
-    options: CallOptions = {},
+    options: CallOptions & { readonly servers?: number } = {},
   ): Promise<void> {
     options.signal?.throwIfAborted();
     if (this.#closed) throw new MillraceError("FETCH_FAILED", "the block client was closed", { fields: { address } });
-    const dialling = this.#channel(address);
+    const dialling = this.#channel(address, options.servers);
     const channel = await dialling.catch((cause: unknown) => {
       throw new MillraceError(
         "FETCH_FAILED",
@@ -57,10 +62,11 @@ export class BlockClient {
     for (const [address, channel] of this.#channels) this.#drop(address, channel);
   }
 
-  #channel(address: string): Promise<RpcChannel> {
+  #channel(address: string, servers = 1): Promise<RpcChannel> {
     const known = this.#channels.get(address);
     if (known !== undefined) return known;
-    const share = Math.floor(this.maxBytesInFlight / (this.#channels.size + 1));
+    const streams = this.readers * Math.max(servers, this.#channels.size + 1);
+    const share = Math.floor(this.maxBytesInFlight / streams);
     const windowBytes = Math.max(MIN_WINDOW_BYTES, Math.min(BLOCK_WINDOW_BYTES, share));
     const made = dial({ ...this.self, address, purpose: "blocks", windowBytes, timeoutMs: DIAL_TIMEOUT_MS });
     this.#channels.set(address, made);

@@ -59,6 +59,11 @@ export class AttemptRunner {
     return this.#slots.map((slot) => slot.state);
   }
 
+  /** Whether a launch that is here, or may come from a session that it came from, needs the blob. */
+  names(hash: BlobHash): boolean {
+    return this.#blobs.has(hash);
+  }
+
   /** Every attempt here, queued ones too: what a heartbeat says. */
   get held(): TaskKey[] {
     return [

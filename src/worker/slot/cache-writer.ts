@@ -1,11 +1,13 @@
 // Collects the frames of a partition that is being cached. The bytes go into shared memory at commit, so that every slot of
-// the process reads them without a copy; DISK_ONLY, and MEMORY_AND_DISK partitions above the limit, go straight to a file.
+// the process reads them without a copy; DISK_ONLY, and MEMORY_AND_DISK partitions above the limit, go straight to a file. What
+// finds no room, in memory or on a disk that is full, is not kept: whoever needs it again computes it again.
 
 import { closeSync, mkdirSync, openSync, rmSync, writeSync } from "node:fs";
 import { dirname } from "node:path";
 import type { CacheWriter } from "../../codec/frame-flow.js";
 import type { SchemaTable } from "../../codec/schema.js";
 import type { NodeId, SessionId } from "../../core/ids.js";
+import { toStorageError } from "../../emrfs/storage-error.js";
 import type { StorageLevel } from "../../plan/lineage.js";
 import type { CacheOffer } from "./messages.js";
 
@@ -32,24 +34,17 @@ export class SharedCacheWriter implements CacheWriter {
 
   constructor(options: CacheWriterOptions) {
     this.#options = options;
-    if (options.level === "DISK_ONLY") this.#openFile();
+    if (options.level === "DISK_ONLY") this.#toFile([]);
   }
 
   write(frame: Uint8Array): void {
     if (this.#overflowed) return;
     this.#sizeBytes += frame.byteLength;
-    if (this.#fd !== null) {
-      writeAll(this.#fd, frame);
-      return;
-    }
+    if (this.#fd !== null) return this.#toFile([frame]);
     this.#parts.push(frame);
     if (this.#sizeBytes <= this.#options.memoryLimitBytes) return;
-    if (this.#options.level === "MEMORY_AND_DISK") {
-      const fd = this.#openFile();
-      for (const part of this.#parts) writeAll(fd, part);
-    } else {
-      this.#overflowed = true;
-    }
+    if (this.#options.level === "MEMORY_AND_DISK") this.#toFile(this.#parts);
+    else this.#overflowed = true;
     this.#parts = [];
   }
 
@@ -91,10 +86,19 @@ export class SharedCacheWriter implements CacheWriter {
     return shared;
   }
 
-  #openFile(): number {
-    mkdirSync(dirname(this.#options.path), { recursive: true });
-    this.#fd = openSync(this.#options.path, "w");
-    return this.#fd;
+  #toFile(parts: readonly Uint8Array[]): void {
+    const { path } = this.#options;
+    try {
+      if (this.#fd === null) {
+        mkdirSync(dirname(path), { recursive: true });
+        this.#fd = openSync(path, "w");
+      }
+      for (const part of parts) writeAll(this.#fd, part);
+    } catch (cause) {
+      this.abort();
+      const error = toStorageError(cause, "write the cached partition", path);
+      if (error.code !== "DISK_FULL") throw error;
+    }
   }
 }
 

@@ -4,8 +4,9 @@
 import { mkdirSync, renameSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { encodeValue } from "../../codec/stream.js";
-import { type ErrorCode, isMillraceError, MillraceError, toWireError, type WireError } from "../../core/errors.js";
+import { type ErrorCode, isMillraceError, type MillraceError, toWireError, type WireError } from "../../core/errors.js";
 import type { WorkerId } from "../../core/ids.js";
+import { toStorageError } from "../../emrfs/storage-error.js";
 import { runFragment } from "../../operators/index.js";
 import type { FragmentResult } from "../../operators/task-context.js";
 import type { FunctionRef } from "../../plan/function.js";
@@ -80,12 +81,7 @@ function storeResult(result: FragmentResult, call: SlotRun, { settings }: Attemp
     writeFileSync(pending, result.bytes);
     renameSync(pending, path);
   } catch (error) {
-    const code = (error as NodeJS.ErrnoException).code;
-    throw new MillraceError(
-      code === "ENOSPC" ? "DISK_FULL" : "IO_ERROR",
-      `the result of ${result.bytes.byteLength} bytes could not be written to ${path}: ${(error as Error).message}`,
-      { cause: error },
-    );
+    throw toStorageError(error, `write the result of ${result.bytes.byteLength} bytes to`, path);
   }
   return { kind: "block", sizeBytes: result.bytes.byteLength, records: result.records };
 }
