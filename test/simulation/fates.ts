@@ -14,14 +14,17 @@ export interface FateParts {
   isDoomed(key: TaskKey): boolean;
 }
 
+const SLOW_MS = 100;
+
 export function drawFate({ random, faults, tasksTimeOut, isDoomed }: FateParts, key: TaskKey): RunFate {
-  const runMs = random.chance(0.1) ? 100 + random.below(200) : 1 + random.below(20);
+  const runMs = random.chance(0.1) ? SLOW_MS + random.below(200) : 1 + random.below(20);
   const task = formatTaskKey(key);
   const fate = { runMs, end: "well", disk: null, deaf: random.chance(0.2), crashAfter: false } as const;
   if (isDoomed(key)) return { ...fate, end: "error" };
   if (tasksTimeOut && faults.charged(0.02, `hang of ${task}`)) return { ...fate, end: "hang", deaf: true };
   if (faults.charged(0.02, `death at ${task}`)) return { ...fate, end: "death" };
-  if (faults.charged(0.03, `error in ${task}`)) return { ...fate, end: "error" };
+  // Slow ones oftener: another attempt may have been launched beside them.
+  if (faults.charged(runMs >= SLOW_MS ? 0.2 : 0.03, `error in ${task}`)) return { ...fate, end: "error" };
   // Also in the middle of a commit, file there, report lost.
   if (faults.charged(0.015, `crash after ${task}`)) return { ...fate, crashAfter: true };
   const disk = drawDiskFault(random, faults, task);
