@@ -72,6 +72,7 @@ export class Indeterminacy {
   #forgetTasks(record: StageRecord): void {
     const { job, stage } = record;
     for (const [partition, task] of record.tasks.entries()) {
+      task.countedRecords = 0;
       if (task.state.kind === "succeeded") {
         this.#releaseWaiting(record, partition);
         moveTask(this.#shared, record, task, "lose", { kind: "pending" });
