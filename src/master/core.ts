@@ -2,9 +2,9 @@
 // assigner of tasks and the places of map outputs; after every event it launches what can be launched. No I/O, no clock.
 
 import type { WireError } from "../core/errors.js";
-import { formatTaskKey, type SessionId, type TaskKey, type WorkerId } from "../core/ids.js";
+import { formatTaskKey, type SessionId, type ShuffleId, type TaskKey, type WorkerId } from "../core/ids.js";
 import type { StageProgress } from "../protocol/driver.js";
-import type { MapOutputLocations, TaskLaunch, TaskStatus } from "../protocol/tasks.js";
+import type { MapOutputLocation, MapOutputLocations, TaskLaunch, TaskStatus } from "../protocol/tasks.js";
 import type { MasterToWorker, WorkerRegistration } from "../protocol/worker.js";
 import { type DecommissionProgress, Decommissions } from "./decommission/index.js";
 import { type MasterCommand, type MasterEvent, VALUE_INLINE_BYTES, valueBytes } from "./events.js";
@@ -123,6 +123,18 @@ export class MasterMachine {
 
   validate(): string[] {
     return [...this.#jobs.validate(), ...this.#decommissions.validate()];
+  }
+
+  /** Map outputs that are counted on, of all sessions; for tests. */
+  *countedOutputs(): Generator<{
+    readonly session: SessionId;
+    readonly shuffle: ShuffleId;
+    readonly map: number;
+    readonly location: MapOutputLocation;
+  }> {
+    for (const { id, outputs } of this.#jobs.sessions.values()) {
+      for (const output of outputs.counted()) yield { session: id, ...output };
+    }
   }
 
   #apply(event: MasterEvent, now: number): void {

@@ -35,6 +35,8 @@ export interface MasterShellOptions {
   ) => AsyncIterable<Uint8Array>;
   /** A driver whose connection is silent for so long is gone. */
   readonly driverTimeoutMs: number;
+  /** Values of a stage that are larger together travel as a blob. Default VALUE_INLINE_BYTES; tests choose less. */
+  readonly valueInlineBytes?: number;
   readonly log: (message: string) => void;
 }
 
@@ -56,7 +58,7 @@ export class MasterShell {
   /** What is read of workers. */
   readonly #results = new StreamGroups<WorkerId>();
   readonly #timer: NodeJS.Timeout;
-  readonly #values = new ValueBlobs(this.blobs);
+  readonly #values: ValueBlobs;
   readonly #departures: Departures;
   readonly #startedMs = Date.now();
   /** Commands that wait until those before them are performed. */
@@ -68,6 +70,7 @@ export class MasterShell {
     this.#url = options.url;
     this.#options = options;
     this.#machine = new MasterMachine(options.machine);
+    this.#values = new ValueBlobs(this.blobs, options.valueInlineBytes);
     this.#desk = new DriverDesk({
       machine: this.#machine,
       defaults: options.machine,
@@ -96,6 +99,11 @@ export class MasterShell {
 
   get slots(): number {
     return this.#machine.slots;
+  }
+
+  /** For tests, which hold its state against the world's. */
+  get machine(): MasterMachine {
+    return this.#machine;
   }
 
   /** Its URL, once the port that it was given is known. */

@@ -189,6 +189,11 @@ export class WorkerShell {
     this.#ticker = setInterval(() => this.#tick(this.#clock.tick()), TICK_MS);
   }
 
+  /** For tests, which look for what is left in it. */
+  get runner(): AttemptRunner {
+    return this.#runner;
+  }
+
   /** Starts the threads ahead of the first task. */
   start(): Promise<void> {
     return this.#pool.start();

@@ -5,7 +5,7 @@
 //       any -> stopping: leaves the master, lets attempts be cancelled, removes its directory, exits 0
 
 import { setTimeout as sleep } from "node:timers/promises";
-import { type ErrorCode, isMillraceError, MillraceError } from "../core/errors.js";
+import { MillraceError } from "../core/errors.js";
 import { reportFatal } from "../core/fatal.js";
 import { workerId } from "../core/ids.js";
 import { createLogger } from "../core/log.js";
@@ -19,6 +19,7 @@ import { dial, type RpcChannel } from "../rpc/grpc/channel.js";
 import { serve } from "../rpc/grpc/server.js";
 import { findCommitted } from "./committed-blocks.js";
 import { environmentOfSlots } from "./embedded.js";
+import { isWorthRetrying, pauseAfter } from "./reconnect.js";
 import { WorkerShell } from "./shell.js";
 import { PiscinaSlot } from "./slots/slot.js";
 import { sweepDeadOwners, WorkerDirectory } from "./worker-directory.js";
@@ -53,10 +54,6 @@ export interface WorkerProcess {
 
 /** How often a worker says in its directory that it is alive. */
 const TOUCH_MS = 60_000;
-const RETRY_FIRST_MS = 100;
-const RETRY_MAX_MS = 5_000;
-/** A master that is down, or going down while it is asked; others (another secret, another version) stay as they are. */
-const mayComeBack: ReadonlySet<ErrorCode> = new Set<ErrorCode>(["MASTER_UNREACHABLE", "MASTER_LOST", "TIMEOUT"]);
 /** Leaving takes no longer than this. */
 const STOP_TIMEOUT_MS = 4_000;
 
@@ -166,24 +163,20 @@ export async function startWorkerProcess(given: WorkerProcessOptions): Promise<W
   };
   const reconnect = async (): Promise<void> => {
     const deadline = Date.now() + given.masterTimeoutMs;
-    for (let pause = RETRY_FIRST_MS; !stopping; pause = Math.min(RETRY_MAX_MS, pause * 2)) {
+    for (let failures = 1; !stopping; failures++) {
+      const pause = pauseAfter(failures);
       try {
         return await connect();
       } catch (error) {
-        if (!isMillraceError(error) || !(mayComeBack.has(error.code) || (wasConnected && fellSilent(error))))
-          return end(error as MillraceError);
-        if (Date.now() + pause > deadline) return end(gaveUp(given.master, given.masterTimeoutMs, error));
+        if (!isWorthRetrying(error, wasConnected)) return end(error as MillraceError);
+        if (Date.now() + pause > deadline)
+          return end(gaveUp(given.master, given.masterTimeoutMs, error as MillraceError));
       }
       await sleep(pause);
     }
   };
   await Promise.all([shell.start(), given.masterTimeoutMs === 0 ? connect() : reconnect()]);
   return { stop, decommission };
-}
-
-/** In the greeting, as behind a network that is gone or of a master that hangs: nobody said that this is no master. */
-function fellSilent({ code, cause }: MillraceError): boolean {
-  return (code === "NOT_A_MASTER" || code === "AUTHENTICATION_FAILED") && cause !== undefined;
 }
 
 function gaveUp(master: string, timeoutMs: number, cause: MillraceError): MillraceError {

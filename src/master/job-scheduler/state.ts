@@ -38,6 +38,8 @@ export type TaskState =
     };
 
 export interface TaskRecord {
+  /** Of its last success, as they are in the stage's sum. Absent: none yet. */
+  countedRecords?: number;
   /** Its place among the stage's tasks; where a join is divided among tasks, not the partition of the data. */
   readonly partition: number;
   state: TaskState;

@@ -174,11 +174,11 @@ export class AttemptContext implements TaskContext {
     const here = this.call.cached.find((one) => one.node === node && one.partition === partition);
     if (here !== undefined) {
       const { frames } = here;
-      this.cachedFrom = this.environment.settings.address.worker;
-      return new BufferFrameSource(
-        frames instanceof SharedArrayBuffer ? new Uint8Array(frames) : readCached(frames),
-        here.schemas,
-      );
+      const bytes = frames instanceof SharedArrayBuffer ? new Uint8Array(frames) : readIfThere(frames);
+      if (bytes !== null) {
+        this.cachedFrom = this.environment.settings.address.worker;
+        return new BufferFrameSource(bytes, here.schemas);
+      }
     }
     const there = this.call.launch.cached.find((one) => one.node === node && one.partition === partition);
     if (there === undefined || there.worker === this.environment.settings.address.worker) return null;
@@ -222,9 +222,17 @@ export class AttemptContext implements TaskContext {
   }
 }
 
-/** A partition that went to disk. Where its file has other bytes than it had, it is computed again. */
-function readCached({ path, bytes }: { readonly path: string; readonly bytes: number }): Uint8Array {
-  const read = readFileSync(path);
-  if (read.byteLength === bytes) return read;
-  throw new MillraceError("BLOCK_CORRUPT", `the cached partition ${path} has ${read.byteLength} bytes, not ${bytes}`);
+/**
+ * A partition that went to disk. null: it was let go of (unpersisted, replaced) since the task was launched, and is computed
+ * again. Throws BLOCK_CORRUPT where its file has other bytes than it had.
+ */
+function readIfThere({ path, bytes }: { readonly path: string; readonly bytes: number }): Uint8Array | null {
+  try {
+    const read = readFileSync(path);
+    if (read.byteLength === bytes) return read;
+    throw new MillraceError("BLOCK_CORRUPT", `the cached partition ${path} has ${read.byteLength} bytes, not ${bytes}`);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return null;
+    throw error;
+  }
 }
