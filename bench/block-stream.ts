@@ -39,9 +39,9 @@ async function measure(megabytes: number): Promise<void> {
     const near = await rate(direct, "blocks", megabytes);
     console.log(`2 ms round trip, HTTP/2's own window  ${baseline.toFixed(0)} MB/s`);
     console.log(
-      `2 ms round trip, 1 MiB window         ${window.toFixed(0)} MB/s (x ${(window / baseline).toFixed(1)})`,
+      `2 ms round trip, 8 MiB window         ${window.toFixed(0)} MB/s (x ${(window / baseline).toFixed(1)})`,
     );
-    console.log(`no proxy, 1 MiB window                ${near.toFixed(0)} MB/s`);
+    console.log(`no proxy, 8 MiB window                ${near.toFixed(0)} MB/s`);
   } finally {
     proxy.kill();
     server.kill();

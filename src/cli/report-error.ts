@@ -48,9 +48,16 @@ function storyOf(error: MillraceError): string[] {
     const what = `stage ${one.stage}, partition ${one.partition}, attempt ${one.attempt}`;
     const where = `on ${one.worker}${one.node === "" || one.node === undefined ? "" : ` (${one.node})`}`;
     const when = `began after ${seconds(one.startedMs)}, ran ${seconds(one.ranMs)}`;
-    return `    ${what} ${where}, ${when}: ${one.code}: ${String(one.message).split("\n")[0]}`;
+    return `    ${what} ${where}, ${when}`;
   };
-  return ["  failed attempts:", ...attempts.map((one) => line(one as ToldAttempt))];
+  const why = (one: ToldAttempt) => `${one.code}: ${String(one.message).split("\n")[0]}`;
+  return [
+    "  failed attempts:",
+    ...(attempts as readonly ToldAttempt[]).map((one, at, all) => {
+      const before = all[at - 1];
+      return `${line(one)}: ${before !== undefined && why(before) === why(one) ? "as the one before" : why(one)}`;
+    }),
+  ];
 }
 
 function formatCause(cause: unknown): string {

@@ -15,6 +15,8 @@ export const STREAM_HEADER_BYTES = 8;
 export interface StreamOptions {
   /** zstd for frames of 4 KiB and more where it pays. Default false. */
   readonly compress?: boolean;
+  /** Takes each frame as it is made; the writer then keeps none, and ends by `head` in place of `finish`. */
+  readonly onFrame?: (frame: Uint8Array) => void;
 }
 
 /** Collects records into frames; holds the open batch's records and everything encoded. */
@@ -56,20 +58,19 @@ export class RecordStreamWriter {
 
   /** Ends the stream and gives its bytes; the writer is not used afterwards. */
   finish(): Uint8Array {
+    const head = this.head();
+    return Buffer.concat([head, ...this.#frames], head.byteLength + this.#encodedBytes);
+  }
+
+  /** Ends the stream: what stands before its frames. */
+  head(): Uint8Array {
     this.#flush();
     const table = this.#schemas.toBytes();
-    const start = framesStart(table.length);
-    const out = Buffer.allocUnsafe(start + this.#encodedBytes);
-    out.writeUInt32LE(STREAM_MAGIC, 0);
-    out.writeUInt32LE(table.length, 4);
-    out.set(table, STREAM_HEADER_BYTES);
-    out.fill(0, STREAM_HEADER_BYTES + table.length, start);
-    let at = start;
-    for (const frame of this.#frames) {
-      out.set(frame, at);
-      at += frame.length;
-    }
-    return out;
+    const head = Buffer.alloc(framesStart(table.length));
+    head.writeUInt32LE(STREAM_MAGIC, 0);
+    head.writeUInt32LE(table.length, 4);
+    head.set(table, STREAM_HEADER_BYTES);
+    return head;
   }
 
   #flush(): void {
@@ -77,7 +78,9 @@ export class RecordStreamWriter {
     const frame = encodeRecords(this.#batch, 0, this.#batch.length, this.#schemas, this.#classes, this.#options);
     this.#batch = [];
     this.#batchBytes = 0;
-    this.#frames.push(frame);
+    const { onFrame } = this.#options;
+    if (onFrame === undefined) this.#frames.push(frame);
+    else onFrame(frame);
     this.#encodedBytes += frame.length;
   }
 }

@@ -1,6 +1,8 @@
 // The operating system's error codes as ours. One table: whoever calls node:fs in this project turns what it throws into a
 // MillraceError here, with the operation and the path in the message.
 
+import { statfsSync } from "node:fs";
+import { dirname } from "node:path";
 import { type ErrorCode, isMillraceError, MillraceError } from "../core/errors.js";
 
 const codeByErrno: Readonly<Record<string, ErrorCode>> = {
@@ -31,10 +33,34 @@ export function toStorageError(error: unknown, operation: string, path: string):
   const errno = errnoOf(error);
   const code = (errno === undefined ? undefined : codeByErrno[errno]) ?? "IO_ERROR";
   const reason = textByCode[code] ?? (error instanceof Error ? error.message : String(error));
-  return new MillraceError(code, `cannot ${operation} ${path}: ${reason}${errno === undefined ? "" : ` (${errno})`}`, {
-    fields: { operation, path, ...(errno === undefined ? {} : { errno }) },
-    cause: error,
-  });
+  const free = code === "DISK_FULL" ? freeBytesAt(path) : null;
+  const details = [...(errno === undefined ? [] : [errno]), ...(free === null ? [] : [`${free} bytes are free`])];
+  return new MillraceError(
+    code,
+    `cannot ${operation} ${path}: ${reason}${details.length === 0 ? "" : ` (${details.join(", ")})`}`,
+    {
+      fields: {
+        operation,
+        path,
+        ...(errno === undefined ? {} : { errno }),
+        ...(free === null ? {} : { freeBytes: free }),
+      },
+      cause: error,
+    },
+  );
+}
+
+/** On the disk of `path`, which need not be there; null where the system does not tell. */
+function freeBytesAt(path: string): number | null {
+  for (let at = path; ; at = dirname(at)) {
+    try {
+      const { bavail, bsize } = statfsSync(at);
+      return bavail * bsize;
+    } catch {
+      // Not there (yet, or any more), or not to be asked.
+      if (at === dirname(at)) return null;
+    }
+  }
 }
 
 /** The system's own code ("ENOENT") of an error thrown by node, if it has one. */

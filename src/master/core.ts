@@ -2,13 +2,14 @@
 // assigner of tasks and the places of map outputs; after every event it launches what can be launched. No I/O, no clock.
 
 import type { WireError } from "../core/errors.js";
-import { formatTaskKey, type SessionId, type TaskKey, type WorkerId } from "../core/ids.js";
+import { formatTaskKey, type SessionId, type ShuffleId, type TaskKey, type WorkerId } from "../core/ids.js";
 import type { StageProgress } from "../protocol/driver.js";
-import type { MapOutputLocations, TaskLaunch, TaskStatus } from "../protocol/tasks.js";
+import type { MapOutputLocation, MapOutputLocations, TaskLaunch, TaskStatus } from "../protocol/tasks.js";
 import type { MasterToWorker, WorkerRegistration } from "../protocol/worker.js";
 import { type DecommissionProgress, Decommissions } from "./decommission/index.js";
 import { type MasterCommand, type MasterEvent, VALUE_INLINE_BYTES, valueBytes } from "./events.js";
 import { type JobCommand, JobScheduler, type Place } from "./job-scheduler/index.js";
+import type { NodeStorage } from "./map-outputs/index.js";
 import { defaultMasterOptions, type MasterOptions } from "./options.js";
 import { type Capacity, TaskAssigner } from "./task-assigner/index.js";
 import { WorkerRegistry } from "./worker-registry/index.js";
@@ -105,6 +106,11 @@ export class MasterMachine {
     return [...(this.#jobs.sessions.get(session)?.jobs.keys() ?? [])];
   }
 
+  /** The session's persisted nodes that jobs have planned to fill. */
+  storage(session: SessionId): NodeStorage[] {
+    return this.#jobs.storage(session);
+  }
+
   /** How far a worker is that is to go; null for one that is not. */
   decommission(worker: WorkerId, now: number): DecommissionProgress | null {
     return this.#decommissions.progress(worker, now);
@@ -117,6 +123,18 @@ export class MasterMachine {
 
   validate(): string[] {
     return [...this.#jobs.validate(), ...this.#decommissions.validate()];
+  }
+
+  /** Map outputs that are counted on, of all sessions; for tests. */
+  *countedOutputs(): Generator<{
+    readonly session: SessionId;
+    readonly shuffle: ShuffleId;
+    readonly map: number;
+    readonly location: MapOutputLocation;
+  }> {
+    for (const { id, outputs } of this.#jobs.sessions.values()) {
+      for (const output of outputs.counted()) yield { session: id, ...output };
+    }
   }
 
   #apply(event: MasterEvent, now: number): void {
@@ -183,6 +201,7 @@ export class MasterMachine {
     switch (event.kind) {
       case "heartbeat":
         record.diskShort = event.diskShort ?? false;
+        record.memory = event.memory ?? null;
         this.#heartbeat(record, event.running, now);
         for (const [i, key] of event.running.entries()) this.#jobs.progressed(key, record.id, event.records?.[i] ?? 0);
         this.#send(record.id, { kind: "heartbeat" });
@@ -307,8 +326,14 @@ export class MasterMachine {
 
   #lose(record: WorkerRecord, reason: string, now: number, code: LossCode = "WORKER_LOST"): void {
     this.#registry.remove(record);
+    this.#tellLost(record.registration, reason);
     this.#forget(record, { code, reason }, now);
     this.#commands.push({ kind: "dropWorker", worker: record.id, reason });
+  }
+
+  /** Who reads from it need not wait until its silence ends their own patience. */
+  #tellLost({ worker, address }: WorkerRegistration, reason: string): void {
+    if (address.blocks !== "") this.#sendAll({ kind: "workerLost", worker, blocks: address.blocks, reason });
   }
 
   /** What it ran is lost (charged if it was running: a task may kill its workers), and so is what it held. */

@@ -30,7 +30,7 @@ export interface DriverDeskParts {
   /** Workers that are connected. */
   workers(): Iterable<WorkerRegistration>;
   handle(event: MasterEvent): void;
-  openResult(worker: WorkerId, key: TaskKey, signal: AbortSignal): AsyncIterable<Uint8Array>;
+  openResult(worker: WorkerId, key: TaskKey, bytes: number, signal: AbortSignal): AsyncIterable<Uint8Array>;
   warn(message: string): void;
 }
 
@@ -184,7 +184,7 @@ export class DriverDesk {
         link.acknowledge(message.job, message.bytes, message.round ?? 0);
         return;
       case "persist":
-        host.persist(message.node, message.level);
+        host.persist(message.node, message.level, message.name);
         return;
       case "releaseNodes":
         host.releaseNodes(message.nodes);

@@ -19,7 +19,7 @@ export interface DriverLinkParts {
   /** Tells the machine. */
   handle(event: MasterEvent): void;
   /** Opens a result that a worker holds. */
-  openResult(worker: WorkerId, key: TaskKey, signal: AbortSignal): AsyncIterable<Uint8Array>;
+  openResult(worker: WorkerId, key: TaskKey, bytes: number, signal: AbortSignal): AsyncIterable<Uint8Array>;
   warn(message: string): void;
 }
 
@@ -65,7 +65,7 @@ export class DriverLink {
       });
       this.#relays.set(job, relay);
     }
-    relay.push(toPart(partition, result, (signal) => openResult(worker, key, signal)));
+    relay.push(toPart(partition, result, (bytes, signal) => openResult(worker, key, bytes, signal)));
   }
 
   /** What the driver has of the job's results is void. */
@@ -116,9 +116,11 @@ function resultChanged(job: JobId, partition: number): WireError {
 function toPart(
   partition: number,
   result: TaskResult,
-  open: (signal: AbortSignal) => AsyncIterable<Uint8Array>,
+  open: (bytes: number, signal: AbortSignal) => AsyncIterable<Uint8Array>,
 ): ResultPart {
-  if (result.kind === "block") return { partition, records: result.records, open };
+  if (result.kind === "block")
+    return { partition, records: result.records, open: (signal) => open(result.sizeBytes, signal) };
   const inline = result.kind === "inline" ? result.bytes : new Uint8Array(0);
-  return { partition, records: result.kind === "inline" ? result.records : 0, inline, open };
+  const records = result.kind === "inline" ? result.records : 0;
+  return { partition, records, inline, open: (signal) => open(inline.byteLength, signal) };
 }

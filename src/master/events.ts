@@ -8,6 +8,7 @@ import type { TaskStatus } from "../protocol/tasks.js";
 import type { MasterToWorker, OfferedOutput, WorkerRegistration } from "../protocol/worker.js";
 import type { DecommissionCommand } from "./decommission/index.js";
 import type { JobCommand, SessionPolicy, Submission } from "./job-scheduler/index.js";
+import type { WorkerMemory } from "./worker-registry/state.js";
 
 /** How often the shell sends `tick`. */
 export const TICK_MS = 250;
@@ -47,6 +48,8 @@ export type MasterEvent =
       readonly records?: readonly number[];
       /** Its local directory is nearly full. Default false. */
       readonly diskShort?: boolean;
+      /** By default nothing is known. */
+      readonly memory?: WorkerMemory;
     } & FromWorker)
   | ({ readonly kind: "statuses"; readonly statuses: readonly TaskStatus[] } & FromWorker)
   | ({

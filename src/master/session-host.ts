@@ -14,6 +14,7 @@ import { ShuffleTable } from "../plan/shuffle-table.js";
 import type { Split, StageGraph } from "../plan/stages.js";
 import type { DriverToMaster, SessionSettings } from "../protocol/driver.js";
 import type { MasterEvent } from "./events.js";
+import type { PersistedNode } from "./storage-snapshot.js";
 
 type SubmitMessage = DriverToMaster & { readonly kind: "submit" };
 
@@ -34,6 +35,7 @@ export class SessionHost {
   readonly #ports: SessionHostPorts;
   readonly #nodes = new Map<NodeId, LineageNode>();
   readonly #storage = new Map<NodeId, StorageLevel>();
+  readonly #names = new Map<NodeId, string>();
   readonly #splits = new Map<NodeId, Promise<readonly Split[]>>();
   readonly #table = new ShuffleTable();
   readonly #outputs = new Map<JobId, OutputJob>();
@@ -104,11 +106,21 @@ export class SessionHost {
     this.#outputs.delete(job);
   }
 
-  persist(node: NodeId, level: StorageLevel): void {
+  /** What the driver says of a persisted node; undefined for one that is not. */
+  persisted(node: NodeId): PersistedNode | undefined {
+    const level = this.#storage.get(node);
+    const known = this.#nodes.get(node);
+    if (level === undefined || known === undefined) return undefined;
+    return { level, name: this.#names.get(node) ?? null, callSite: known.callSite };
+  }
+
+  persist(node: NodeId, level: StorageLevel, name?: string): void {
     if (level !== "NONE") {
       this.#storage.set(node, level);
+      if (name !== undefined) this.#names.set(node, name);
       return;
     }
+    this.#names.delete(node);
     if (this.#storage.delete(node)) this.#ports.handle({ kind: "unpersisted", session: this.id, node });
   }
 

@@ -3,8 +3,9 @@
 
 import { EventEmitter } from "node:events";
 import { MillraceError, toWireError, type WireError } from "../core/errors.js";
-import type { BlobHash, JobId, SessionId, TaskKey, WorkerId } from "../core/ids.js";
+import { type BlobHash, formatTaskKey, type JobId, type SessionId, type TaskKey, type WorkerId } from "../core/ids.js";
 import { SteadyClock } from "../core/steady-clock.js";
+import { StreamGroups } from "../core/stream-groups.js";
 import { version } from "../core/version.js";
 import type { BlockRequest } from "../protocol/blocks.js";
 import type { WorkerRegistration, WorkerToMaster } from "../protocol/worker.js";
@@ -15,7 +16,9 @@ import { Departures } from "./departures.js";
 import { DriverDesk } from "./driver-desk.js";
 import { type MasterCommand, type MasterEvent, TICK_MS } from "./events.js";
 import type { MasterOptions } from "./options.js";
+import { exactBytes } from "./results/exact-bytes.js";
 import { describeMaster, type MasterSnapshot } from "./snapshot.js";
+import { describeStorage } from "./storage-snapshot.js";
 import { ValueBlobs } from "./value-blobs.js";
 
 export interface MasterShellOptions {
@@ -32,6 +35,8 @@ export interface MasterShellOptions {
   ) => AsyncIterable<Uint8Array>;
   /** A driver whose connection is silent for so long is gone. */
   readonly driverTimeoutMs: number;
+  /** Values of a stage that are larger together travel as a blob. Default VALUE_INLINE_BYTES; tests choose less. */
+  readonly valueInlineBytes?: number;
   readonly log: (message: string) => void;
 }
 
@@ -50,8 +55,10 @@ export class MasterShell {
   readonly #clock = new SteadyClock(TICK_MS, () => performance.now());
   readonly #desk: DriverDesk;
   readonly #workers = new Map<WorkerId, WorkerLink>();
+  /** What is read of workers. */
+  readonly #results = new StreamGroups<WorkerId>();
   readonly #timer: NodeJS.Timeout;
-  readonly #values = new ValueBlobs(this.blobs);
+  readonly #values: ValueBlobs;
   readonly #departures: Departures;
   readonly #startedMs = Date.now();
   /** Commands that wait until those before them are performed. */
@@ -63,6 +70,7 @@ export class MasterShell {
     this.#url = options.url;
     this.#options = options;
     this.#machine = new MasterMachine(options.machine);
+    this.#values = new ValueBlobs(this.blobs, options.valueInlineBytes);
     this.#desk = new DriverDesk({
       machine: this.#machine,
       defaults: options.machine,
@@ -73,7 +81,7 @@ export class MasterShell {
       url: () => this.#url,
       workers: () => [...this.#workers.values()].map(({ registration }) => registration),
       handle: (event) => this.#handle(event),
-      openResult: (worker, key, signal) => this.#openResult(worker, key, signal),
+      openResult: (worker, key, bytes, signal) => this.#openResult(worker, key, bytes, signal),
       warn: options.log,
     });
     this.#departures = new Departures({
@@ -93,6 +101,11 @@ export class MasterShell {
     return this.#machine.slots;
   }
 
+  /** For tests, which hold its state against the world's. */
+  get machine(): MasterMachine {
+    return this.#machine;
+  }
+
   /** Its URL, once the port that it was given is known. */
   listensAt(url: string): void {
     this.#url = url;
@@ -110,6 +123,11 @@ export class MasterShell {
       openedMs,
       jobs: this.#machine.liveJobs(host.id),
       stages: this.#machine.progress(host.id),
+      storage: describeStorage(this.#machine.storage(host.id), {
+        session: host.id,
+        persisted: (node) => host.persisted(node),
+        workers: this.#machine.workers,
+      }),
     }));
     const now = this.#clock.now();
     return describeMaster({
@@ -222,6 +240,12 @@ export class MasterShell {
           running: message.running,
           records: message.records,
           diskShort: message.disk?.isShort ?? false,
+          memory: {
+            rssBytes: message.rssBytes,
+            cacheBytes: message.cacheBytes,
+            pressure: message.pressure ?? "calm",
+            stored: message.stored ?? [],
+          },
         });
         // The first one makes the worker's slots count.
         this.registrations.emit("worker");
@@ -303,6 +327,11 @@ export class MasterShell {
         const link = this.#workers.get(command.worker);
         this.#workers.delete(command.worker);
         link?.connection.close();
+        const text = `worker ${command.worker}, which holds a result, is lost: ${command.reason}`;
+        this.#results.end(
+          command.worker,
+          new MillraceError("WORKER_LOST", text, { fields: { worker: command.worker } }),
+        );
         return;
       }
       case "decommissionStarted":
@@ -343,7 +372,7 @@ export class MasterShell {
         void this.#desk.findEnding(command.session)?.host.abort(command.job);
         return;
       case "fetchValue":
-        void this.#fetchValue(command.key, command.worker);
+        void this.#fetchValue(command.key, command.worker, command.bytes);
     }
   }
 
@@ -361,10 +390,10 @@ export class MasterShell {
     this.#handle({ kind: "outputCommitted", session, job, error });
   }
 
-  async #fetchValue(key: TaskKey, worker: WorkerId): Promise<void> {
+  async #fetchValue(key: TaskKey, worker: WorkerId, bytes: number): Promise<void> {
     const parts: Uint8Array[] = [];
     try {
-      for await (const part of this.#openResult(worker, key, AbortSignal.timeout(VALUE_TIMEOUT_MS)))
+      for await (const part of this.#openResult(worker, key, bytes, AbortSignal.timeout(VALUE_TIMEOUT_MS)))
         parts.push(Uint8Array.from(part));
       this.#handle({ kind: "valueFetched", key, bytes: Buffer.concat(parts) });
     } catch (error) {
@@ -375,11 +404,13 @@ export class MasterShell {
     }
   }
 
-  #openResult(worker: WorkerId, key: TaskKey, signal: AbortSignal): AsyncIterable<Uint8Array> {
+  #openResult(worker: WorkerId, key: TaskKey, bytes: number, signal: AbortSignal): AsyncIterable<Uint8Array> {
     const registration = this.#workers.get(worker)?.registration;
     if (registration === undefined)
       throw new MillraceError("WORKER_LOST", `worker ${worker}, which holds a result, is gone`, { fields: { worker } });
-    return this.#options.openBlock(registration, { kind: "result", key }, signal);
+    const open = (live: AbortSignal) => this.#options.openBlock(registration, { kind: "result", key }, live);
+    const what = `the result ${formatTaskKey(key)} of worker ${worker}`;
+    return exactBytes(this.#results.follow(worker, open, signal), bytes, what);
   }
 
   /** A blob for a worker. Throws PROTOCOL_ERROR for one that nobody owns. */

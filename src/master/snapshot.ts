@@ -2,7 +2,9 @@
 
 import type { WorkerId } from "../core/ids.js";
 import type { StageProgress } from "../protocol/driver.js";
+import type { PressureLevel } from "../protocol/worker.js";
 import type { DecommissionProgress } from "./decommission/index.js";
+import type { StorageSnapshot } from "./storage-snapshot.js";
 import type { WorkerRecord } from "./worker-registry/state.js";
 
 export interface SessionSnapshot {
@@ -13,6 +15,8 @@ export interface SessionSnapshot {
   /** Jobs that run. */
   readonly jobs: readonly number[];
   readonly stages: readonly StageProgress[];
+  /** Persisted RDDs, by id. */
+  readonly storage: readonly StorageSnapshot[];
 }
 
 export interface WorkerSnapshot {
@@ -23,6 +27,10 @@ export interface WorkerSnapshot {
   readonly slots: number;
   readonly running: number;
   readonly memoryBytes: number;
+  /** As of its last heartbeat; null before the first. */
+  readonly rssBytes: number | null;
+  readonly cacheBytes: number | null;
+  readonly pressure: PressureLevel | null;
   readonly pid: number;
   readonly blocks: string;
   /** How far it is, where it is to go; null otherwise. */
@@ -72,6 +80,7 @@ function describeWorker({
   diskShort,
   registration,
   attempts,
+  memory,
 }: WorkerRecord): Omit<WorkerSnapshot, "decommission" | "excluded"> {
   return {
     id,
@@ -81,6 +90,9 @@ function describeWorker({
     slots: registration.slots,
     running: attempts.size,
     memoryBytes: registration.memoryBytes,
+    rssBytes: memory?.rssBytes ?? null,
+    cacheBytes: memory?.cacheBytes ?? null,
+    pressure: memory?.pressure ?? null,
     pid: registration.pid,
     blocks: registration.address.blocks,
   };

@@ -5,7 +5,7 @@ import type { ClassRegistry } from "../codec/class-registry.js";
 import type { CacheWriter, FrameSource, ShuffleOutput } from "../codec/frame-flow.js";
 import type { BatchSource, PartFile } from "../core/data-flow.js";
 import type { NodeId, ShuffleId, StageId } from "../core/ids.js";
-import type { MemoryBudget, SpillStore } from "../core/memory.js";
+import type { MemoryBudget, SpillFile, SpillStore } from "../core/memory.js";
 import type { FunctionRef } from "../plan/function.js";
 import type { StorageLevel } from "../plan/lineage.js";
 import type { HotKey, JoinParts } from "../plan/skew.js";
@@ -63,6 +63,8 @@ export interface MutableTaskMetrics {
 /** What a fragment's run gives back; the attempt runner adds timing and names. */
 export type FragmentResult =
   | { readonly kind: "bytes"; readonly bytes: Uint8Array; readonly records: number }
+  /** As bytes: `head`, then the whole of `frames`, a scratch file that ends with the attempt. */
+  | { readonly kind: "spilled"; readonly head: Uint8Array; readonly frames: SpillFile; readonly records: number }
   | {
       readonly kind: "mapOutput";
       readonly shuffle: ShuffleId;

@@ -17,7 +17,7 @@ export type BlockRequest =
     }
   /** A result that was too large for its task's status. */
   | { readonly kind: "result"; readonly key: TaskKey }
-  /** A cached partition: u32 length of the schema table, the table, frames. No bytes at all when it is not here (any more). */
+  /** A cached partition, as worker/cached-layout.ts lays it out. No bytes at all when it is not here (any more). */
   | {
       readonly kind: "cached";
       readonly session: SessionId;

@@ -46,7 +46,7 @@ export type DriverToMaster =
       readonly round?: number;
     }
   /** Comes before the first submit that carries the node when it was persisted before any action: levels are kept by id. */
-  | { readonly kind: "persist"; readonly node: NodeId; readonly level: StorageLevel }
+  | { readonly kind: "persist"; readonly node: NodeId; readonly level: StorageLevel; readonly name?: string }
   /** A broadcast value: off the workers only (unpersist; the master keeps it), or everywhere (destroy). */
   | { readonly kind: "releaseBlob"; readonly hash: BlobHash; readonly scope: "workers" | "everywhere" }
   | { readonly kind: "releaseNodes"; readonly nodes: readonly NodeId[] }

@@ -35,6 +35,18 @@ export interface DiskState {
   readonly isShort: boolean;
 }
 
+/** What a worker holds of one persisted node. */
+export interface StoredBytes {
+  readonly session: SessionId;
+  readonly node: NodeId;
+  readonly memoryBytes: number;
+  readonly diskBytes: number;
+}
+
+/** How near a worker's process is to its limit (worker/memory-pressure.ts). */
+export const pressureLevels = ["calm", "warm", "high", "critical"] as const;
+export type PressureLevel = (typeof pressureLevels)[number];
+
 /** A committed map output that an earlier process of the same worker has left in its directory. */
 export interface OfferedOutput {
   readonly session: SessionId;
@@ -50,6 +62,10 @@ export type WorkerToMaster =
       readonly kind: "heartbeat";
       readonly rssBytes: number;
       readonly cacheBytes: number;
+      /** Default "calm". */
+      readonly pressure?: PressureLevel;
+      /** By default nothing. */
+      readonly stored?: readonly StoredBytes[];
       readonly running: readonly TaskKey[];
       /** Of the local directory. Not there where the system does not tell. */
       readonly disk?: DiskState;
@@ -105,6 +121,8 @@ export type MasterToWorker =
   | { readonly kind: "uncache"; readonly session: SessionId; readonly node: NodeId }
   | { readonly kind: "releaseSession"; readonly session: SessionId }
   | { readonly kind: "releaseBlobs"; readonly hashes: readonly BlobHash[] }
+  /** Another worker is lost: nothing more comes from its block server at `blocks`. */
+  | { readonly kind: "workerLost"; readonly worker: WorkerId; readonly blocks: string; readonly reason: string }
   | { readonly kind: "shutdown"; readonly reason: string }
   /** It shall leave within this time: it hands back what it has not started, takes no more, and says so to whoever is its master. */
   | { readonly kind: "decommission"; readonly reason: string; readonly timeoutMs: number }

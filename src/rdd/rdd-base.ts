@@ -56,7 +56,7 @@ export class RddBase implements Dataset {
 
   /** A name for messages. Gives this same RDD. */
   setName(name: string): this {
-    this[datasetNode].name = requireText("setName", "name", name);
+    this[datasetSession].rename(this[datasetNode], requireText("setName", "name", name));
     return this;
   }
 

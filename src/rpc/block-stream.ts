@@ -12,6 +12,7 @@ export async function* streamBlocks(
   address: string,
   request: unknown,
   signal: AbortSignal,
+  servers = 1,
 ): AsyncGenerator<Uint8Array, void, void> {
   const queue: Uint8Array[] = [];
   const stop = new AbortController();
@@ -31,7 +32,7 @@ export async function* streamBlocks(
     wakeTaker();
   };
   const running = client
-    .fetch(address, request, take, { signal: AbortSignal.any([signal, stop.signal]) })
+    .fetch(address, request, take, { signal: AbortSignal.any([signal, stop.signal]), servers })
     .then(() => end(null), end);
   // Assigned in callbacks, which the compiler does not see.
   const state = (): { readonly error: unknown } | null => ended;

@@ -1,5 +1,6 @@
 // A connection whose other end must be heard of again and again: one that is silent for too long is ended here, with an error,
-// because a network that lost it tells neither side. The time for which this process itself stood still does not count.
+// because a network that lost it tells neither side. Who has not been spoken to yet has nothing to answer, and the time for which
+// this process itself stood still does not count.
 
 import { MillraceError } from "../core/errors.js";
 import { SteadyClock } from "../core/steady-clock.js";
@@ -16,19 +17,22 @@ export class WatchedConnection implements Connection {
   readonly #inner: Connection;
   readonly #handlers = new ConnectionHandlers();
   readonly #timer: NodeJS.Timeout;
+  readonly #clock: SteadyClock;
+  /** null: nothing was sent yet. */
+  #heardMs: number | null = null;
 
   constructor(inner: Connection, { timeoutMs, who, option }: SilenceLimit) {
     this.#inner = inner;
     const everyMs = Math.max(10, Math.min(1_000, timeoutMs / 10));
-    const clock = new SteadyClock(everyMs, () => performance.now());
-    let heardMs = clock.now();
+    this.#clock = new SteadyClock(everyMs, () => performance.now());
     inner.onMessage((bytes) => {
-      heardMs = clock.now();
+      this.#heardMs = this.#clock.now();
       this.#handlers.message(bytes);
     });
     inner.onClose((error) => this.#end(error));
     this.#timer = setInterval(() => {
-      if (clock.tick() - heardMs < timeoutMs) return;
+      const now = this.#clock.tick();
+      if (now - (this.#heardMs ?? now) < timeoutMs) return;
       const message = `nothing was heard of ${who} for ${timeoutMs} ms (${option})`;
       this.#end(new MillraceError("MASTER_LOST", message, { fields: { timeoutMs } }));
       inner.close();
@@ -40,6 +44,7 @@ export class WatchedConnection implements Connection {
   }
 
   send(bytes: Uint8Array): void {
+    this.#heardMs ??= this.#clock.now();
     this.#inner.send(bytes);
   }
 

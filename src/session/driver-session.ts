@@ -17,7 +17,7 @@ import { Broadcast } from "./broadcast.js";
 import type { AnyFunction, FunctionCapture, SourcePositions } from "./function-capture.js";
 import { JobClient, type JobEnd, type JobRequest } from "./job-client.js";
 import { captureCaller } from "./job-errors.js";
-import { LineageStore, type NodeHandle, type NodeSpec } from "./lineage-store.js";
+import { LineageStore, type NodeHandle, type NodeSpec, persistMessage } from "./lineage-store.js";
 import { Listeners } from "./listeners.js";
 import type { MasterLink } from "./master-link.js";
 import type { PartitionResult, ResultPiece } from "./result-pieces.js";
@@ -177,9 +177,15 @@ export class DriverSession {
   persist(handle: NodeHandle, level: StorageLevel): void {
     if (handle.storage === level) return;
     handle.storage = level;
-    if (this.#over === null && this.#lineage.isSent(handle)) {
-      this.#link.send({ kind: "persist", node: handle.node.id, level });
-    }
+    if (this.#over === null && this.#lineage.isSent(handle)) this.#link.send(persistMessage(handle));
+  }
+
+  /** The master shows the names of persisted nodes only. */
+  rename(handle: NodeHandle, name: string): void {
+    handle.name = name;
+    const { storage } = handle;
+    if (storage !== "NONE" && this.#over === null && this.#lineage.isSent(handle))
+      this.#link.send(persistMessage(handle));
   }
 
   run(request: JobRequest, begin: () => (result: PartitionResult) => void): Promise<void> {
@@ -196,8 +202,8 @@ export class DriverSession {
     const request = ++this.#requests;
     return new Promise((resolve, reject) => {
       this.#counts.set(request, { resolve, reject });
-      const { nodes, levels } = this.#lineage.takeUnsent(handle);
-      for (const { node, level } of levels) this.#link.send({ kind: "persist", node, level });
+      const { nodes, persisted } = this.#lineage.takeUnsent(handle);
+      for (const message of persisted) this.#link.send(message);
       this.#link.send({ kind: "countPartitions", request, nodes, node: handle.node.id });
     });
   }

@@ -184,8 +184,8 @@ export class JobClient {
     const job: RunningJob = { id, request, ...handlers, onAbort: () => this.#abort(job), round: 0 };
     this.#running.set(id, job);
     request.signal?.addEventListener("abort", job.onAbort, { once: true });
-    const { nodes, levels } = this.#parts.lineage.takeUnsent(request.root);
-    for (const { node, level } of levels) this.#parts.send({ kind: "persist", node, level });
+    const { nodes, persisted } = this.#parts.lineage.takeUnsent(request.root);
+    for (const message of persisted) this.#parts.send(message);
     this.#parts.beforeSubmit();
     this.#parts.send({
       kind: "submit",

@@ -5,10 +5,13 @@
 import type { NodeId } from "../core/ids.js";
 import { nodeId } from "../core/ids.js";
 import type { LineageNode, StorageLevel } from "../plan/lineage.js";
+import type { DriverToMaster } from "../protocol/driver.js";
 
 /** Omit that keeps the members of a union apart. */
 type WithoutId<T> = T extends unknown ? Omit<T, "id"> : never;
 export type NodeSpec = WithoutId<LineageNode>;
+
+type PersistMessage = DriverToMaster & { readonly kind: "persist" };
 
 export interface NodeHandle {
   readonly node: LineageNode;
@@ -21,7 +24,11 @@ export interface NodeHandle {
 export interface Unsent {
   /** Parents before children. */
   readonly nodes: readonly LineageNode[];
-  readonly levels: readonly { readonly node: NodeId; readonly level: StorageLevel }[];
+  readonly persisted: readonly PersistMessage[];
+}
+
+export function persistMessage({ node, storage, name }: NodeHandle): PersistMessage {
+  return { kind: "persist", node: node.id, level: storage, ...(name === null ? {} : { name }) };
 }
 
 export class LineageStore {
@@ -51,7 +58,7 @@ export class LineageStore {
   /** Marks what it gives as sent. Walks without recursion: a loop of a thousand iterations makes a deep lineage. */
   takeUnsent(root: NodeHandle): Unsent {
     const nodes: LineageNode[] = [];
-    const levels: { node: NodeId; level: StorageLevel }[] = [];
+    const persisted: PersistMessage[] = [];
     const stack: { readonly handle: NodeHandle; next: number }[] = [{ handle: root, next: 0 }];
     const visited = new Set<NodeId>();
     while (stack.length > 0) {
@@ -66,10 +73,10 @@ export class LineageStore {
       if (visited.has(id) || this.#sent.has(id)) continue;
       visited.add(id);
       nodes.push(top.handle.node);
-      if (top.handle.storage !== "NONE") levels.push({ node: id, level: top.handle.storage });
+      if (top.handle.storage !== "NONE") persisted.push(persistMessage(top.handle));
     }
     for (const node of nodes) this.#sent.add(node.id);
-    return { nodes, levels };
+    return { nodes, persisted };
   }
 
   /** Nobody can use the node any more. Called by the garbage collector's registry; tests call it themselves. */

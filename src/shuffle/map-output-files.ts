@@ -5,6 +5,7 @@
 import { closeSync, fstatSync, openSync, readSync } from "node:fs";
 import { sep } from "node:path";
 import { SchemaTable } from "../codec/schema.js";
+import { crc32c } from "../core/crc32c.js";
 import { MillraceError } from "../core/errors.js";
 import { errnoOf, toStorageError } from "../emrfs/storage-error.js";
 import { decodeTail, type MapOutputIndex, tailLength } from "./map-output-file.js";
@@ -107,6 +108,7 @@ export class MapOutputFile {
   readonly #fd: number;
   readonly #index: MapOutputIndex;
   #schemas: SchemaTable | null = null;
+  #schemaChecksum: number | null = null;
   #ahead: Uint8Array | null = null;
   /** Where `#ahead` begins in the file. */
   #aheadAt = 0;
@@ -143,6 +145,12 @@ export class MapOutputFile {
 
   get schemaBytes(): Uint8Array {
     return this.#index.schemas;
+  }
+
+  /** CRC32C of schemaBytes. */
+  get schemaChecksum(): number {
+    this.#schemaChecksum ??= crc32c(this.#index.schemas);
+    return this.#schemaChecksum;
   }
 
   /** Where the block of a reduce partition begins in the file; its length is blockLength. */

@@ -1,19 +1,26 @@
 // The blocks that one reducer wants of one worker as one stream of bytes, and back. A worker's block server cuts it into
 // chunks as it likes; the reader takes any chunking.
 //
-//   for each map with records for the partition, ascending:
-//     u32 map | u32 schema bytes | f64 block bytes | schema table, zeros to a multiple of 8 | frames
+//   for each map asked for, ascending, also where its block is empty (then without a table):
+//     u32 map | u32 schema bytes | u64 block bytes | u32 CRC32C of the table | u32 CRC32C of these 20 bytes
+//     schema table, zeros to a multiple of 8 | frames
+//
+// Frames bear checksums of their own. A reader that was promised a map takes no end of the stream for a map without records.
 
 import { readFrameHeader } from "../codec/frame.js";
 import { SchemaTable } from "../codec/schema.js";
+import { crc32c } from "../core/crc32c.js";
 import { MillraceError } from "../core/errors.js";
 import { toFetchError } from "./fetch-error.js";
 import type { FetchRequest } from "./fetch-plan.js";
 import type { MapOutputFiles } from "./map-output-files.js";
 import { mapOutputPath } from "./paths.js";
 
-const headerBytes = 16;
+const headerBytes = 24;
+/** Before the header's own checksum. */
+const checkedBytes = 20;
 const frameLengthBytes = 8;
+const noBytes = new Uint8Array(0);
 
 /**
  * The stream, read from `directory` in chunks of at most `chunkBytes`; small blocks share one. Synchronous: a chunk is a
@@ -29,6 +36,8 @@ export function* serveBlocks(
   const { session, shuffle, worker } = request;
   requireIndex(shuffle);
   requireIndex(partition);
+  // Used again for each block without records.
+  const emptyHead = Buffer.alloc(headerBytes);
   let chunk = Buffer.allocUnsafeSlow(chunkBytes);
   let filled = 0;
   for (const output of request.outputs) {
@@ -36,8 +45,7 @@ export function* serveBlocks(
     const path = mapOutputPath(directory, { session, shuffle, ...output });
     const block = { shuffle, map: output.map, worker: worker.worker };
     const fail = (error: unknown) => toFetchError(error, block);
-    const head = tryOr(fail, () => blockHead(files, path, output.map, partition));
-    if (head === null) continue;
+    const head = tryOr(fail, () => blockHead(files, path, output.map, partition, emptyHead));
     let position = head.start;
     // The head and the block's bytes, as one run of bytes cut where chunks end.
     for (let at = 0; at < head.bytes.byteLength || position < head.end; ) {
@@ -72,15 +80,17 @@ function requireIndex(value: unknown): void {
   );
 }
 
-function blockHead(files: MapOutputFiles, path: string, map: number, partition: number) {
+function blockHead(files: MapOutputFiles, path: string, map: number, partition: number, emptyHead: Buffer) {
   const file = files.open(path);
   const length = file.blockLength(partition);
-  if (length === 0) return null;
-  const schemas = file.schemaBytes;
-  const bytes = Buffer.alloc(headerBytes + padded(schemas.byteLength));
+  const schemas = length === 0 ? noBytes : file.schemaBytes;
+  const bytes = length === 0 ? emptyHead : Buffer.alloc(headerBytes + padded(schemas.byteLength));
   bytes.writeUInt32LE(map, 0);
   bytes.writeUInt32LE(schemas.byteLength, 4);
-  bytes.writeDoubleLE(length, 8);
+  bytes.writeUInt32LE(length % 2 ** 32, 8);
+  bytes.writeUInt32LE(Math.floor(length / 2 ** 32), 12);
+  bytes.writeUInt32LE(length === 0 ? 0 : file.schemaChecksum, 16);
+  bytes.writeUInt32LE(crc32c(bytes, 0, checkedBytes), checkedBytes);
   bytes.set(schemas, headerBytes);
   const start = file.blockStart(partition);
   return { bytes, start, end: start + length };
@@ -104,14 +114,16 @@ export interface RemoteBlocks {
   close(): void;
 }
 
-/** Frames of one worker's answer, by map. Ask for maps in ascending order. */
+/** Frames of one worker's answer, by map. Ask for all maps of the request, in ascending order. */
 export class RemoteFrameReader {
-  #chunk: Uint8Array = new Uint8Array(0);
+  #chunk: Uint8Array = noBytes;
   #at = 0;
-  #ended = false;
   #map = -1;
   #left = 0;
   #schemas: SchemaTable | null = null;
+  /** What `#schemas` was read from, and its checksum. */
+  #table: Uint8Array = noBytes;
+  #checksum = 0;
 
   constructor(
     private readonly blocks: RemoteBlocks,
@@ -119,13 +131,12 @@ export class RemoteFrameReader {
     public bytesRead = 0,
   ) {}
 
-  /** The next frame of that map; null when it has no more, or had none. */
+  /** The next frame of that map; null when it has no more, or had none. Throws FETCH_FAILED or BLOCK_CORRUPT. */
   next(map: number): { frame: Uint8Array; schemas: SchemaTable } | null {
     if (this.#left === 0 && this.#map < map) this.#nextBlock();
-    if (this.#map < map && !this.#ended) {
+    if (this.#map !== map)
       throw new MillraceError("PROTOCOL_ERROR", `blocks of map ${this.#map} came where map ${map} was due`);
-    }
-    if (this.#map !== map || this.#left === 0) return null;
+    if (this.#left === 0) return null;
     this.#require(frameLengthBytes);
     const length = peekU32(this.#chunk, this.#at);
     if (length < frameLengthBytes || length > this.#left) {
@@ -141,22 +152,36 @@ export class RemoteFrameReader {
   }
 
   close(): void {
-    this.#chunk = new Uint8Array(0);
+    this.#chunk = noBytes;
     this.#at = 0;
     this.blocks.close();
   }
 
   #nextBlock(): void {
-    if (this.#ended) return;
-    if (this.#at === this.#chunk.byteLength && !this.#pull()) {
-      this.#ended = true;
-      return;
+    this.#require(headerBytes);
+    const head = this.#chunk;
+    const at = this.#at;
+    this.#at += headerBytes;
+    if (peekU32(head, at + checkedBytes) !== crc32c(head, at, at + checkedBytes))
+      throw new MillraceError("BLOCK_CORRUPT", "the head of a served block has another checksum than it says");
+    const schemaBytes = peekU32(head, at + 4);
+    const blockBytes = peekU32(head, at + 8) + peekU32(head, at + 12) * 2 ** 32;
+    const map = peekU32(head, at);
+    if (blockBytes > 0) {
+      this.#readSchemas(this.#take(padded(schemaBytes)).subarray(0, schemaBytes), peekU32(head, at + 16));
     }
-    const head = Buffer.from(this.#take(headerBytes));
-    this.#map = head.readUInt32LE(0);
-    const schemaBytes = head.readUInt32LE(4);
-    this.#left = head.readDoubleLE(8);
-    this.#schemas = SchemaTable.fromBytes(this.#take(padded(schemaBytes)).subarray(0, schemaBytes));
+    this.#map = map;
+    this.#left = blockBytes;
+  }
+
+  /** Most maps have the table of the one before. */
+  #readSchemas(table: Uint8Array, checksum: number): void {
+    if (this.#schemas !== null && checksum === this.#checksum && Buffer.compare(table, this.#table) === 0) return;
+    if (checksum !== crc32c(table))
+      throw new MillraceError("BLOCK_CORRUPT", "the schema table of a served block has another checksum than it says");
+    this.#schemas = SchemaTable.fromBytes(table);
+    this.#table = Uint8Array.from(table);
+    this.#checksum = checksum;
   }
 
   #pull(): boolean {
@@ -179,7 +204,8 @@ export class RemoteFrameReader {
     whole.set(this.#chunk.subarray(this.#at), 0);
     let filled = have;
     while (filled < length) {
-      if (!this.#pull()) throw new MillraceError("FETCH_FAILED", "the stream of blocks ended inside a block");
+      if (!this.#pull())
+        throw new MillraceError("FETCH_FAILED", "the stream of blocks ended before all that was asked for");
       const count = Math.min(length - filled, this.#chunk.byteLength);
       whole.set(this.#chunk.subarray(0, count), filled);
       filled += count;

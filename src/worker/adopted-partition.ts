@@ -1,9 +1,10 @@
-// A cached partition as it comes from a worker that leaves: level, u32 length of the schema table, the table, frames, in chunks
-// cut anywhere. Its frames go into memory that every slot reads, once, and each is checked.
+// A cached partition as it comes from a worker that leaves: the storage level as one byte, then what cached-layout.ts describes,
+// in chunks cut anywhere. Its frames go into memory that every slot reads, once, and each is checked.
 
 import { frameLength, readFrameHeader } from "../codec/frame.js";
 import { MillraceError } from "../core/errors.js";
 import { storageLevels } from "../protocol/blocks.js";
+import { CACHED_HEAD_BYTES, checkCachedSchemas, decodeCachedHead } from "./cached-layout.js";
 
 export interface AdoptedPartition {
   readonly level: (typeof storageLevels)[number];
@@ -18,13 +19,17 @@ const LEVEL_BYTES = 1;
 export function parseCachedPartition(parts: readonly Uint8Array[], bytes: number): AdoptedPartition | null {
   if (bytes === 0) return null;
   const head = (length: number) => Buffer.concat(parts.slice(0, countFor(parts, length)));
-  const first = head(LEVEL_BYTES + 4);
+  const first = head(LEVEL_BYTES + CACHED_HEAD_BYTES);
   const level = storageLevels[first[0] ?? storageLevels.length];
-  const schemaBytes = bytes < LEVEL_BYTES + 4 ? bytes : first.readUInt32LE(LEVEL_BYTES);
-  const start = LEVEL_BYTES + 4 + schemaBytes;
-  if (level === undefined || start > bytes)
-    throw new MillraceError("BLOCK_CORRUPT", `a cached partition of ${bytes} bytes came without its head`);
-  const schemas = Uint8Array.from(head(start).subarray(LEVEL_BYTES + 4, start));
+  const said = decodeCachedHead(first.subarray(LEVEL_BYTES));
+  const start = LEVEL_BYTES + CACHED_HEAD_BYTES + said.schemaBytes;
+  if (level === undefined || start + said.frameBytes !== bytes)
+    throw new MillraceError(
+      "BLOCK_CORRUPT",
+      `a cached partition came in ${bytes} bytes, its head speaks of ${start + said.frameBytes}`,
+    );
+  const schemas = Uint8Array.from(head(start).subarray(LEVEL_BYTES + CACHED_HEAD_BYTES, start));
+  checkCachedSchemas(schemas, said);
   return { level, schemas, frames: share(parts, start, bytes) };
 }
 

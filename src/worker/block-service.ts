@@ -8,6 +8,7 @@ import { MapOutputFiles } from "../shuffle/map-output-files.js";
 import { mapOutputPath, resultPath } from "../shuffle/paths.js";
 import { serveBlocks } from "../shuffle/served-blocks.js";
 import type { CacheStore } from "./cache-store.js";
+import { encodeCachedHead } from "./cached-layout.js";
 import type { CachedBlock } from "./slot/messages.js";
 
 const CHUNK_BYTES = 256 * 1024;
@@ -77,15 +78,14 @@ export class BlockService {
 
 async function* cachedPieces(block: CachedBlock | undefined): AsyncGenerator<Uint8Array, void, void> {
   if (block === undefined) return;
-  const head = Buffer.alloc(4);
-  head.writeUInt32LE(block.schemas.byteLength, 0);
-  yield Buffer.concat([head, block.schemas]);
-  if (block.frames instanceof SharedArrayBuffer) {
-    const bytes = new Uint8Array(block.frames);
+  const { frames } = block;
+  yield encodeCachedHead(block.schemas, frames instanceof SharedArrayBuffer ? frames.byteLength : frames.bytes);
+  if (frames instanceof SharedArrayBuffer) {
+    const bytes = new Uint8Array(frames);
     for (let at = 0; at < bytes.byteLength; at += CHUNK_BYTES) yield bytes.slice(at, at + CHUNK_BYTES);
     return;
   }
-  yield* createReadStream(block.frames.path, { highWaterMark: CHUNK_BYTES });
+  yield* createReadStream(frames.path, { highWaterMark: CHUNK_BYTES });
 }
 
 /** Within what a server offers, whatever is asked. */

@@ -6,12 +6,16 @@ import { mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { LRUCache } from "lru-cache";
 import type { NodeId, SessionId } from "../core/ids.js";
+import { toStorageError } from "../emrfs/storage-error.js";
+import type { StoredBytes } from "../protocol/worker.js";
 import type { CachedBlock, CacheOffer } from "./slot/messages.js";
 
 interface Entry {
   readonly session: SessionId;
   readonly block: CachedBlock;
   readonly level: CacheOffer["level"];
+  readonly sizeBytes: number;
+  /** sizeBytes, or 0 for one that lies in a file. */
   readonly memoryBytes: number;
 }
 
@@ -26,6 +30,8 @@ export interface CacheStoreOptions {
 export class CacheStore {
   readonly #options: CacheStoreOptions;
   readonly #entries = new LRUCache<string, Entry>({ max: 1_000_000 });
+  /** By session and node. */
+  readonly #stored = new Map<string, StoredBytes & { readonly partitions: number }>();
   #usedBytes = 0;
 
   constructor(options: CacheStoreOptions) {
@@ -36,12 +42,17 @@ export class CacheStore {
     return this.#usedBytes;
   }
 
+  /** What lies here of each persisted node. */
+  get stored(): StoredBytes[] {
+    return [...this.#stored.values()].map(({ partitions, ...bytes }) => bytes);
+  }
+
   /**
-   * Takes a partition in; answers whether it is stored now. One that may not evict gets only room that is free. Throws
-   * DISK_FULL and the like from the disk levels.
+   * Takes a partition in; answers whether it is stored now. One that may not evict gets only room that is free. On a full disk
+   * it is not. Throws what else the disk levels may meet.
    */
   store(offer: CacheOffer, mayEvict = true): boolean {
-    const { session, block, level } = offer;
+    const { session, block, level, sizeBytes } = offer;
     const key = keyOf(session, block.node, block.partition);
     const known = this.#entries.peek(key);
     if (known !== undefined && generationOf(known.block) > generationOf(block)) {
@@ -56,18 +67,18 @@ export class CacheStore {
       return true;
     }
     if (!(block.frames instanceof SharedArrayBuffer)) {
-      this.#entries.set(key, { session, block: this.#named(session, block), level, memoryBytes: 0 });
+      this.#keep(key, { session, block: this.#named(session, block), level, sizeBytes, memoryBytes: 0 });
       return true;
     }
-    const isFree = this.#usedBytes + offer.sizeBytes <= this.#options.limitBytes;
-    if (level !== "DISK_ONLY" && (isFree || (mayEvict && this.#makeRoom(offer.sizeBytes, session, block.node)))) {
-      this.#usedBytes += offer.sizeBytes;
-      this.#entries.set(key, { session, block, level, memoryBytes: offer.sizeBytes });
+    const isFree = this.#usedBytes + sizeBytes <= this.#options.limitBytes;
+    if (level !== "DISK_ONLY" && (isFree || (mayEvict && this.#makeRoom(sizeBytes, session, block.node)))) {
+      this.#keep(key, { session, block, level, sizeBytes, memoryBytes: sizeBytes });
       return true;
     }
     if (level === "MEMORY_ONLY") return false;
-    this.#entries.set(key, { session, block: this.#toDisk(session, block), level, memoryBytes: 0 });
-    return true;
+    const moved = this.#toDisk(session, block);
+    if (moved !== null) this.#keep(key, { session, block: moved, level, sizeBytes, memoryBytes: 0 });
+    return moved !== null;
   }
 
   /** Nothing of another generation. */
@@ -112,13 +123,11 @@ export class CacheStore {
   }
 
   #evict(key: string, entry: Entry): void {
-    if (entry.level === "MEMORY_AND_DISK") {
-      const block = this.#moved(entry);
-      if (block !== null) {
-        this.#usedBytes -= entry.memoryBytes;
-        this.#entries.set(key, { ...entry, block, memoryBytes: 0 });
-        return;
-      }
+    const moved = entry.level === "MEMORY_AND_DISK" ? this.#moved(entry) : null;
+    if (moved !== null) {
+      this.#forget(key, entry);
+      this.#keep(key, { ...entry, block: moved, memoryBytes: 0 });
+      return;
     }
     this.#drop(key, entry);
     this.#options.onEvicted(entry.session, entry.block.node, entry.block.partition);
@@ -134,26 +143,63 @@ export class CacheStore {
   }
 
   #drop(key: string, entry: Entry): void {
+    this.#forget(key, entry);
+    removeFile(entry.block);
+  }
+
+  #keep(key: string, entry: Entry): void {
+    this.#entries.set(key, entry);
+    this.#usedBytes += entry.memoryBytes;
+    this.#tally(entry, 1);
+  }
+
+  #forget(key: string, entry: Entry): void {
     this.#entries.delete(key);
     this.#usedBytes -= entry.memoryBytes;
-    removeFile(entry.block);
+    this.#tally(entry, -1);
+  }
+
+  #tally({ session, block: { node }, sizeBytes, memoryBytes }: Entry, sign: 1 | -1): void {
+    const name = `${session}/${node}`;
+    const before = this.#stored.get(name) ?? { session, node, memoryBytes: 0, diskBytes: 0, partitions: 0 };
+    const partitions = before.partitions + sign;
+    if (partitions === 0) {
+      this.#stored.delete(name);
+      return;
+    }
+    this.#stored.set(name, {
+      session,
+      node,
+      memoryBytes: before.memoryBytes + sign * memoryBytes,
+      diskBytes: before.diskBytes + sign * (sizeBytes - memoryBytes),
+      partitions,
+    });
   }
 
   /** Gives the attempt's file the name under which the store keeps it. */
   #named(session: SessionId, block: CachedBlock): CachedBlock {
     const path = this.#options.pathOf(session, block.node, block.partition, generationOf(block));
     mkdirSync(dirname(path), { recursive: true });
-    renameSync((block.frames as { path: string }).path, path);
-    return { ...block, frames: { path } };
+    const { path: from, bytes } = block.frames as { path: string; bytes: number };
+    renameSync(from, path);
+    return { ...block, frames: { path, bytes } };
   }
 
-  #toDisk(session: SessionId, block: CachedBlock): CachedBlock {
+  /** null: the disk has no room. */
+  #toDisk(session: SessionId, block: CachedBlock): CachedBlock | null {
     const { frames } = block;
     if (!(frames instanceof SharedArrayBuffer)) return block;
     const path = this.#options.pathOf(session, block.node, block.partition, generationOf(block));
-    mkdirSync(dirname(path), { recursive: true });
-    writeFileSync(path, new Uint8Array(frames));
-    return { ...block, frames: { path } };
+    try {
+      mkdirSync(dirname(path), { recursive: true });
+      writeFileSync(path, new Uint8Array(frames));
+    } catch (cause) {
+      const error = toStorageError(cause, "write the cached partition", path);
+      if (error.code !== "DISK_FULL") throw error;
+      rmSync(path, { force: true });
+      return null;
+    }
+    return { ...block, frames: { path, bytes: frames.byteLength } };
   }
 }
 

@@ -46,11 +46,14 @@ export interface MemoryPart {
   readonly bytes: number;
 }
 
-/** The whole of `memoryBytes`, part by part, as docs/memory.md shows it. */
-export function divisionOf(memoryBytes: number, slots: number): MemoryPart[] {
-  const { cacheBytes, taskBytes } = planMemory(memoryBytes, slots, null);
+/**
+ * The whole of `memoryBytes`, part by part, as docs/memory.md and `millrace config` show it. Nothing is left for functions
+ * where `taskBytes`, given by hand, are more than there is.
+ */
+export function divisionOf(memoryBytes: number, slots: number, given: number | null = null): MemoryPart[] {
+  const { cacheBytes, taskBytes } = planMemory(memoryBytes, slots, given);
   const base = Math.min(BASE_BYTES, (memoryBytes * 3) / 4);
-  const functions = memoryBytes - base - cacheBytes - slots * taskBytes;
+  const functions = Math.max(0, memoryBytes - base - cacheBytes - slots * taskBytes);
   return [
     { part: "process", what: "code, V8's own, buffers of connections", bytes: base },
     { part: "cache", what: "persisted partitions, shared by all slots", bytes: cacheBytes },

@@ -6,7 +6,7 @@
 //
 // A rung is left 5 % below where it was reached, so that nothing flickers. Pure: it is told the readings.
 
-export type PressureLevel = "calm" | "warm" | "high" | "critical";
+import type { PressureLevel } from "../protocol/worker.js";
 
 /** What is known of one slot. */
 export interface CollectorReading {

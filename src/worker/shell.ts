@@ -1,25 +1,16 @@
 // The worker's shell: one connection to the master, the slots, the directory, the cache. Turns messages into events of the
 // attempt runner and its commands into work; every outcome returns as an event. No policy stands here.
 
-import { rmSync } from "node:fs";
-import { isMillraceError, MillraceError, toWireError } from "../core/errors.js";
-import { type BlobHash, blobHash, formatTaskKey, type SessionId, type ShuffleId, type TaskKey } from "../core/ids.js";
+import { MillraceError, toWireError } from "../core/errors.js";
+import { type BlobHash, blobHash, type SessionId, workerId } from "../core/ids.js";
 import { openFileLimit, openFilesShare } from "../core/open-file-limit.js";
 import type { OptionValues } from "../core/options.js";
 import { SteadyClock } from "../core/steady-clock.js";
 import { version } from "../core/version.js";
 import type { BlockRequest } from "../protocol/blocks.js";
-import type { TaskStatus, WorkerAddress } from "../protocol/tasks.js";
-import type {
-  MasterToWorker,
-  OfferedOutput,
-  TaskLogLine,
-  WorkerRegistration,
-  WorkerToMaster,
-} from "../protocol/worker.js";
-import { type Connection, decodeMasterToWorker, encodeWorkerMessage } from "../rpc/index.js";
+import type { MasterToWorker, OfferedOutput, WorkerRegistration, WorkerToMaster } from "../protocol/worker.js";
+import type { Connection } from "../rpc/index.js";
 import { MAX_OPEN_FILES } from "../shuffle/map-output-files.js";
-import { type MapOutputName, mapOutputPath, resultPath, shuffleDirectory } from "../shuffle/paths.js";
 import { Adoption } from "./adoption.js";
 import {
   AttemptRunner,
@@ -31,8 +22,13 @@ import { BlockService } from "./block-service.js";
 import { CacheStore } from "./cache-store.js";
 import { keepLive } from "./committed-blocks.js";
 import { DiskWatch } from "./disk-watch.js";
+import { Disposal } from "./disposal.js";
 import { Leave } from "./leave.js";
+import { MasterLink } from "./master-link.js";
 import { type HeapLimits, planMemory } from "./memory-plan.js";
+import { Outbox } from "./outbox.js";
+import { PeerCache } from "./peer-cache.js";
+import { Peers } from "./peers.js";
 import { RETRY_PAUSES_MS, retryingFetch } from "./retrying-fetch.js";
 import type { SlotMessage, SlotSettings } from "./slot/messages.js";
 import { FetchWindow } from "./slots/fetch-window.js";
@@ -40,6 +36,7 @@ import type { WatchedMemory } from "./slots/memory-guard.js";
 import type { SlotEvents, SlotThread } from "./slots/slot.js";
 import { SlotPool } from "./slots/slot-pool.js";
 import { SlotRequests } from "./slots/slot-requests.js";
+import { WorkerBlobs } from "./worker-blobs.js";
 import type { WorkerDirectory } from "./worker-directory.js";
 
 export interface WorkerShellOptions {
@@ -62,8 +59,13 @@ export interface WorkerShellOptions {
   ) => SlotThread;
   /** Bytes of a blob of the master. */
   readonly fetchBlob: (hash: BlobHash) => Promise<Uint8Array>;
-  /** Bytes that another worker serves. */
-  readonly fetchBlock: (address: string, request: BlockRequest, signal: AbortSignal) => AsyncIterable<Uint8Array>;
+  /** Bytes that another worker serves; `servers`: how many are read from at once. */
+  readonly fetchBlock: (
+    address: string,
+    request: BlockRequest,
+    signal: AbortSignal,
+    servers?: number,
+  ) => AsyncIterable<Uint8Array>;
   /** Everything is reported and the worker may go. */
   readonly onDrained: () => void;
   /** The worker is to end for good: nobody needs what it holds, or its time is over. */
@@ -74,7 +76,6 @@ export interface WorkerShellOptions {
 }
 
 const TICK_MS = 100;
-const LOG_FLUSH_MS = 50;
 const INLINE_RESULT_BYTES = 64 * 1024;
 /** Messages stay below 256 KiB. */
 const OFFERS_A_MESSAGE = 2_000;
@@ -92,28 +93,30 @@ export class WorkerShell {
   readonly #adoption: Adoption;
   readonly #clock = new SteadyClock(TICK_MS, () => performance.now());
   readonly #ticker: NodeJS.Timeout;
-  readonly #blobs = new Map<BlobHash, Promise<Uint8Array>>();
-  /** Fragments at hand, for `run` commands, which come only when their blob has. */
-  readonly #fragments = new Map<BlobHash, Uint8Array>();
-  /** Where other workers serve their blocks, learnt from locations. */
-  readonly #addresses = new Map<string, WorkerAddress>();
-  #connection: Connection | null = null;
-  /** When the master was last heard of, and how long it may be silent: our own option until it has said so. */
-  #heardMs = 0;
-  #silenceMs: number;
-  #disconnected: (error: Error | null) => void = () => undefined;
-  #heartbeat: NodeJS.Timeout | null = null;
+  readonly #blobs: WorkerBlobs;
+  readonly #peers = new Peers();
+  readonly #peerCache = new PeerCache(this.#peers, (blocks, request, signal) =>
+    this.#fetchBlock(blocks, request, signal),
+  );
+  readonly #disposal: Disposal;
+  readonly #outbox = new Outbox({
+    send: (message) => this.#send(message),
+    unreadBytes: () => this.#master.unreadBytes,
+  });
+  readonly #master: MasterLink;
   readonly #leave = new Leave();
-  #statuses: TaskStatus[] = [];
-  #flushing = false;
-  #logs: TaskLogLine[] = [];
-  #logTimer: NodeJS.Timeout | null = null;
 
   constructor(options: WorkerShellOptions) {
     const { registration, directory, options: values } = options;
     this.#options = options;
+    this.#blobs = new WorkerBlobs(options.fetchBlob);
     this.#disk = new DiskWatch(directory.path, values["disk.minFree"], options.log);
-    this.#silenceMs = values["worker.heartbeatTimeout"];
+    const ports = {
+      onMessage: (message: MasterToWorker) => this.#fromMaster(message),
+      onLost: () => this.#handle({ kind: "connectionLost" }),
+      beat: () => this.#beat(),
+    };
+    this.#master = new MasterLink(ports, this.#clock, values["worker.heartbeatTimeout"]);
     this.#registration = { ...registration, version, pid: process.pid, incarnation: Date.now() };
     const plan = planMemory(registration.memoryBytes, registration.slots, values["memory.taskBytes"]);
     this.cache = new CacheStore({
@@ -125,21 +128,24 @@ export class WorkerShell {
     // The block server has a cache of open files too.
     const openFiles = openFilesShare(openFileLimit(), registration.slots + 1, MAX_OPEN_FILES);
     this.blocks = new BlockService(directory.path, this.cache, openFiles);
+    this.#disposal = new Disposal(directory, this.blocks, this.cache, options.log);
     const window = new FetchWindow(values["fetch.maxBytesInFlight"], registration.slots);
     this.#requests = new SlotRequests(
       {
-        blob: (request) => this.#blob(blobHash(request.hash)),
+        blob: (request) => this.#blobs.get(blobHash(request.hash)),
         blocks: ({ request, partition, streams }, signal) => {
           const pieceBytes = window.pieceBytes(streams);
           const asked = { kind: "shuffle", ...request, partition, pieceBytes } as const;
-          return retryingFetch(
-            () => options.fetchBlock(request.worker.blocks, asked, signal),
-            { retries: values["fetch.retries"], pausesMs: RETRY_PAUSES_MS, log: options.log },
+          const { blocks } = request.worker;
+          const retry = { retries: values["fetch.retries"], pausesMs: RETRY_PAUSES_MS, log: options.log };
+          return this.#peers.follow(
+            blocks,
+            (live) => retryingFetch(() => options.fetchBlock(blocks, asked, live, streams), retry, live),
             signal,
           );
         },
         cached: ({ session, node, partition, generation = 0, worker }, signal) =>
-          this.#fetchCached(worker, { kind: "cached", session, node, partition, generation }, signal),
+          this.#peerCache.fetch(workerId(worker), { kind: "cached", session, node, partition, generation }, signal),
       },
       window,
     );
@@ -147,7 +153,7 @@ export class WorkerShell {
       self: registration.address,
       localReads: values["shuffle.localReads"],
       cache: this.cache,
-      fetchBlock: options.fetchBlock,
+      fetchBlock: (blocks, request, signal) => this.#fetchBlock(blocks, request, signal),
       report: (from, outcomes) => this.#send({ kind: "adopted", from: from.worker, outcomes }),
     });
     const settings: Omit<SlotSettings, "slot"> = {
@@ -183,6 +189,11 @@ export class WorkerShell {
     this.#ticker = setInterval(() => this.#tick(this.#clock.tick()), TICK_MS);
   }
 
+  /** For tests, which look for what is left in it. */
+  get runner(): AttemptRunner {
+    return this.#runner;
+  }
+
   /** Starts the threads ahead of the first task. */
   start(): Promise<void> {
     return this.#pool.start();
@@ -190,35 +201,15 @@ export class WorkerShell {
 
   /** Speaks over this connection from now on: the first one, or the next after it broke. */
   attach(connection: Connection, onClose: (error: Error | null) => void): void {
-    this.#connection = connection;
-    this.#heardMs = this.#clock.now();
-    connection.onMessage((bytes) => {
-      if (this.#connection !== connection) return;
-      this.#heardMs = this.#clock.now();
-      this.#fromMaster(decodeMasterToWorker(bytes));
-    });
-    this.#disconnected = (error) => {
-      if (this.#connection !== connection) return;
-      this.#connection = null;
-      if (this.#heartbeat !== null) clearInterval(this.#heartbeat);
-      this.#heartbeat = null;
-      this.#handle({ kind: "connectionLost" });
-      onClose(error);
-    };
-    connection.onClose(this.#disconnected);
+    this.#master.attach(connection, onClose);
     this.#send({ kind: "register", registration: this.#registration });
   }
 
-  /** A network that lost the connection tells neither side: a master that does not even answer heartbeats is not there. */
   #tick(now: number): void {
     this.#handle({ kind: "tick" }, now);
     const overdue = this.#leave.overdue(now);
     if (overdue !== null) this.#options.onDecommissioned(overdue);
-    if (this.#connection === null || now - this.#heardMs < this.#silenceMs) return;
-    const message = `nothing was heard of the master for ${this.#silenceMs} ms (worker.heartbeatTimeout)`;
-    const connection = this.#connection;
-    this.#disconnected(new MillraceError("MASTER_LOST", message, { fields: { timeoutMs: this.#silenceMs } }));
-    connection.close();
+    this.#master.check(now);
   }
 
   /** Tells the master and lets running attempts be cancelled; `onDrained` follows. */
@@ -242,20 +233,17 @@ export class WorkerShell {
   /** Ends threads and timers. The directory stays its owner's to remove. */
   async close(): Promise<void> {
     clearInterval(this.#ticker);
-    if (this.#heartbeat !== null) clearInterval(this.#heartbeat);
-    if (this.#logTimer !== null) clearTimeout(this.#logTimer);
-    this.#connection?.close();
+    this.#outbox.close();
+    this.#master.close();
     this.#adoption.close();
     await this.#pool.close();
     this.blocks.close();
   }
 
   #fromMaster(message: MasterToWorker): void {
-    const { directory } = this.#options;
     switch (message.kind) {
       case "registered":
-        this.#heartbeat = setInterval(() => this.#beat(), message.heartbeatMs);
-        this.#silenceMs = message.timeoutMs;
+        this.#master.registered(message.heartbeatMs, message.timeoutMs);
         this.#offer(message.liveSessions);
         this.#handle({ kind: "registered", liveSessions: message.liveSessions });
         this.#dropAdopted(new Set(message.liveSessions));
@@ -268,24 +256,23 @@ export class WorkerShell {
           new MillraceError(message.error.code, message.error.message, { fields: message.error.fields }),
         );
       case "mapOutputs":
-        for (const address of message.locations.workers) this.#addresses.set(address.worker, address);
+        this.#peers.learn(message.locations.workers);
         return this.#handle({ kind: "mapOutputs", locations: message.locations });
+      case "workerLost":
+        return this.#peers.lost(message.worker, message.blocks, message.reason);
       case "launch":
+        this.#peers.launched(message.launches);
         return this.#handle({ kind: "launches", launches: message.launches });
       case "cancel":
         return this.#handle(message);
       case "releaseResults":
-        for (const key of message.keys) rmSync(resultPath(directory.path, key), { force: true });
-        return;
-      case "releaseShuffle": {
+        return this.#disposal.results(message.keys);
+      case "releaseShuffle":
         this.#adoption.release(message.session, message.shuffle);
-        const path = shuffleDirectory(directory.path, message.session, message.shuffle);
-        this.blocks.release(path);
-        rmSync(path, { recursive: true, force: true });
+        this.#disposal.shuffle(message.session, message.shuffle);
         return this.#handle({ kind: "shuffleReleased", session: message.session, shuffle: message.shuffle });
-      }
       case "discard":
-        return this.#discard(message.session, message.shuffle, message.outputs);
+        return this.#disposal.outputs(message.session, message.shuffle, message.outputs);
       case "uncache":
         this.#adoption.releaseNode(message.session, message.node);
         return this.cache.remove(message.session, message.node);
@@ -293,7 +280,7 @@ export class WorkerShell {
         this.#adoption.release(message.session);
         return this.#handle({ kind: "sessionReleased", session: message.session });
       case "releaseBlobs":
-        for (const hash of message.hashes) this.#dropBlob(hash);
+        for (const hash of message.hashes) this.#blobs.drop(hash);
         return this.#handle({ kind: "blobsReleased", hashes: message.hashes });
       case "shutdown":
         return this.#handle({ kind: "shutdown", reason: message.reason });
@@ -354,45 +341,38 @@ export class WorkerShell {
         void this.#kill(command.slot);
         return;
       case "report":
-        return this.#report(command.statuses);
+        return this.#outbox.report(command.statuses);
       case "heartbeat":
         return this.#beat();
       case "fetchBlob":
         void this.#fetchFragment(command.hash);
         return;
       case "dropSession":
-        return this.#dropSession(command.session);
+        this.#outbox.forget(command.session);
+        this.#blobs.keepPinned((hash) => this.#runner.names(hash));
+        return this.#disposal.session(command.session);
       case "slotWrittenOff":
         return this.#options.log(
           `slot ${command.slot} does not end; the worker will restart when its other slots are done`,
         );
       case "drained":
-        this.#flushStatuses();
+        this.#outbox.flush();
         return this.#options.onDrained();
     }
   }
 
   async #run({ slot, launch, locations }: RunnerCommand & { kind: "run" }): Promise<void> {
-    const fragment = this.#fragments.get(launch.fragment);
+    const fragment = this.#blobs.bytesOf(launch.fragment);
     try {
       if (fragment === undefined) throw new MillraceError("INTERNAL", `the fragment ${launch.fragment} is not here`);
       const outcome = await this.#pool.run(slot, launch, fragment, locations);
-      if (outcome.kind !== "succeeded") this.#removeAttempt(launch.key);
+      if (outcome.kind !== "succeeded") this.#disposal.attempt(launch.key);
       // Before the failure is told, so that the next attempt goes elsewhere if there is still no room.
       if (outcome.kind === "failed" && outcome.error.code === "DISK_FULL") this.#beat();
       this.#handle({ kind: "slotEnded", slot, key: launch.key, outcome });
     } catch (error) {
-      this.#removeAttempt(launch.key);
+      this.#disposal.attempt(launch.key);
       this.#handle({ kind: "slotDied", slot, error: toWireError(error) });
-    }
-  }
-
-  /** Before its end is told: the session may go with it. */
-  #removeAttempt(key: TaskKey): void {
-    try {
-      this.#options.directory.removeAttempt(key);
-    } catch (error) {
-      this.#options.log(`files of ${formatTaskKey(key)} could not be removed: ${(error as Error).message}`);
     }
   }
 
@@ -412,103 +392,23 @@ export class WorkerShell {
 
   async #fetchFragment(hash: BlobHash): Promise<void> {
     try {
-      this.#fragments.set(hash, await this.#blob(hash));
-      this.#handle({ kind: "blobArrived", hash });
+      if (await this.#blobs.pin(hash)) this.#handle({ kind: "blobArrived", hash });
     } catch (error) {
       this.#handle({ kind: "blobFailed", hash, error: toWireError(error, "MASTER_LOST") });
     }
   }
 
-  /** Fetched once a process, whoever asks. */
-  #blob(hash: BlobHash): Promise<Uint8Array> {
-    let blob = this.#blobs.get(hash);
-    if (blob === undefined) {
-      blob = this.#options.fetchBlob(hash);
-      this.#blobs.set(hash, blob);
-      blob.catch(() => this.#blobs.delete(hash));
-    }
-    return blob;
-  }
-
-  #dropBlob(hash: BlobHash): void {
-    this.#blobs.delete(hash);
-    this.#fragments.delete(hash);
-  }
-
-  async *#fetchCached(worker: string, request: BlockRequest, signal: AbortSignal): AsyncGenerator<Uint8Array> {
-    const address = this.#addresses.get(worker)?.blocks;
-    // Nobody told where it is: computing the partition again is right, only slower.
-    if (address === undefined || address === "") return;
-    let given = false;
-    try {
-      for await (const piece of this.#options.fetchBlock(address, request, signal)) {
-        given = true;
-        yield piece;
-      }
-    } catch (error) {
-      // Nor can it be had from a worker that is gone, or has come back at another address.
-      if (given || !isMillraceError(error) || error.code !== "FETCH_FAILED") throw error;
-      if (this.#addresses.get(worker)?.blocks === address) this.#addresses.delete(worker);
-    }
-  }
-
-  #discard(
-    session: SessionId,
-    shuffle: ShuffleId,
-    outputs: readonly Omit<MapOutputName, "session" | "shuffle">[],
-  ): void {
-    const { directory } = this.#options;
-    for (const output of outputs) {
-      const path = mapOutputPath(directory.path, { session, shuffle, ...output });
-      this.blocks.release(path);
-      rmSync(path, { force: true });
-    }
-    directory.removeIfEmpty(shuffleDirectory(directory.path, session, shuffle));
-  }
-
-  #dropSession(session: SessionId): void {
-    const { directory } = this.#options;
-    this.cache.remove(session);
-    this.blocks.release(directory.path);
-    directory.removeSession(session);
+  #fetchBlock(blocks: string, request: BlockRequest, signal: AbortSignal): AsyncIterable<Uint8Array> {
+    return this.#peers.follow(blocks, (live) => this.#options.fetchBlock(blocks, request, live), signal);
   }
 
   #fromSlot(slot: SlotThread, message: SlotMessage): void {
     switch (message.kind) {
       case "log":
-        this.#logs.push(message.line);
-        return this.#flushLogsSoon();
+        return this.#outbox.log(message.line);
       default:
         return this.#requests.handle(slot, message);
     }
-  }
-
-  #flushLogsSoon(): void {
-    this.#logTimer ??= setTimeout(() => this.#flushLogs(), LOG_FLUSH_MS);
-  }
-
-  #flushLogs(): void {
-    if (this.#logTimer !== null) clearTimeout(this.#logTimer);
-    this.#logTimer = null;
-    if (this.#logs.length > 0) this.#send({ kind: "logs", lines: this.#logs });
-    this.#logs = [];
-  }
-
-  /** Statuses of one turn of the loop go in one message; lines that a task wrote go before its end. */
-  #report(statuses: readonly TaskStatus[]): void {
-    this.#statuses.push(...statuses);
-    if (this.#flushing) return;
-    this.#flushing = true;
-    setImmediate(() => this.#flushStatuses());
-  }
-
-  #flushStatuses(): void {
-    this.#flushing = false;
-    this.#flushLogs();
-    if (this.#statuses.length === 0) return;
-    const statuses = this.#statuses;
-    this.#statuses = [];
-    this.#send({ kind: "statuses", statuses });
   }
 
   #beat(): void {
@@ -523,6 +423,8 @@ export class WorkerShell {
       kind: "heartbeat",
       rssBytes: process.memoryUsage.rss(),
       cacheBytes: this.cache.usedBytes,
+      pressure: this.#pool.pressure,
+      stored: this.cache.stored,
       running,
       records: running.map((key) => progress.get(key) ?? 0),
       ...(disk === null ? {} : { disk }),
@@ -530,6 +432,6 @@ export class WorkerShell {
   }
 
   #send(message: WorkerToMaster): void {
-    this.#connection?.send(encodeWorkerMessage(message));
+    this.#master.send(message);
   }
 }

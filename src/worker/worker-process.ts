@@ -5,7 +5,7 @@
 //       any -> stopping: leaves the master, lets attempts be cancelled, removes its directory, exits 0
 
 import { setTimeout as sleep } from "node:timers/promises";
-import { type ErrorCode, isMillraceError, MillraceError } from "../core/errors.js";
+import { MillraceError } from "../core/errors.js";
 import { reportFatal } from "../core/fatal.js";
 import { workerId } from "../core/ids.js";
 import { createLogger } from "../core/log.js";
@@ -19,6 +19,7 @@ import { dial, type RpcChannel } from "../rpc/grpc/channel.js";
 import { serve } from "../rpc/grpc/server.js";
 import { findCommitted } from "./committed-blocks.js";
 import { environmentOfSlots } from "./embedded.js";
+import { isWorthRetrying, pauseAfter } from "./reconnect.js";
 import { WorkerShell } from "./shell.js";
 import { PiscinaSlot } from "./slots/slot.js";
 import { sweepDeadOwners, WorkerDirectory } from "./worker-directory.js";
@@ -53,10 +54,6 @@ export interface WorkerProcess {
 
 /** How often a worker says in its directory that it is alive. */
 const TOUCH_MS = 60_000;
-const RETRY_FIRST_MS = 100;
-const RETRY_MAX_MS = 5_000;
-/** A master that is down, or going down while it is asked; others (another secret, another version) stay as they are. */
-const mayComeBack: ReadonlySet<ErrorCode> = new Set<ErrorCode>(["MASTER_UNREACHABLE", "MASTER_LOST", "TIMEOUT"]);
 /** Leaving takes no longer than this. */
 const STOP_TIMEOUT_MS = 4_000;
 
@@ -76,7 +73,7 @@ export async function startWorkerProcess(given: WorkerProcessOptions): Promise<W
   const committed = findCommitted(directory.path);
   if (committed.length > 0) log(`found ${committed.length} map outputs of an earlier process of this worker`);
   const identity = { role: "worker" as const, id: given.id, secret: given.secret, version };
-  const blocks = new BlockClient(identity, given.options["fetch.maxBytesInFlight"]);
+  const blocks = new BlockClient(identity, given.options["fetch.maxBytesInFlight"], given.slots);
   let channel: RpcChannel | null = null;
   let drained = () => {};
   let { removeDirectory } = given;
@@ -110,7 +107,7 @@ export async function startWorkerProcess(given: WorkerProcessOptions): Promise<W
       if (channel === null) throw new Error("no master is connected");
       return channel.getBlob(hash);
     },
-    fetchBlock: (address, request, signal) => streamBlocks(blocks, address, request, signal),
+    fetchBlock: (address, request, signal, servers) => streamBlocks(blocks, address, request, signal, servers),
     onDrained: () => drained(),
     onDecommissioned: (reason) => {
       // Whoever goes like this has left nothing to come back to.
@@ -149,6 +146,7 @@ export async function startWorkerProcess(given: WorkerProcessOptions): Promise<W
     else shell.decommission(reason, given.options["decommission.timeout"]);
   };
 
+  let wasConnected = false;
   const connect = async (): Promise<void> => {
     channel = await dial({ ...identity, address: given.master });
     const control = channel.open("workers");
@@ -160,16 +158,19 @@ export async function startWorkerProcess(given: WorkerProcessOptions): Promise<W
       if (given.masterTimeoutMs === 0) void stop("the master is gone");
       else void reconnect();
     });
+    wasConnected = true;
     log(`connected to ${given.master}`);
   };
   const reconnect = async (): Promise<void> => {
     const deadline = Date.now() + given.masterTimeoutMs;
-    for (let pause = RETRY_FIRST_MS; !stopping; pause = Math.min(RETRY_MAX_MS, pause * 2)) {
+    for (let failures = 1; !stopping; failures++) {
+      const pause = pauseAfter(failures);
       try {
         return await connect();
       } catch (error) {
-        if (!isMillraceError(error) || !mayComeBack.has(error.code)) return end(error as MillraceError);
-        if (Date.now() + pause > deadline) return end(gaveUp(given.master, given.masterTimeoutMs, error));
+        if (!isWorthRetrying(error, wasConnected)) return end(error as MillraceError);
+        if (Date.now() + pause > deadline)
+          return end(gaveUp(given.master, given.masterTimeoutMs, error as MillraceError));
       }
       await sleep(pause);
     }

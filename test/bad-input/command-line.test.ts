@@ -56,7 +56,12 @@ test("a function that throws is told by its own place, message and stack, in a f
     expect.stringMatching(/^ +at half \(.*program\.ts:9:26\)$/),
     expect.stringMatching(/^ +at .*program\.ts:14:66\)?$/),
   ]);
-  expect(lines.slice(4)).toEqual([expect.stringMatching(/^ {2}what to do: /)]);
+  expect(lines.slice(4)).toEqual([
+    "  failed attempts:",
+    expect.stringMatching(/^ {4}stage \d+, partition 1, attempt 0 on .*: TASK_FAILED: map at program\.ts:14:53 threw/),
+    ...[1, 2, 3].map((attempt) => expect.stringMatching(new RegExp(`attempt ${attempt} on .*: as the one before$`))),
+    expect.stringMatching(/^ {2}what to do: /),
+  ]);
   expect(workerDirectories(localDir)).toEqual([]);
 });
 

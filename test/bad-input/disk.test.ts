@@ -35,7 +35,8 @@ describe.skipIf(!canMount)("a disk of 4 MB", () => {
         for (let i = 0; i < 100_000; i++) yield [Math.random(), `${Math.random()}`] as const;
       });
       const shuffled = await failure(random.groupByKey(2).count());
-      expect(shuffled).toMatchObject({ code: "JOB_FAILED", cause: { code: "DISK_FULL" } });
+      const told = { path: expect.stringContaining(disk), freeBytes: expect.any(Number) };
+      expect(shuffled).toMatchObject({ code: "JOB_FAILED", cause: { code: "DISK_FULL", fields: told } });
       expect(attemptCodes(shuffled)).toEqual(["DISK_FULL"]);
       const output = join(disk, "out");
       const saved = await failure(

@@ -77,6 +77,18 @@ describe("config", () => {
     expect(stdout).toMatch(/^task\.maxFailures +3 +\S+millrace\.json$/m);
   });
 
+  test.each([
+    ["local[4]", "512m", /512 MiB memory of the driver's process with 4 slots:/, ["128 MiB", "115.2 MiB", "115.2 MiB"]],
+    ["local-cluster[3,2,2g]", "512m", /2 GiB memory of a worker with 2 slots:/, ["128 MiB", "576 MiB", "576 MiB"]],
+    ["local", "256m", /256 MiB memory of the driver's process with 1 slot:/, ["128 MiB", "38.4 MiB", "38.4 MiB"]],
+  ])("shows how memory is divided for %s", async (master, memory, head, sizes) => {
+    const { stdout } = await millrace(["config"], { MILLRACE_MASTER: master, MILLRACE_MEMORY: memory });
+    expect(stdout).toMatch(head);
+    for (const [i, part] of ["process", "cache", "tasks"].entries())
+      expect(stdout).toMatch(new RegExp(`^  ${part} +${sizes[i]}  \\w`, "m"));
+    expect(stdout).toMatch(/^ {2}functions +[\d.]+ MiB {2}objects that your functions make/m);
+  });
+
   test("--json has variables, forms and help too", async () => {
     const { stdout } = await millrace(["config", "--json", join(folder, "echo.ts")]);
     const rows = JSON.parse(stdout) as { name: string }[];

@@ -29,8 +29,10 @@ test("a failed job is told attempt by attempt: where, when, for how long, why", 
   ]);
 });
 
+const noMemory = { rssBytes: null, cacheBytes: null, pressure: null };
+
 test("status shows which workers are excluded, for whom, until when and why", () => {
-  const place = { role: "core", node: "n", slots: 1, running: 0, memoryBytes: 1, pid: 1, blocks: "" };
+  const place = { role: "core", node: "n", slots: 1, running: 0, memoryBytes: 1, pid: 1, blocks: "", ...noMemory };
   const worker = { ...place, state: "active", decommission: null };
   const excluded = [
     { scope: "session", session: "s1", reason: "2 tasks failed there", forMs: 90_500 },
@@ -51,4 +53,57 @@ test("status shows which workers are excluded, for whom, until when and why", ()
   );
   expect(text).toMatch(/w1 +│ session of s1 +│ 91 s from now +│ 2 tasks failed there/);
   expect(text).toMatch(/w1 +│ stage of s2 +│ the stage's end +│ 2 tasks of x failed there/);
+});
+
+test("status shows each worker's memory, and what is persisted where", () => {
+  const place = { role: "core", node: "n", slots: 1, running: 0, pid: 1, blocks: "", decommission: null, excluded: [] };
+  const mb = 1048576;
+  const stored = {
+    node: 7,
+    level: "MEMORY_AND_DISK",
+    cached: 2,
+    partitions: 3,
+    memoryBytes: 5 * mb,
+    diskBytes: mb,
+  } as const;
+  const text = formatSnapshot(
+    {
+      url: "millrace://h:1",
+      version: "0",
+      startedMs: 0,
+      sessions: [
+        {
+          id: "s1",
+          appName: "a",
+          openedMs: 0,
+          jobs: [],
+          stages: [],
+          storage: [
+            {
+              ...stored,
+              name: "pages",
+              operation: "map at a.ts:1:2",
+              workers: [{ worker: "w1", partitions: 2, memoryBytes: 5 * mb, diskBytes: mb }],
+            },
+          ],
+        },
+      ],
+      workers: [
+        {
+          ...place,
+          id: "w1",
+          state: "active",
+          memoryBytes: 512 * mb,
+          rssBytes: 100 * mb,
+          cacheBytes: mb,
+          pressure: "warm",
+        },
+      ],
+    },
+    1_000,
+  );
+  expect(text).toMatch(/512 MiB +│ 100 MiB +│ 1 MiB +│ warm/);
+  expect(text).toMatch(
+    /s1 +│ 7 +│ pages \(map at a.ts:1:2\) +│ MEMORY_AND_DISK +│ 2 of 3 +│ 5 MiB +│ 1 MiB +│ w1: 2, 5 MiB memory, 1 MiB disk/,
+  );
 });

@@ -98,12 +98,15 @@ test("jobs that fail, are cancelled and lose slots leave no file behind, and rel
   );
 }, 120_000);
 
-test.skipIf(process.platform !== "linux")(
-  "a shuffle of 300 x 300 blocks works where a process may open 160 files",
-  async () => {
+test.skipIf(process.platform !== "linux").each([
+  { way: "read from disk", localReads: true },
+  { way: "fetched from block servers", localReads: false },
+])(
+  "a shuffle of 300 x 300 blocks works where a process may open 160 files, $way",
+  async ({ localReads }) => {
     const program = `
     import { Session } from ${JSON.stringify(new URL("../../dist/index.js", import.meta.url).href)};
-    const session = await Session.open({ master: "local-cluster[2,1,512m]", "eventLog.enabled": false, localDir: ${JSON.stringify(engine.directory)} });
+    const session = await Session.open({ master: "local-cluster[2,1,512m]", "eventLog.enabled": false, localDir: ${JSON.stringify(engine.directory)}, "shuffle.localReads": ${localReads} });
     const counts = await session.range(0, 90000, 1, 300).map((n) => [n % 300, 1]).groupByKey(300).mapValues((all) => [...all].length).collect();
     const pids = await session.range(0, 2, 1, 2).map(() => process.pid).collect();
     await session.stop();

@@ -60,7 +60,7 @@ test("a worker whose line is lost looks for its master anew, and a driver is tol
   expect(await session.range(0, 4, 1, 4).count()).toBe(4);
   toWorker.freeze();
   await worker.saw(/nothing was heard of the master for 3000 ms/);
-  await master.saw(/worker \S+ (registered[\s\S]*registered|is lost)/);
+  await master.saw(/worker \S+ (\(.*\) registered[\s\S]*\) registered|is lost)/);
   const deadline = Date.now() + 30_000;
   while ((await workers()).every(({ state }) => state !== "active")) expect(Date.now()).toBeLessThan(deadline);
   expect(await session.range(0, 4, 1, 4).count()).toBe(4);

@@ -134,7 +134,7 @@ describe("what it holds", () => {
     const told = master.tick();
     expect(kinds(told)).toEqual(["a decommissioned", "decommissionEnded"]);
     expect(endOf(told)).toMatchObject({ counts: { outputsMoved: 1, bytesMoved: 1, blocksLeft: 0 } });
-    expect(kinds(master.from("a", { kind: "workerDisconnected" }))).toEqual(["dropWorker"]);
+    expect(kinds(master.from("a", { kind: "workerDisconnected" }))).toEqual(["b workerLost", "dropWorker"]);
     master.submit();
     // Only the result tasks, with both outputs at b.
     expect(master.launches.map(({ worker, launch }) => [worker, launch.shuffles.length])).toEqual([["b", 1]]);

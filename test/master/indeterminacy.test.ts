@@ -65,6 +65,25 @@ describe("a lost map output that comes again", () => {
     expect(master.ended(one)).toMatchObject({ error: null });
   });
 
+  test("with other records lets a result go that waited on its worker for an earlier partition", () => {
+    const master = new DrivenMaster("a", "b");
+    const graph = chain(1, 1);
+    master.submit(graph);
+    const maps = [0, 1].map((map) => master.launchOf(graph, 0, map));
+    for (const [map, launched] of maps.entries()) master.succeed(launched, output(7 + map));
+    const late = master.launchOf(graph, 1, 1);
+    master.succeed(late, { kind: "block", sizeBytes: 100_000, records: 9 });
+    expect(master.commandsOf("deliver")).toEqual([]);
+    const map = maps.findIndex(({ worker }) => worker !== late.worker);
+    master.lose((maps[map] as Launched).worker);
+    master.join("c");
+    master.look();
+    master.succeed(master.launchOf(graph, 0, map), output(9));
+    expect(master.sent("releaseResults")).toEqual([{ kind: "releaseResults", keys: [late.launch.key] }]);
+    master.finish(() => inline());
+    expect(master.ended(one)).toMatchObject({ error: null });
+  });
+
   test("with other records that nobody had read starts nothing over", () => {
     const master = new DrivenMaster("a", "b");
     const graph = chain(1, 1);

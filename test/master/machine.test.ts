@@ -114,7 +114,10 @@ describe("a job of one stage", () => {
       "accumulators",
       "deliver",
     ]);
-    expect(kinds(master.handle({ kind: "resultLost", session, job: jobId(1), partition: 0 }))).toEqual(["launch"]);
+    expect(kinds(master.handle({ kind: "resultLost", session, job: jobId(1), partition: 0 }))).toEqual([
+      "releaseResults",
+      "launch",
+    ]);
     const second = master.next();
     expect(kinds(master.end(second.worker, second.key, { ...success(block), accumulators: updates }))).toEqual([
       "deliver",
@@ -123,6 +126,25 @@ describe("a job of one stage", () => {
       "releaseResults",
       "jobEnded",
     ]);
+  });
+
+  test("lets go of a result that it has, also when the report comes again, and of one that never goes out", () => {
+    const master = new Master("a", "b");
+    master.submit(emptyJob(jobId(1), nodeId(1), 2));
+    const block: TaskResult = { kind: "block", sizeBytes: 100_000, records: 1 };
+    const release = (worker: string, key: TaskKey) => ({
+      kind: "send",
+      worker,
+      message: { kind: "releaseResults", keys: [key] },
+    });
+    const first = master.next();
+    master.end(first.worker, first.key, success(block));
+    expect(master.end(first.worker, first.key, success(block))).toEqual([]);
+    const { partition } = first.key;
+    expect(master.handle({ kind: "resultDelivered", session, job: jobId(1), partition })).toContainEqual(
+      release(first.worker, first.key),
+    );
+    expect(master.end(first.worker, first.key, success(block))).toEqual([release(first.worker, first.key)]);
   });
 
   test("is refused when its results are too large", () => {
@@ -430,7 +452,8 @@ describe("workers", () => {
     const master = new Master("a", "b");
     master.handle({ kind: "workerLeaving", worker: workerId("a"), incarnation: 1, reason: "SIGTERM" });
     const commands = master.handle({ kind: "workerDisconnected", worker: workerId("a"), incarnation: 1 });
-    expect(kinds(commands)).toEqual(["dropWorker"]);
+    // The others are told that nothing more comes from it.
+    expect(kinds(commands)).toEqual(["workerLost", "dropWorker"]);
   });
 
   test("what a broken stream lost is launched again without charge; what the worker still has goes on", () => {

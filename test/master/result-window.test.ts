@@ -7,7 +7,8 @@ import type { MasterEvent } from "../../src/master/events.js";
 import { ResultWindow } from "../../src/master/job-scheduler/result-window.js";
 import { defaultMasterOptions } from "../../src/master/options.js";
 import type { TaskResult } from "../../src/protocol/tasks.js";
-import { emptyJob, registration, succeeded } from "./support.js";
+import { chainOf, DrivenMaster, output } from "./driven-master.js";
+import { emptyJob, lower, registration, succeeded } from "./support.js";
 
 const MIB = 1024 * 1024;
 
@@ -87,4 +88,63 @@ test("result tasks wait for a driver that takes nothing, a lost one does not, an
   }
   expect(ran.size).toBe(partitions);
   expect(machine.liveJobs(session)).toEqual([]);
+});
+
+test("results that start over are admitted anew: no more wait than before, and none for ever", () => {
+  const master = new DrivenMaster("a", "b");
+  const partitions = 100;
+  const large: TaskResult = { kind: "block", sizeBytes: 20 * MIB, records: 1 };
+  const fit = defaultMasterOptions.jobs.maxResultsAheadBytes / (20 * MIB);
+  const graph = lower({
+    job: jobId(1),
+    nodes: chainOf(1, partitions),
+    root: 2,
+    sources: { 1: 2 },
+    action: { kind: "collect", limit: null },
+  });
+  const take = (partition: number) =>
+    master.handle({ kind: "resultDelivered", session: master.session, job: jobId(1), partition });
+  master.submit(graph);
+  const holder = master.launchOf(graph, 0, 0).worker;
+  for (const map of [0, 1]) master.succeed(master.launchOf(graph, 0, map), output(map + 1, partitions));
+  for (let next = 0; next < 40; next++) {
+    master.succeed(master.launchOf(graph, 1, next), large);
+    take(next);
+  }
+  // Ten more wait for a driver that has stopped; then all is void.
+  for (let next = 40; next < 50; next++) master.succeed(master.launchOf(graph, 1, next), large);
+  master.lose(holder);
+  master.join("c", 1, 4);
+  master.look();
+  master.succeed(master.launchOf(graph, 0, 0), output(99, partitions));
+  expect(master.commandsOf("restartResults")).toHaveLength(1);
+  master.finish(() => large);
+  const made = master.commandsOf("deliver").map(({ partition }) => partition);
+  expect(made.length).toBeGreaterThan(1);
+  // What is expected of a partition lags behind what it makes.
+  expect(made.length).toBeLessThanOrEqual(fit + 2);
+  for (let next = 0; next < partitions; next++) {
+    take(next);
+    master.finish(() => large);
+  }
+  expect(master.ended(jobId(1))).toMatchObject({ error: null });
+});
+
+test("a window that grows before its stage starts admits what fits of the new partitions", () => {
+  const window = new ResultWindow(10 * MIB, 2);
+  expect(window.admitted).toBe(2);
+  window.resize(100);
+  expect(window.admitted).toBe(5);
+  for (let taken = 0; taken < 100; taken++) {
+    window.made(taken, MIB);
+    window.delivered(taken);
+  }
+  window.restart();
+  expect(window.admitted).toBeLessThanOrEqual(10);
+  for (let taken = 0; taken < 100; taken++) {
+    expect(window.admitted).toBeGreaterThan(taken);
+    window.made(taken, MIB);
+    window.delivered(taken);
+  }
+  expect(window.admitted).toBe(100);
 });

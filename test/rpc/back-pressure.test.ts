@@ -50,28 +50,35 @@ async function line(port: number): Promise<{ readonly address: string; stop(): v
   };
 }
 
-test("a taker that stops is served no further than the windows between", async () => {
-  let produced = 0;
-  const chunk = new Uint8Array(256 * 1024);
-  const server = await start({
-    blocks: function* () {
-      for (let at = 0; at < 256; at++) {
-        produced += chunk.byteLength;
-        yield chunk;
-      }
-    },
-  });
-  const client = new BlockClient({ role: "worker", id: "w1", secret, version }, 48 * MIB);
-  cleanups.push(() => client.close());
-  const stream = streamBlocks(client, server.address, {}, new AbortController().signal);
-  let taken = ((await stream.next()).value as Uint8Array).byteLength;
-  // The same line carries a whole other stream meanwhile: whatever the server wanted to send of the first one, it has.
-  for await (const _ of streamBlocks(client, server.address, {}, new AbortController().signal));
-  const ofFirst = produced - 64 * MIB;
-  expect(ofFirst).toBeLessThanOrEqual(3 * MIB);
-  for await (const bytes of stream) taken += bytes.byteLength;
-  expect(taken).toBe(64 * MIB);
-});
+test.each([
+  // A window of 8 MiB; of 64 KiB where 20 servers and 4 slots share 4 MiB. Chunks ahead at either end, one queued, one taken.
+  { limit: 48 * MIB, servers: 1, most: 11 * MIB },
+  { limit: 4 * MIB, servers: 20, most: 3 * MIB },
+])(
+  "a taker that stops is served no further than the windows between: $most bytes",
+  async ({ limit, servers, most }) => {
+    let produced = 0;
+    const chunk = new Uint8Array(256 * 1024);
+    const server = await start({
+      blocks: function* () {
+        for (let at = 0; at < 256; at++) {
+          produced += chunk.byteLength;
+          yield chunk;
+        }
+      },
+    });
+    const client = new BlockClient({ role: "worker", id: "w1", secret, version }, limit, 4);
+    cleanups.push(() => client.close());
+    const stream = streamBlocks(client, server.address, {}, new AbortController().signal, servers);
+    let taken = ((await stream.next()).value as Uint8Array).byteLength;
+    // The same line carries a whole other stream meanwhile: whatever the server wanted to send of the first one, it has.
+    for await (const _ of streamBlocks(client, server.address, {}, new AbortController().signal));
+    const ofFirst = produced - 64 * MIB;
+    expect(ofFirst).toBeLessThanOrEqual(most);
+    for await (const bytes of stream) taken += bytes.byteLength;
+    expect(taken).toBe(64 * MIB);
+  },
+);
 
 test("a taker may let the other side wait longer than the other side may be silent", async () => {
   const server = await start({
@@ -81,11 +88,11 @@ test("a taker may let the other side wait longer than the other side may be sile
   });
   const channel = await dial({ address: server.address, role: "worker", id: "w1", secret, version, purpose: "blocks" });
   cleanups.push(() => channel.close());
-  const timeoutMs = 50;
+  const timeoutMs = 1_000;
   let taken = 0;
   const take = async (bytes: Uint8Array) => {
     taken += bytes.byteLength;
-    if (taken === bytes.byteLength) await new Promise((resolve) => setTimeout(resolve, 10 * timeoutMs));
+    if (taken === bytes.byteLength) await new Promise((resolve) => setTimeout(resolve, 2.5 * timeoutMs));
   };
   await channel.fetch({}, take, { timeoutMs });
   expect(taken).toBe(16 * MIB);

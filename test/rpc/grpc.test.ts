@@ -2,7 +2,7 @@
 
 import { createHash } from "node:crypto";
 import { once } from "node:events";
-import { createServer, type Server } from "node:net";
+import { type AddressInfo, createServer, type Server, type Socket } from "node:net";
 import { afterEach, describe, expect, test } from "vitest";
 import { MillraceError } from "../../src/core/errors.js";
 import {
@@ -225,6 +225,31 @@ describe("blocks, blobs and questions", () => {
     cleanups.push(() => again.close());
     await fetch();
     expect(bytes).toBe(20);
+  });
+
+  test("a fetch ends with its signal also while it waits for a process that hangs to answer the greeting", async () => {
+    // As a stopped process: the system accepts the connection, nobody reads it.
+    const silent = createServer(() => undefined);
+    await new Promise<void>((resolve) => silent.listen(0, "127.0.0.1", resolve));
+    cleanups.push(() => silent.close());
+    const { port } = silent.address() as AddressInfo;
+    const client = new BlockClient({ role: "worker", id: "w1", secret, version });
+    cleanups.push(() => client.close());
+    const connected = new Promise<Socket>((resolve) => silent.once("connection", resolve));
+    const abort = new AbortController();
+    const given = new MillraceError("FETCH_FAILED", "it was given up");
+    let ended = false;
+    const fetching = client
+      .fetch(`127.0.0.1:${port}`, {}, () => undefined, { signal: abort.signal })
+      .catch((error) => {
+        ended = true;
+        return error;
+      });
+    const socket = await connected;
+    expect(ended).toBe(false);
+    abort.abort(given);
+    expect(await fetching).toBe(given);
+    socket.destroy();
   });
 
   test("a blob is checked against its hash", async () => {

@@ -301,6 +301,101 @@ describe("damage and loss", () => {
     files.close();
   });
 
+  describe("of another worker, with blocks and without", () => {
+    // The maps in the middle and at the end have nothing for partition 0.
+    const some = (seed: number): MapData => [{ partition: 0, rows: rowsOf(seed, 3, 5) }];
+    const none: MapData = [{ partition: 1, rows: rowsOf(9, 2, 5) }];
+    const maps = [some(1), none, some(2), none];
+    const far = () => {
+      const owner = worker("far", "there");
+      const written = writeShuffle(2, maps, [owner, owner, owner, owner]);
+      return { written, rows: expected(maps, 0) };
+    };
+    /** Reads partition 0 of answers that `change` has been at; the first answer alone, or each one. */
+    const readChanged = (written: Written, change: (whole: Buffer) => Uint8Array, always: boolean) => {
+      const plan = planFetch(written.locations, {
+        self: workerId("x"),
+        machine: "m",
+        localReads: false,
+        isReadable: () => true,
+      });
+      const files = new MapOutputFiles();
+      let answers = 0;
+      const openRemote = (request: FetchRequest, of: number): RemoteBlocks => {
+        const whole = Buffer.concat([...serveBlocks(files, request.worker.directory, request, of, 4096)]);
+        const chunks = [answers++ === 0 || always ? change(whole) : whole];
+        return { pull: () => chunks.shift() ?? null, close: () => undefined };
+      };
+      const reader = new ShuffleFrameReader({ plan, partition: 0, files, openRemote });
+      const rows: unknown[] = [];
+      try {
+        for (let next = reader.next(); next !== null; next = reader.next())
+          for (const row of decodeRecords(next.frame, next.schemas, noClasses) as Row[]) rows.push([next.map, ...row]);
+      } finally {
+        reader.close();
+        files.close();
+      }
+      return rows;
+    };
+    const length = (written: Written) => {
+      let bytes = 0;
+      readChanged(
+        written,
+        (whole) => {
+          bytes = whole.byteLength;
+          return whole;
+        },
+        true,
+      );
+      return bytes;
+    };
+
+    it("passes over no changed byte: what comes once is read again, what stays is told", () => {
+      const { written, rows } = far();
+      const bytes = length(written);
+      for (let at = 0; at < bytes; at++) {
+        const flip = (whole: Buffer) => {
+          whole[at]! ^= 0x40;
+          return whole;
+        };
+        // Zeros that fill up a schema table mean nothing.
+        const seen = (always: boolean): unknown => {
+          try {
+            return readChanged(written, flip, always);
+          } catch (error) {
+            return fetchFailureOf(error)?.worker;
+          }
+        };
+        expect(seen(false), `byte ${at} once`).toEqual(rows);
+        const stays = seen(true);
+        if (stays !== "far") expect(stays, `byte ${at} always`).toEqual(rows);
+        if (at < 24) expect(stays, `byte ${at} of the first head`).toBe("far");
+      }
+    });
+
+    it("takes no end of the stream for a map without records, wherever it comes", () => {
+      const { written } = far();
+      const bytes = length(written);
+      for (let end = 0; end < bytes; end++)
+        expect(errorOf(() => readChanged(written, (whole) => whole.subarray(0, end), true)).code, `${end}`).toBe(
+          "FETCH_FAILED",
+        );
+    });
+
+    it("tells of a map that the answer leaves out", () => {
+      const { written } = far();
+      const head = 24;
+      // The first map's block goes; the second one, which is empty, comes first.
+      const second = (whole: Buffer) => {
+        for (let at = 8; at + head <= whole.byteLength; at += 8)
+          if (whole.readUInt32LE(at) === 1 && whole.readUInt32LE(at + 4) === 0 && whole.readDoubleLE(at + 8) === 0)
+            return whole.subarray(at);
+        throw new Error("the second map has no head");
+      };
+      expect(fetchFailureOf(errorOf(() => readChanged(written, second, true)))).toMatchObject({ map: 0 });
+    });
+  });
+
   it("reads a damaged block once more: no frame comes twice, none is left out", () => {
     const big: MapData = [0, 1, 2, 3].map((part) => ({
       partition: 0,

@@ -1,7 +1,7 @@
-// What may go wrong in one run. Faults that count against a task are so few that none can fail four times: every job must
-// give its answer, whatever happens.
+// What may go wrong in one run, and how often. Faults that count against a task are so few that none can fail four times: every
+// job must give its answer, whatever happens. The others may come oftener. What is drawn here is named in the trace.
 
-import type { Random } from "./random.js";
+import type { Random } from "./world/random.js";
 
 export class FaultBudget {
   #charged: number;
@@ -11,10 +11,21 @@ export class FaultBudget {
 
   constructor(readonly random: Random) {
     this.#charged = random.below(4);
-    this.#free = random.below(5);
+    this.#free = random.below(7);
   }
 
-  /** A fault that may be charged to a task: an error, a death, a hang, a crash. */
+  /** As much is to go wrong as may. */
+  most(): void {
+    this.#charged = 3;
+  }
+
+  /** Nothing is to go wrong. */
+  none(): void {
+    this.#charged = 0;
+    this.#free = 0;
+  }
+
+  /** A fault that may be charged to a task: an error, a death, a hang, a crash, a fetch that fails. */
   charged(p: number, name: string): boolean {
     if (this.#charged === 0 || !this.random.chance(p)) return false;
     this.#charged--;
@@ -22,11 +33,19 @@ export class FaultBudget {
     return true;
   }
 
-  /** A fault that never is: a short break of a stream. */
+  /** A fault that never is: a delay, a short break of a stream. */
   free(p: number, name: string): boolean {
     if (this.#free === 0 || !this.random.chance(p)) return false;
     this.#free--;
     this.injected.push(name);
     return true;
+  }
+
+  /** A fault that lasts has hit once more. false: it has to end now. */
+  spend(name: string): boolean {
+    if (this.#charged === 0) return false;
+    this.#charged--;
+    this.injected.push(name);
+    return this.#charged > 0;
   }
 }

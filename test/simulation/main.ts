@@ -1,11 +1,15 @@
 // `npm run simulate -- --seeds N [--from K]`: runs N seeds, prints how many jobs a second and every failure with its seed and
-// the end of its trace; a single seed (--seeds 1 --from K) prints the whole trace. `--mutants` shows that the simulation finds
-// bugs: each known one is put into the sources in turn and must fail a seed. Exit code 1 when something did not hold.
+// the end of its trace; a single seed (--seeds 1 --from K) prints the whole trace. `--regressions` runs the seeds of
+// regressions.ts first. `--mutants` shows that the simulation finds bugs: each known one is put into the sources in turn and
+// must fail a seed (--only: just those whose names have the text in them; --mutant I: the one of that number, here). Exit code 1 when something did not hold.
 
+import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { huntMutants } from "./mutants.js";
-import { runSeeds } from "./run-seeds.js";
-import { Simulation } from "./simulation.js";
+import { bundleSimulation } from "./bundle.js";
+import { huntMutants, huntOne } from "./mutants.js";
+import { regressions } from "./regressions.js";
+import { range } from "./run-seeds.js";
+import type { SimulationResult } from "./simulation.js";
 
 /** Failures told in full; the rest are counted. */
 const SHOWN = 3;
@@ -16,38 +20,71 @@ const { values } = parseArgs({
     seeds: { type: "string" },
     from: { type: "string", default: "1" },
     mutants: { type: "boolean", default: false },
+    mutant: { type: "string" },
+    only: { type: "string", default: "" },
+    regressions: { type: "boolean", default: false },
   },
 });
+const root = fileURLToPath(new URL("../", import.meta.url));
 const seeds = positive("seeds", values.seeds ?? (values.mutants ? "2000" : "200"));
 const from = positive("from", values.from);
 
-if (values.mutants) {
-  if (!(await huntMutants(from, seeds, console.log))) process.exitCode = 1;
+if (values.mutant !== undefined) {
+  const found = await huntOne(root, Number(values.mutant), from, seeds);
+  console.log(found ?? `NOT FOUND in ${seeds} seeds`);
+  if (found === null) process.exitCode = 1;
+} else if (values.mutants) {
+  const command = [process.execPath, fileURLToPath(import.meta.url)] as const;
+  if (!(await huntMutants(command, { from, seeds, only: values.only }, console.log))) process.exitCode = 1;
 } else {
-  simulate();
+  await simulate();
 }
 
-function simulate(): void {
+async function simulate(): Promise<void> {
+  const runSeeds = await bundleSimulation(root, "seeds");
+  const kept = values.regressions ? regressions.map(({ seed }) => seed) : [];
   const started = performance.now();
-  let told = 0;
-  const { jobs, faults, copies, exclusions, failed } = runSeeds(from, seeds, (result) => {
-    if (++told > SHOWN) return true;
-    const { seed, problems } = result;
-    const text = problems.slice(0, 5).join("\n  ");
-    console.log(`seed ${seed} failed:\n  ${text}\n  faults: ${result.faults.join("; ")}`);
-    const { trace } = new Simulation(seed, true).run();
-    console.log(trace.slice(seeds === 1 ? 0 : -TRACE_SHOWN).join("\n"));
-    console.log(`replay: npm run simulate -- --seeds 1 --from ${seed}`);
-    return true;
+  const cpu = process.cpuUsage();
+  const broken: SimulationResult[] = [];
+  const { jobs, faults, steps, copies, failed } = await runSeeds({
+    seeds: [...kept, ...range(from, seeds)],
+    onRun: (result) => {
+      if (result.problems.length > 0 && broken.length < SHOWN) broken.push(result);
+      return true;
+    },
   });
   const seconds = (performance.now() - started) / 1000;
+  const used = process.cpuUsage(cpu);
+  for (const result of broken) await tell(runSeeds, result);
+  if (seeds === 1 && broken.length === 0) await printTrace(runSeeds, from, Number.POSITIVE_INFINITY);
   const rate = Math.round(jobs / seconds);
+  const own = Math.round(jobs / ((used.user + used.system) / 1e6));
+  const what = `${kept.length > 0 ? `${kept.length} kept seeds and ` : ""}${seeds} seeds from ${from}`;
   console.log(
-    `${seeds} seeds, ${jobs} jobs (${rate} jobs/s), ${faults} faults injected, ${copies} second attempts, ${exclusions} exclusions, ${failed.length} failed`,
+    `${what}: ${jobs} jobs (${rate} jobs/s, ${own} a second of processor time), ${steps} steps, ${faults} faults injected, ${copies} second attempts, ${failed.length} failed`,
   );
   if (failed.length === 0) return;
   console.log(`failed seeds: ${failed.slice(0, 50).join(" ")}`);
   process.exitCode = 1;
+}
+
+type RunSeeds = Awaited<ReturnType<typeof bundleSimulation>>;
+
+async function tell(runSeeds: RunSeeds, { seed, problems, faults }: SimulationResult): Promise<void> {
+  console.log(`seed ${seed} failed:\n  ${problems.slice(0, 5).join("\n  ")}\n  faults: ${faults.join("; ")}`);
+  await printTrace(runSeeds, seed, seeds === 1 ? Number.POSITIVE_INFINITY : TRACE_SHOWN);
+  console.log(`replay: npm run simulate -- --seeds 1 --from ${seed}`);
+}
+
+async function printTrace(runSeeds: RunSeeds, seed: number, lines: number): Promise<void> {
+  await runSeeds({
+    seeds: [seed],
+    tracing: true,
+    onRun: ({ trace }) => {
+      console.log(trace.slice(-Math.min(lines, trace.length)).join("\n"));
+      return true;
+    },
+  });
 }
 
 function positive(name: string, text: string): number {

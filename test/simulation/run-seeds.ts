@@ -1,31 +1,48 @@
-// Runs a range of seeds. Apart from main.ts, because the mutants (mutants.ts) run it over sources with a seeded bug.
+// Runs a range of seeds. Bundled with the sources that it runs (bundle.ts), also with seeded bugs in them (mutants.ts).
 
 import { Simulation, type SimulationResult } from "./simulation.js";
 
 export interface SeedsResult {
   readonly jobs: number;
   readonly faults: number;
+  readonly steps: number;
   readonly copies: number;
-  readonly exclusions: number;
   readonly failed: readonly number[];
 }
 
-/** `onFailure` sees each failed run; false from it ends the series. */
-export function runSeeds(from: number, seeds: number, onFailure: (result: SimulationResult) => boolean): SeedsResult {
+export interface SeedsOptions {
+  readonly seeds: Iterable<number>;
+  readonly tracing?: boolean;
+  /** Sees each run; false from it ends the series. */
+  readonly onRun: (result: SimulationResult) => boolean;
+}
+
+export async function runSeeds({ seeds, tracing = false, onRun }: SeedsOptions): Promise<SeedsResult> {
   const failed: number[] = [];
   let jobs = 0;
   let faults = 0;
+  let steps = 0;
   let copies = 0;
-  let exclusions = 0;
-  for (let seed = from; seed < from + seeds; seed++) {
-    const result = new Simulation(seed, false).run();
-    jobs += result.jobs;
-    faults += result.faults.length;
-    copies += result.copies;
-    exclusions += result.exclusions;
-    if (result.problems.length === 0) continue;
-    failed.push(seed);
-    if (!onFailure(result)) break;
+  let running: Simulation | null = null;
+  const rejected = (error: unknown) => running?.rejected(error);
+  process.on("unhandledRejection", rejected);
+  try {
+    for (const seed of seeds) {
+      running = new Simulation(seed, tracing);
+      const result = await running.run();
+      jobs += result.jobs;
+      faults += result.faults.length;
+      steps += result.steps;
+      copies += result.copies;
+      if (result.problems.length > 0) failed.push(seed);
+      if (!onRun(result)) break;
+    }
+  } finally {
+    process.off("unhandledRejection", rejected);
   }
-  return { jobs, faults, copies, exclusions, failed };
+  return { jobs, faults, steps, copies, failed };
+}
+
+export function range(from: number, count: number): number[] {
+  return Array.from({ length: count }, (_, i) => from + i);
 }

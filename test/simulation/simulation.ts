@@ -1,605 +1,578 @@
-// One seeded run: the real master machine, real attempt runners, a virtual clock, streams that delay, double and break, workers
-// that crash. Three invariants: every answer equals the model's, no slot is leaked, every job ends within its bound.
+// One seeded run: the real master and worker shells with their machines, the real operators, shuffle files and codecs, over a
+// virtual clock, network and disk (world/) that delay, break, fill up and lose. Jobs must give the model's answers, whatever
+// happens; what else must hold stands in invariants.ts.
 
+import { encodeValue } from "../../src/codec/stream.js";
+import { noClasses } from "../../src/core/class-registry.js";
+import { MillraceError } from "../../src/core/errors.js";
+import { type BlobHash, formatTaskKey, type JobId, type SessionId, stageId, type TaskKey } from "../../src/core/ids.js";
+import { type OptionValues, resolveOptions } from "../../src/core/options.js";
+import type { MasterCommand } from "../../src/master/events.js";
+import { masterOptionsOf } from "../../src/master/options.js";
+import type { BlockRequest } from "../../src/protocol/blocks.js";
+import type { TaskLaunch } from "../../src/protocol/tasks.js";
+import type { OfferedOutput } from "../../src/protocol/worker.js";
 import {
-  type BlobHash,
-  formatTaskKey,
-  type JobId,
-  jobId,
-  type NodeId,
-  type SessionId,
-  sessionId,
-  stageId,
-  type TaskKey,
-  type WorkerId,
-} from "../../src/core/ids.js";
-import { unpack } from "../../src/core/packed.js";
-import { BlobStore } from "../../src/master/blob-store.js";
-import { MasterMachine } from "../../src/master/core.js";
-import type { MasterCommand, MasterEvent } from "../../src/master/events.js";
-import { TICK_MS } from "../../src/master/events.js";
-import { type SessionPolicy, usualExclusion, usualSpeculation } from "../../src/master/job-scheduler/index.js";
-import { defaultMasterOptions } from "../../src/master/options.js";
-import { ValueBlobs } from "../../src/master/value-blobs.js";
-import type { StorageLevel } from "../../src/plan/lineage.js";
-import { lowerJob } from "../../src/plan/lower.js";
-import { lineageOrder } from "../../src/plan/resolve.js";
-import { ShuffleTable } from "../../src/plan/shuffle-table.js";
-import type { TaskLaunch, TaskStatus } from "../../src/protocol/tasks.js";
-import type { WorkerToMaster } from "../../src/protocol/worker.js";
-import { VirtualClock } from "./clock.js";
+  decodeDriverMessage,
+  decodeMasterToDriver,
+  decodeMasterToWorker,
+  decodeWorkerMessage,
+} from "../../src/rpc/codecs/index.js";
+import type { Connection } from "../../src/rpc/connection.js";
+import { resultPath } from "../../src/shuffle/paths.js";
+import { checkAnswer } from "./answers.js";
+import { type DriverJob, SimulatedDriver } from "./cluster/driver.js";
+import { SimulatedMaster } from "./cluster/master.js";
+import type { SlotWorld } from "./cluster/slot.js";
+import { SimulatedWorker } from "./cluster/worker.js";
+import { drawFate } from "./fates.js";
 import { FaultBudget } from "./faults.js";
-import { SimulatedFiles } from "./files.js";
-import { modelOf } from "./model.js";
-import { type DriverStep, type Program, randomProgram, type SimulatedJob, site } from "./program.js";
-import { Random } from "./random.js";
-import type { Pair } from "./records.js";
-import { Versions } from "./versions.js";
-import { SimulatedWorker } from "./worker.js";
+import { always, atRest, atTheEnd, broken, type Watched } from "./invariants.js";
+import { randomProgram } from "./program/program.js";
+import { Trace } from "./trace.js";
+import { outputAt, Versions } from "./versions.js";
+import { startCalm, startWeather } from "./weather.js";
+import { call } from "./world/call.js";
+import { VirtualClock } from "./world/clock.js";
+import { restartNames } from "./world/crypto.js";
+import type { Disks } from "./world/disk.js";
+import { mountDisks } from "./world/fs.js";
+import { mountStorage } from "./world/fs-promises.js";
+import { Network } from "./world/network.js";
+import { Processes, SimulatedNode } from "./world/node.js";
+import { Random } from "./world/random.js";
+import { enter, here, installRuntime } from "./world/runtime.js";
+import { drawBreak, SimulatedStream } from "./world/stream.js";
 
 export interface SimulationResult {
   readonly seed: number;
   readonly jobs: number;
+  /** Steps of the clock. */
+  readonly steps: number;
   /** Empty: all invariants held. */
   readonly problems: readonly string[];
   readonly faults: readonly string[];
   /** Attempts that were launched beside another one. */
   readonly copies: number;
-  /** Times that a worker was excluded for a stage, a session or all. */
-  readonly exclusions: number;
   readonly trace: readonly string[];
 }
 
 /** Virtual time by which every job must have ended, whatever the faults. */
-const JOB_BOUND_MS = 300_000;
+const JOB_BOUND_MS = 500_000;
+/** Calm runs take hundreds of steps, the longest ones some ten thousand; more is a storm. */
+const MAX_STEPS = 60_000;
 /** After the last job: slots get so long to be recycled or killed, workers to come back. */
-const GRACE_MS = 60_000;
-const TRACE_LINES = 4_000;
-/** Enough for whatever a worker runs and holds. */
-const CALM_TIMEOUT_MS = 30_000;
-
-interface LiveJob {
-  readonly session: SessionId;
-  readonly id: JobId;
-  readonly plan: SimulatedJob;
-  readonly program: Program;
-  readonly doomed: boolean;
-  readonly results: Map<number, readonly Pair[]>;
-  readonly updates: Set<string>;
-  /** The attempts that gave the results, by partition. */
-  readonly contributors: Map<number, TaskKey>;
-  nextPartition: number;
-  /** How often the results started over. */
-  round: number;
-  /** A fault: the file system refuses the commit. */
-  commitFails: boolean;
-  cancelled: boolean;
-  ended: { readonly code: string | null } | null;
-}
-
-const SKEW = { enabled: true, factor: 1, thresholdBytes: 3 };
-
-interface SimulatedDriver {
-  readonly session: SessionId;
-  readonly program: Program;
-  readonly table: ShuffleTable;
-  /** What is persisted now. */
-  readonly storage: Map<NodeId, StorageLevel>;
-}
+const GRACE_MS = 120_000;
+/** What a dial waits for an answer (src/rpc/grpc/channel.ts). */
+const DIAL_TIMEOUT_MS = 10_000;
 
 export class Simulation {
-  readonly clock = new VirtualClock();
-  readonly random: Random;
-  readonly faults: FaultBudget;
-  readonly files: SimulatedFiles;
-  readonly versions = new Versions();
-  /** Its threshold is so low that joins are divided. */
-  readonly #machine = new MasterMachine({
-    ...defaultMasterOptions,
-    jobs: { ...defaultMasterOptions.jobs, skew: SKEW },
-  });
-  readonly #workers = new Map<WorkerId, SimulatedWorker>();
-  readonly #blobs = new BlobStore();
-  /** Values of more than a few bytes are blobs here, so that they occur. */
-  readonly #values = new ValueBlobs(this.#blobs, 24);
-  readonly #closed = new Set<SessionId>();
-  /** Of each task the attempts that may still count, and where: the latest, and the one that it was launched beside. */
-  readonly #live = new Map<string, Map<number, WorkerId | "done">>();
-  readonly #jobs: LiveJob[] = [];
+  readonly #clock = new VirtualClock();
+  readonly #random: Random;
+  readonly #faults: FaultBudget;
+  readonly #network: Network;
+  readonly #disks: Disks;
+  readonly #processes = new Processes();
+  readonly #trace: Trace;
+  readonly #options: OptionValues;
+  readonly #master: SimulatedMaster;
+  readonly #workers: SimulatedWorker[] = [];
+  readonly #drivers: SimulatedDriver[] = [];
+  readonly #streams = new Map<SimulatedNode, SimulatedStream>();
   readonly #problems: string[] = [];
-  readonly #trace: string[] = [];
-  readonly #down = new Map<WorkerId, number>();
-  readonly #sessions: SessionId[] = [];
-  /** Workers that were let go, and with how much time. */
-  readonly #decommissioned: string[] = [];
+  readonly #lostFiles = new Set<string>();
+  /** Outputs whose commit a fault has broken, as paths. */
+  readonly #brokenOutputs = new Set<string>();
+  /** Of each task the attempts that may still count: the one launched last, and those launched beside it. */
+  readonly #live = new Map<string, Set<number>>();
+  /** Those whose map outputs a process has found, and offered: they may count again. */
+  readonly #offered = new Set<string>();
+  readonly #done = new Set<string>();
+  /** Maps whose outputs were written, and those that were so once more. */
   readonly #made = new Set<string>();
   readonly #again: string[] = [];
-  #failedAttempts = 0;
-  #scheduledJobs = 0;
-  /** Attempts that were launched beside another one. */
-  copies = 0;
-  /** Times that a worker was excluded for a stage, a session or all. */
-  exclusions = 0;
-  #salt = 0;
+  /** Of each job the attempts that gave its answer, by partition. */
+  readonly #contributors = new Map<string, Map<number, TaskKey>>();
+  /** null: functions give the same each time, and answers are the model's. */
+  readonly #versions: Versions | null;
+  readonly #dividesJoins: boolean;
+  /** How many workers are let go in a run in which nothing goes wrong; null: it is no such run. */
+  #calm: number | null = null;
+  #copies = 0;
+  readonly #inlineBytes: number;
+  readonly #memoryBytes: number;
+  #steps = 0;
 
   constructor(
     readonly seed: number,
-    readonly tracing: boolean,
+    tracing: boolean,
   ) {
-    this.random = new Random(seed);
-    this.faults = new FaultBudget(this.random);
-    this.files = new SimulatedFiles(this.clock, this.random);
+    // Stacks are dear, and only a trace is read by people.
+    Error.stackTraceLimit = tracing ? 20 : 0;
+    installRuntime();
+    enter(null);
+    restartNames();
+    this.#disks = mountDisks();
+    const random = new Random(seed);
+    this.#random = random;
+    this.#faults = new FaultBudget(random);
+    this.#trace = new Trace(this.#clock, tracing);
+    this.#network = new Network({ clock: this.#clock, random });
+    mountStorage({ random, renameFails: (path) => this.#renameFails(path) });
+    this.#versions = random.chance(0.25) ? new Versions() : null;
+    if (this.#versions !== null) this.#faults.most();
+    this.#dividesJoins = random.chance(0.5);
+    this.#options = drawOptions(random, this.#versions !== null, this.#dividesJoins);
+    this.#inlineBytes = random.chance(0.5) ? 24 : 65_536;
+    this.#memoryBytes = random.pick([4_000, 40_000, 64 * 1024 * 1024]);
+    this.#master = new SimulatedMaster(this.#node("master", "m"), {
+      options: masterOptionsOf(this.#options),
+      valueInlineBytes: 24,
+      openBlock: (worker, request, signal) =>
+        this.#openBlock(this.#master.node, worker.address.blocks, request, signal),
+      saw: (command) => this.#saw(command),
+      note: (line) => this.#trace.add(line),
+    });
   }
 
-  run(): SimulationResult {
+  async run(): Promise<SimulationResult> {
     try {
       this.#start();
-      this.#runUntil(
-        () => this.#jobs.length === this.#scheduledJobs && this.#jobs.every((job) => job.ended !== null),
-        JOB_BOUND_MS,
-      );
-      for (const job of this.#jobs) if (job.ended === null) this.#problems.push(`${job.session}/${job.id} did not end`);
-      const until = this.clock.now + GRACE_MS;
-      this.#runUntil(() => this.#leaks().length === 0, until);
-      this.#problems.push(...this.#leaks());
-      for (const session of this.#sessions) this.#close(session);
-      const later = this.clock.now + GRACE_MS;
-      this.#runUntil(() => this.#leftovers().length === 0, later);
-      this.#problems.push(...this.#leftovers());
-      for (const job of this.#jobs) this.#checkAnswer(job);
+      await this.#runUntil(() => this.#drivers.every((driver) => driver.isDone), JOB_BOUND_MS);
+      for (const { node, jobs, isDone } of this.#drivers)
+        if (!isDone) this.#broken("jobs end within their bound", `${node.name}: ${jobs.map(describeJob).join(", ")}`);
+      await this.#settleTo(atRest);
+      for (const driver of this.#drivers) driver.close();
+      await this.#settleTo(atTheEnd);
+      for (const driver of this.#drivers)
+        for (const job of driver.jobs) this.#problems.push(...this.#checkJob(driver, job));
       this.#checkCalm();
     } catch (error) {
       this.#problems.push((error as Error).stack ?? String(error));
     }
-    const { seed } = this;
     return {
-      seed,
-      jobs: this.#jobs.length,
+      seed: this.seed,
+      jobs: this.#drivers.reduce((sum, driver) => sum + driver.jobs.length, 0),
+      steps: this.#steps,
       problems: this.#problems,
-      faults: this.faults.injected,
-      copies: this.copies,
-      exclusions: this.exclusions,
-      trace: this.#trace,
+      faults: this.#faults.injected,
+      copies: this.#copies,
+      trace: this.#trace.lines,
     };
   }
 
-  worker(id: WorkerId): SimulatedWorker | undefined {
-    return this.#workers.get(id);
-  }
-
-  blob(hash: BlobHash): Uint8Array | undefined {
-    return this.#blobs.get(hash);
-  }
-
-  /** A doomed job fails at its result's first partition, every time. */
-  isDoomed(key: TaskKey): boolean {
-    const job = this.#jobOf(key.session, key.job);
-    return job?.doomed === true && key.partition === 0;
-  }
-
-  /** Functions give other records each time they run. Answers need not equal the model then, but must be of one version. */
-  get #isUnsteady(): boolean {
-    return this.seed % 3 === 0;
-  }
-
-  /** What every second map gives in an unsteady run. */
-  perturb(session: SessionId, node: NodeId, records: readonly Pair[]): readonly Pair[] {
-    if (!this.#isUnsteady || (node + session.length) % 2 === 0) return records;
-    const salt = ++this.#salt;
-    return records.map(([k, v]) => [(k + salt) % 23, (v + salt) % 10007]);
-  }
-
-  /** The worker has been silent for longer than the master waits. */
-  checkGivenUp(id: WorkerId): void {
-    if (this.#machine.workers.some((record) => record.id === id))
-      this.#problems.push(`the master still counts on ${id}, which is silent for too long`);
-  }
-
-  isOpen(session: SessionId): boolean {
-    return !this.#closed.has(session);
-  }
-
-  /** A map output was written: in a calm run nothing is computed a second time, whoever leaves. */
-  computed(name: string): void {
-    if (!this.#made.has(name)) this.#made.add(name);
-    else this.#again.push(name);
-  }
-
-  note(line: () => string): void {
-    if (!this.tracing) return;
-    this.#trace.push(`${this.clock.now} ${line()}`);
-    if (this.#trace.length > TRACE_LINES) this.#trace.shift();
-  }
-
-  fromWorker(worker: SimulatedWorker, message: WorkerToMaster, incarnation: number): void {
-    const from = { worker: worker.id, incarnation };
-    switch (message.kind) {
-      case "register":
-        this.master({ kind: "workerRegistered", registration: message.registration });
-        return;
-      case "heartbeat":
-        this.master({ kind: "heartbeat", ...from, running: message.running, records: message.records });
-        return;
-      case "statuses":
-        this.master({ kind: "statuses", ...from, statuses: message.statuses });
-        return;
-      case "uncached":
-        this.master({ kind: "uncached", ...from, session: message.session, partitions: message.partitions });
-        return;
-      case "offer":
-        this.master({ kind: "offered", ...from, outputs: message.outputs });
-        return;
-      case "leaving":
-        this.master({ kind: "workerLeaving", ...from, reason: message.reason });
-        return;
-      case "decommission": {
-        const { reason, timeoutMs } = message;
-        this.master({ kind: "workerDecommissions", ...from, reason, timeoutMs });
-        return;
-      }
-      case "adopted":
-        this.master({ kind: "adopted", ...from, from: message.from, outcomes: message.outcomes });
-        return;
-      case "logs":
-        return;
-    }
-  }
-
-  master(event: MasterEvent): void {
-    this.note(() => `master <- ${describe(event)}`);
-    if (event.kind === "statuses") for (const status of event.statuses) this.#ended(status);
-    const commands = this.#machine.handle(event, this.clock.now);
-    for (const command of commands) this.#do(command);
-    for (const problem of this.#machine.validate()) throw new Error(`after ${describe(event)}: ${problem}`);
+  /** A promise was rejected and nobody took it. */
+  rejected(error: unknown): void {
+    this.#broken("nothing fails unheard", (error as Error).stack ?? String(error));
   }
 
   #start(): void {
-    const { random, clock } = this;
+    const random = this.#random;
     const workers = 1 + random.below(4);
     for (let i = 0; i < workers; i++) {
-      const worker = new SimulatedWorker(`w${i}`, 1 + random.below(3), `n${random.below(workers)}`, this);
-      this.#workers.set(worker.id, worker);
-      if (random.chance(0.08)) clock.after(random.below(800), () => worker.leave());
+      const node = this.#node(`w${i}`, `n${random.below(workers)}`);
+      this.#workers.push(new SimulatedWorker(node, 1 + random.below(3), random.chance(0.7), this.#workerWorld()));
     }
-    this.#planDecommissions();
-    const sessions = random.chance(0.3) ? 2 : 1;
-    for (let i = 0; i < sessions; i++) this.#startSession(sessionId(`s${i}`));
-    const tick = () => {
-      this.master({ kind: "tick" });
-      clock.after(TICK_MS, tick);
+    const drivers = random.chance(0.3) ? 2 : 1;
+    for (let i = 0; i < drivers; i++) this.#startDriver(`d${i}`);
+    for (const worker of this.#workers) this.#clock.after(random.below(30), () => worker.start());
+    const weather = {
+      clock: this.#clock,
+      random,
+      faults: this.#faults,
+      network: this.#network,
+      master: this.#master.node,
+      workers: this.#workers,
+      drivers: this.#drivers,
+      streamOf: (node: SimulatedNode) => this.#streams.get(node),
+      letGoByMaster: (worker: SimulatedWorker, timeoutMs: number) => this.#master.letGo(worker, timeoutMs),
     };
-    clock.after(TICK_MS, tick);
+    if (random.chance(0.06)) {
+      this.#faults.none();
+      this.#calm = startCalm(weather);
+    } else startWeather(weather);
   }
 
-  /** By numbers of its own: every other choice of the seed stays what it is. One worker always stays. */
-  #planDecommissions(): void {
-    const random = new Random(this.seed ^ 0x5bd1e995);
-    for (const worker of [...this.#workers.values()].slice(1)) {
-      if (!random.chance(0.3)) continue;
-      const [atMs, timeoutMs] = [random.below(900), random.chance(0.2) ? random.below(200) : CALM_TIMEOUT_MS];
-      this.#decommissioned.push(`${worker.name} is let go at ${atMs} within ${timeoutMs}`);
-      if (timeoutMs < CALM_TIMEOUT_MS) this.faults.injected.push(`${worker.name} is let go in a hurry`);
-      if (random.chance(0.5)) this.clock.after(atMs, () => worker.decommission(timeoutMs));
-      else {
-        this.clock.after(atMs, () =>
-          this.master({ kind: "decommissionAsked", worker: worker.id, reason: "simulated", timeoutMs }),
-        );
-      }
-    }
-  }
-
-  /** Workers that leave in order cost nothing: no map output is written twice, no attempt fails. */
-  #checkCalm(): void {
-    const calm = this.faults.injected.length === 0 && this.#jobs.every((job) => !job.doomed && !job.cancelled);
-    if (!calm || this.#decommissioned.length === 0 || this.#problems.length > 0) return;
-    const what = this.#decommissioned.join(", ");
-    // A second attempt beside a slow one computes again on purpose.
-    if (this.#again.length > 0 && this.copies === 0)
-      this.#problems.push(`${what}: ${this.#again.join(", ")} were computed again`);
-    if (this.#failedAttempts > 0) this.#problems.push(`${what}: ${this.#failedAttempts} attempts failed`);
-  }
-
-  #startSession(session: SessionId): void {
-    const program = randomProgram(this.random);
-    const driver: SimulatedDriver = { session, program, table: new ShuffleTable(), storage: new Map(program.storage) };
-    this.#sessions.push(session);
-    this.master({ kind: "sessionOpened", session, policy: this.#policy() });
-    program.jobs.forEach((plan, i) => {
-      this.#scheduledJobs++;
-      const doomed = this.random.chance(0.04);
-      this.clock.after(plan.atMs, () => {
-        if (this.#closed.has(session)) this.#scheduledJobs--;
-        else this.#submit(driver, jobId(i + 1), plan, doomed);
-      });
+  #startDriver(name: string): void {
+    const random = this.#random;
+    const node = this.#node(name, name);
+    const traits = { isUnsteady: this.#versions !== null, dividesJoins: this.#dividesJoins };
+    const program = randomProgram(random, traits, (job) => `file:///shared/out-${name}-${job}`);
+    const slow = random.chance(0.1);
+    const driver = new SimulatedDriver(node, program, {
+      options: { ...portable(this.#options), "eventLog.enabled": false },
+      thinkMs: () => (slow ? random.below(2_000) : random.below(20)),
+      isDoomed: () => random.chance(0.04),
+      broken: (invariant, what) => this.#broken(invariant, what),
+      note: (line) => this.#trace.add(line),
     });
-    for (const step of program.steps) this.clock.after(step.atMs, () => this.#step(driver, step));
+    this.#drivers.push(driver);
+    node.start();
+    this.#clock.after(random.below(20), () => {
+      if (driver.over !== "no") return;
+      const stream = this.#stream(node);
+      node.step(node.life, () => driver.attach(stream.client));
+      this.#master.acceptDriver(stream.server);
+    });
   }
 
-  /** With slow tasks that are few beside a stage's others nothing would ever be launched twice: here half is enough. */
-  #policy(): SessionPolicy & { readonly localityWaitMs: number } {
-    const eager = { ...usualSpeculation, quantile: 0.5, multiplier: 1.5, minTaskRuntimeMs: 20 };
-    return {
-      ...defaultMasterOptions.jobs,
-      localityWaitMs: defaultMasterOptions.assigner.localityWaitMs,
-      speculation: this.random.chance(0.5) ? eager : null,
-      exclusion: this.random.chance(0.7) ? usualExclusion : null,
+  #node(name: string, machine: string): SimulatedNode {
+    const random = this.#random;
+    const traits = {
+      name,
+      machine,
+      rate: random.chance(0.3) ? 0.95 + random.next() * 0.1 : 1,
+      aheadMs: random.below(5_000),
+      slow: name.startsWith("w") && random.chance(0.1) ? 10 : 1,
     };
-  }
-
-  #step({ session, program, table, storage }: SimulatedDriver, { kind, atMs }: DriverStep): void {
-    if (this.#closed.has(session)) return;
-    if (kind === "close") {
-      this.#close(session);
-      return;
-    }
-    const unpersist = (node: NodeId) => {
-      if (storage.delete(node)) this.master({ kind: "unpersisted", session, node });
-    };
-    if (kind === "unpersist") {
-      const node = [...storage.keys()][0];
-      if (node !== undefined) unpersist(node);
-      return;
-    }
-    // The driver lets go of every node that no later job names; earlier jobs may still run on them.
-    const named = new Set(
-      program.jobs
-        .filter((job) => job.atMs >= atMs)
-        .flatMap((job) => lineageOrder(program.nodes, job.root).map((node) => node.id)),
+    return new SimulatedNode(traits, this.#clock, this.#processes, (at, error) =>
+      this.#broken("nothing is thrown unheard", `${at.name}: ${(error as Error).stack ?? String(error)}`),
     );
-    const released = [...program.nodes.keys()].filter((node) => !named.has(node));
-    for (const node of released) unpersist(node);
-    const shuffles = table.release(released);
-    if (shuffles.length > 0) this.master({ kind: "shufflesReleased", session, shuffles });
   }
 
-  #close(session: SessionId): void {
-    if (this.#closed.has(session)) return;
-    this.#closed.add(session);
-    for (const job of this.#jobs) if (job.session === session && job.ended === null) job.cancelled = true;
-    const error = { code: "JOB_CANCELLED", message: "the session was closed", fields: {} } as const;
-    this.master({ kind: "sessionClosed", session, error });
-    const hashes = this.#blobs.release(session);
-    if (hashes.length > 0) this.master({ kind: "blobsReleased", hashes });
+  #stream(client: SimulatedNode): SimulatedStream {
+    const stream = new SimulatedStream(this.#network, client, this.#master.node, (from, _to, bytes) =>
+      this.#sent(stream, from, bytes),
+    );
+    this.#streams.set(client, stream);
+    return stream;
   }
 
-  #submit({ session, program, table, storage }: SimulatedDriver, id: JobId, plan: SimulatedJob, doomed: boolean): void {
-    const { nodes, splits } = program;
-    const graph = lowerJob({
-      job: id,
-      nodes,
-      root: plan.root,
-      action: plan.action,
-      callSite: site,
-      resolvedSources: splits,
-      storage,
-      accumulators: [1],
-      table,
-    });
-    for (const stage of graph.stages) this.#blobs.put(session, stage.fragmentHash, stage.fragment);
-    const savesFiles = plan.action.kind === "saveAsTextFile";
-    if (savesFiles) this.files.prepare(session, id);
-    const job: LiveJob = {
-      session,
-      id,
-      plan,
-      program,
-      doomed,
-      results: new Map(),
-      updates: new Set(),
-      contributors: new Map(),
-      nextPartition: 0,
-      round: 0,
-      commitFails: false,
-      cancelled: false,
-      ended: null,
-    };
-    this.#jobs.push(job);
-    this.master({ kind: "submitted", session, graph, savesFiles, maxResultBytes: null });
-    if (plan.cancelAtMs === null) return;
-    this.clock.after(plan.cancelAtMs - plan.atMs, () => {
-      if (job.ended !== null) return;
-      job.cancelled = true;
-      this.master({ kind: "jobCancelled", session, job: id, reason: "simulated" });
-    });
-  }
-
-  #do(command: MasterCommand): void {
-    switch (command.kind) {
-      case "send":
-        this.#send(command);
-        return;
-      case "dropWorker":
-        for (const live of this.#live.values())
-          for (const [attempt, where] of live) if (where === command.worker) live.delete(attempt);
-        this.#workers.get(command.worker)?.breakStream();
-        return;
-      case "deliver":
-        this.#deliver(command);
-        return;
-      case "restartResults": {
-        const job = this.#jobOf(command.session, command.job) as LiveJob;
-        job.results.clear();
-        job.contributors.clear();
-        this.faults.injected.push(`the results of ${job.session}/${job.id} start over`);
-        job.nextPartition = 0;
-        job.round++;
-        return;
-      }
-      case "accumulators":
-        for (const { value } of command.updates) {
-          const job = this.#jobOf(command.session, command.job);
-          const name = value.join("/");
-          if (job?.updates.has(name))
-            this.#problems.push(`${job.session}/${job.id}: updates of ${name} were delivered twice`);
-          job?.updates.add(name);
-        }
-        return;
-      case "jobEnded": {
-        const job = this.#jobOf(command.session, command.job) as LiveJob;
-        this.#releaseValues(job);
-        if (job.ended !== null) this.#problems.push(`${job.session}/${job.id} ended twice`);
-        job.ended = { code: command.error?.code ?? null };
-        this.#failedAttempts += command.summary.failedAttempts;
-        this.note(() => `${job.session}/${job.id} ended: ${command.error?.message ?? "well"}`);
-        return;
-      }
-      case "fetchValue":
-        this.clock.after(5, () => {
-          const bytes = this.#workers.get(command.worker)?.resultBlock(command.key) ?? null;
-          this.master({ kind: "valueFetched", key: command.key, bytes });
+  #workerWorld() {
+    const random = this.#random;
+    const { node: master } = this.#master;
+    return {
+      options: this.#options,
+      memoryBytes: this.#memoryBytes,
+      inlineResultBytes: this.#inlineBytes,
+      disks: this.#disks,
+      dial: (worker: SimulatedWorker) => this.#dial(worker),
+      fetchBlob: async (worker: SimulatedWorker, hash: BlobHash) => {
+        const parts: Uint8Array[] = [];
+        const answer = call(this.#network, worker.node, master, {
+          serve: () => [this.#master.readBlob(hash)],
+          code: "MASTER_LOST",
+          breaksAfter: this.#faults.charged(0.005, `the fetch of a blob by ${worker.node.name} breaks`) ? 0 : null,
+          onNetworkFailure: () => this.#networkFailed(`a blob did not come to ${worker.node.name}`),
         });
-        return;
-      case "commitOutput":
-        this.#commit(command);
-        return;
-      case "abortOutput":
-        this.files.abort(command.session, command.job);
-        return;
-      case "workerExcluded":
-        this.exclusions++;
-        return;
-    }
+        for await (const part of answer) parts.push(part);
+        return Buffer.concat(parts);
+      },
+      fetchBlock: (worker: SimulatedWorker, address: string, request: BlockRequest, signal: AbortSignal) =>
+        this.#openBlock(worker.node, address, request, signal),
+      slotWorld: () => ({
+        fate: (key: TaskKey) =>
+          drawFate(
+            {
+              random,
+              faults: this.#faults,
+              tasksTimeOut: this.#options["task.timeout"] !== null,
+              isDoomed: (one) => this.#isDoomed(one),
+            },
+            key,
+          ),
+        below: (n: number) => random.below(n),
+        undo: (key: TaskKey) => {
+          const place = `/${key.stage}-${key.partition}-${key.attempt}`;
+          for (const path of this.#disks.directoriesBelow("/shared", `${key.session}-${key.job}${place}`))
+            this.#disks.remove(path, true);
+          for (const { directory } of this.#workers) this.#disks.remove(resultPath(directory, key), false);
+        },
+        watchReads: (reads: Set<string> | null) => {
+          this.#disks.onRead =
+            reads === null || this.#versions === null
+              ? null
+              : (path) => {
+                  const output = outputAt(path);
+                  if (output !== null) reads.add(output);
+                };
+        },
+        onDone: (worker: SimulatedWorker, ...[key, outcome, reads, fragment]: Parameters<SlotWorld["onDone"]>) => {
+          this.#versions?.succeeded(key, outcome, reads, fragment);
+          if (outcome.kind === "succeeded" && outcome.result.kind === "mapOutput")
+            this.#outputMade(key, outcome.result);
+          this.#maybeCorrupt(worker, key);
+        },
+        update: (key: TaskKey) => ({
+          accumulator: 1,
+          value: encodeValue(`${key.stage}/${key.partition}`, noClasses),
+        }),
+      }),
+      found: (outputs: readonly OfferedOutput[]) => {
+        for (const { session, stage, map, attempt } of outputs)
+          this.#offered.add(`${session}/${stage}/${map}/${attempt}`);
+      },
+      ended: (worker: SimulatedWorker, silently: boolean) => this.#network.ended(worker.node, !silently),
+      wasDark: (worker: SimulatedWorker, sinceMs: number) => {
+        // A master that was stopped itself gives everybody more time.
+        if (master.lastStopMs < sinceMs && this.#master.machine.workers.some(({ id }) => id === worker.id))
+          this.#broken("silent workers are given up", `the master still counts on ${worker.node.name}`);
+      },
+      below: (n: number) => random.below(n),
+      note: (line: () => string) => this.#trace.add(line),
+    };
   }
 
-  #commit({ session, job, files }: MasterCommand & { kind: "commitOutput" }): void {
-    const live = this.#jobOf(session, job) as LiveJob;
-    for (const { pending } of files) {
-      const [stage, partition, attempt] = pending.split("-").map(Number) as [number, number, number];
-      const key = { session, job, stage: stageId(stage), partition, attempt };
-      this.#checkLive(key);
-      live.contributors.set(partition, key);
+  async #dial(worker: SimulatedWorker): Promise<Connection> {
+    const { node } = worker;
+    const master = this.#master.node;
+    const there = Math.max(this.#network.arrival(node, master), this.#network.arrival(master, node));
+    const waitMs = there - this.#clock.now;
+    if (waitMs > DIAL_TIMEOUT_MS) {
+      await node.sleep(DIAL_TIMEOUT_MS);
+      throw new MillraceError("MASTER_UNREACHABLE", "the master did not answer in time");
     }
-    live.commitFails = this.faults.free(0.04, `commit of ${session}/${job} fails`);
-    this.files.commit(session, job, files, live.commitFails, (problem) => {
-      if (problem !== null) this.#problems.push(`${session}/${job} ${problem}`);
-      const error = { code: "IO_ERROR", message: "simulated", fields: {} } as const;
-      this.master({ kind: "outputCommitted", session, job, error: live.commitFails ? error : null });
+    await node.sleep(waitMs);
+    const stream = this.#stream(node);
+    this.#master.acceptWorker(stream.server, node.name);
+    if (this.#faults.free(0.06, `early break of ${node.name}`)) {
+      const { afterMs } = drawBreak(this.#random);
+      this.#clock.after(afterMs, () => stream.break(true));
+    }
+    return stream.client;
+  }
+
+  #openBlock(from: SimulatedNode, address: string, request: BlockRequest, signal: AbortSignal) {
+    const target = this.#workers.find(({ node }) => node.name === address);
+    if (target === undefined) throw new Error(`nobody has the address ${address}`);
+    const breaks = this.#faults.charged(0.01, `a fetch of ${from.name} from ${address} breaks`);
+    return call(this.#network, from, target.node, {
+      serve: () => {
+        const { shell } = target;
+        if (shell === null) throw new MillraceError("FETCH_FAILED", `${address} has no process`);
+        return shell.blocks.serve(request);
+      },
+      signal,
+      code: "FETCH_FAILED",
+      breaksAfter: breaks ? this.#random.below(2) : null,
+      onNetworkFailure: () => this.#networkFailed(`a fetch of ${from.name} from ${address} fails`),
     });
   }
 
-  #releaseValues({ session, id }: LiveJob): void {
-    const hashes = this.#values.release(session, id);
-    if (hashes.length > 0) this.clock.after(0, () => this.master({ kind: "blobsReleased", hashes }));
+  /** When tasks cannot be charged any more the network has to be whole. */
+  #networkFailed(name: string): void {
+    if (!this.#faults.spend(name)) this.#network.heal();
+  }
+
+  #renameFails(path: string): boolean {
+    const attempt = /\/out-(d\d+)-(\d+)\/_temporary\/[^/]+\/(\d+)-(\d+)-(\d+)\//.exec(path);
+    if (attempt === null) return false;
+    const [, driver, job, stage, partition, number] = attempt as unknown as [
+      string,
+      string,
+      string,
+      string,
+      string,
+      string,
+    ];
+    const session = this.#drivers.find(({ node }) => node.name === driver)?.session;
+    this.#checkLive(`${session}/${stage}/${partition}`, Number(number), "is committed");
+    if (!this.#faults.free(0.02, `commit of ${path} fails`)) return false;
+    this.#brokenOutputs.add(`/shared/out-${driver}-${job}`);
+    return true;
+  }
+
+  #maybeCorrupt(worker: SimulatedWorker, key: TaskKey): void {
+    if (!this.#faults.charged(0.015, `an output of ${formatTaskKey(key)} is damaged`)) return;
+    const name = new RegExp(`/shuffle/${key.session}/\\d+/${key.partition}-${key.stage}-${key.attempt}\\.data$`);
+    const path = this.#disks.filesBelow(worker.directory).find((one) => name.test(one));
+    const size = path === undefined ? 0 : (this.#disks.file(path)?.size ?? 0);
+    if (path !== undefined) this.#disks.corrupt(path, this.#random.below(size));
+  }
+
+  /** A doomed job fails at its first partition, every time. */
+  #isDoomed(key: TaskKey): boolean {
+    const driver = this.#drivers.find(({ session }) => session === key.session);
+    return key.partition === 0 && driver?.jobs.find(({ id }) => id === key.job)?.doomed === true;
+  }
+
+  /** Looks at every message as it is sent. */
+  #sent(stream: SimulatedStream, from: SimulatedNode, bytes: Uint8Array): void {
+    const [client] = stream.ends;
+    if (from === this.#master.node && client.name.startsWith("w")) {
+      const message = decodeMasterToWorker(bytes);
+      this.#trace.message("master", client.name, message);
+      if (message.kind === "launch") for (const launch of message.launches) this.#launched(launch);
+      if (message.kind === "mapOutputs") {
+        const { session, outputs } = message.locations;
+        outputs.forEach(({ stage, attempt }, map) => {
+          this.#checkLive(`${session}/${stage}/${map}`, attempt, "is an output that counts");
+        });
+      }
+      return;
+    }
+    if (from !== this.#master.node && client.name.startsWith("w") && this.#random.chance(0.1)) {
+      // Late enough to meet the next attempt.
+      const laterMs = this.#random.below(this.#random.chance(0.5) ? 40 : 1_500);
+      if (decodeWorkerMessage(bytes).kind === "statuses") stream.repeat(bytes, laterMs);
+    }
+    if (!this.#trace.on) return;
+    if (from === this.#master.node) this.#trace.message("master", client.name, decodeMasterToDriver(bytes));
+    else if (client.name.startsWith("w")) this.#trace.message(client.name, "master", decodeWorkerMessage(bytes));
+    else this.#trace.message(client.name, "master", decodeDriverMessage(bytes));
+  }
+
+  /** One that is not launched beside another one replaces those before it. */
+  #launched({ key, speculative }: TaskLaunch): void {
+    const name = `${key.session}/${key.stage}/${key.partition}`;
+    const beside = speculative === true ? this.#live.get(name) : undefined;
+    this.#live.set(name, new Set([...(beside ?? []), key.attempt]));
+    if (speculative === true) this.#copies++;
+  }
+
+  #outputMade({ session, stage, partition, attempt }: TaskKey, { shuffle }: { readonly shuffle: number }): void {
+    this.#done.add(`${session}/${stage}/${partition}/${attempt}`);
+    const place = `${session}/${shuffle}/${partition}`;
+    if (!this.#made.has(place)) this.#made.add(place);
+    else this.#again.push(place);
+  }
+
+  #saw(command: MasterCommand): void {
+    switch (command.kind) {
+      case "deliver": {
+        const { key, partition } = command;
+        this.#checkLive(`${key.session}/${key.stage}/${key.partition}`, key.attempt, "is delivered");
+        this.#contributorsOf(command).set(partition, key);
+        return;
+      }
+      case "restartResults":
+        this.#contributorsOf(command).clear();
+        return;
+      case "commitOutput": {
+        const { session, job, files } = command;
+        for (const { pending } of files) {
+          const found = /\/(\d+)-(\d+)-(\d+)(?:\/|$)/.exec(pending) as unknown as [string, string, string, string];
+          const [stage, partition, attempt] = found.slice(1).map(Number) as [number, number, number];
+          const key = { session, job, stage: stageId(stage), partition, attempt };
+          this.#contributorsOf(command).set(partition, key);
+        }
+      }
+    }
+  }
+
+  #contributorsOf({ session, job }: { readonly session: SessionId; readonly job: JobId }): Map<number, TaskKey> {
+    const name = `${session}/${job}`;
+    const known = this.#contributors.get(name) ?? new Map<number, TaskKey>();
+    this.#contributors.set(name, known);
+    return known;
+  }
+
+  /** Workers that are let go cost nothing: no map output is made twice, no attempt fails. */
+  #checkCalm(): void {
+    if (this.#calm === null || this.#problems.length > 0) return;
+    const jobs = this.#drivers.flatMap((driver) => driver.jobs);
+    const failed = jobs
+      .filter(({ doomed }) => !doomed)
+      .reduce((sum, { ended }) => sum + (ended?.failedAttempts ?? 0), 0);
+    const what = `${this.#calm} workers were let go`;
+    if (failed > 0) this.#broken("letting go costs nothing", `${what}: ${failed} attempts failed`);
+    // What a second attempt or a cancelled or failed one makes is made again on purpose.
+    const isWhole = this.#copies === 0 && jobs.every(({ ended, cancelled }) => ended?.code === null && !cancelled);
+    if (isWhole && this.#again.length > 0)
+      this.#broken("letting go costs nothing", `${what}: ${this.#again.join(", ")} were made again`);
   }
 
   /** What counts is the work of an attempt that was not given up. */
-  #checkLive(key: TaskKey): void {
-    const live = this.#live.get(taskName(key));
-    if (live?.has(key.attempt)) return;
-    this.#problems.push(`${formatTaskKey(key)} was taken, but those that may count are ${[...(live?.keys() ?? [])]}`);
+  #checkLive(task: string, attempt: number, what: string): void {
+    const live = this.#live.get(task);
+    const name = `${task}/${attempt}`;
+    if (this.#offered.has(name) && this.#done.has(name)) return;
+    if (live?.has(attempt) !== true)
+      this.#broken("a stale attempt never wins", `${task}/${attempt} ${what}, those that may are ${[...(live ?? [])]}`);
   }
 
-  #launched({ key, speculative }: TaskLaunch, worker: WorkerId): void {
-    const name = taskName(key);
-    const live = speculative === true ? this.#live.get(name) : undefined;
-    this.#live.set(name, new Map([...(live ?? []), [key.attempt, worker]]));
-    if (speculative === true) this.copies++;
+  #broken(invariant: string, what: string): void {
+    this.#trace.add(() => `BROKEN [${invariant}] ${what}`);
+    this.#problems.push(`[${invariant}] ${what}`);
   }
 
-  #ended(status: TaskStatus): void {
-    const live = this.#live.get(taskName(status.key));
-    if (status.kind === "running" || !live?.has(status.key.attempt)) return;
-    // What it made outlives its worker: a part file, a small result.
-    if (status.outcome.kind === "succeeded") live.set(status.key.attempt, "done");
-    else if (live.get(status.key.attempt) !== "done") live.delete(status.key.attempt);
+  get #watched(): Watched {
+    return {
+      master: this.#master,
+      workers: this.#workers,
+      drivers: this.#drivers,
+      disks: this.#disks,
+      lostFiles: this.#lostFiles,
+    };
   }
 
-  #send(command: MasterCommand & { kind: "send" }): void {
-    const worker = this.#workers.get(command.worker);
-    if (command.message.kind === "launch") {
-      for (const launch of command.message.launches) this.#launched(launch, command.worker);
+  async #settleTo(invariants: typeof atRest): Promise<void> {
+    const until = this.#clock.now + GRACE_MS;
+    let looked = this.#clock.now - 100;
+    const holds = () => {
+      // Looking is dear: ten times a second is often enough.
+      if (this.#clock.now - looked < 100) return false;
+      looked = this.#clock.now;
+      return broken(invariants, this.#watched).length === 0;
+    };
+    await this.#runUntil(holds, until);
+    if (this.#problems.length === 0) this.#problems.push(...broken(invariants, this.#watched));
+  }
+
+  async #runUntil(done: () => boolean, boundMs: number): Promise<void> {
+    while (!done() && this.#clock.now < boundMs && this.#problems.length === 0) {
+      if (!this.#clock.step()) throw new Error("nothing is due any more");
+      if (++this.#steps > MAX_STEPS) throw new Error(`[jobs end within their bound] more than ${MAX_STEPS} steps`);
+      await settled();
+      if (here() === this.#master.node) this.#problems.push(...broken(always, this.#watched));
     }
-    const message = this.#values.lighten(command.message);
-    if (worker === undefined || !worker.connected) return;
-    const { epoch } = worker;
-    const due = Math.max(this.#down.get(worker.id) ?? 0, this.clock.now + this.random.below(8));
-    this.#down.set(worker.id, due);
-    this.clock.after(due - this.clock.now, () => worker.receive(message, epoch));
   }
 
-  #deliver(command: MasterCommand & { kind: "deliver" }): void {
-    const { session, partition, key, result } = command;
-    const job = this.#jobOf(session, command.job) as LiveJob;
-    this.#checkLive(key);
-    job.contributors.set(partition, key);
-    if (partition > job.nextPartition)
-      this.#problems.push(`${session}/${job.id}: partition ${partition} came before ${job.nextPartition}`);
-    job.nextPartition = Math.max(job.nextPartition, partition + 1);
-    if (result.kind === "inline") {
-      job.results.set(partition, unpack<Pair[]>(result.bytes));
-      return;
-    }
-    const { round } = job;
-    this.clock.after(1 + this.random.below(40), () => {
-      if (round !== job.round) return;
-      const bytes = this.#workers.get(command.worker)?.resultBlock(key) ?? null;
-      if (bytes === null) return this.master({ kind: "resultLost", session, job: job.id, partition });
-      job.results.set(partition, unpack<Pair[]>(bytes));
-      this.master({ kind: "resultDelivered", session, job: job.id, partition });
+  #checkJob(driver: SimulatedDriver, job: DriverJob): string[] {
+    return checkAnswer({
+      driver,
+      job,
+      disks: this.#disks,
+      versions: this.#versions,
+      contributors:
+        driver.session === null ? [] : this.#contributorsOf({ session: driver.session, job: job.id }).values(),
+      outputBroken: (path) => this.#brokenOutputs.has(path),
     });
   }
-
-  #runUntil(done: () => boolean, boundMs: number): void {
-    while (!done() && this.clock.now < boundMs && this.#problems.length === 0) this.clock.step();
-  }
-
-  #leaks(): string[] {
-    const leaks = [...this.#workers.values()].flatMap((worker) =>
-      worker.alive ? worker.leaks() : [`${worker.name} is down`],
-    );
-    for (const record of this.#machine.workers) {
-      for (const name of record.attempts.keys()) leaks.push(`the master counts ${name} on ${record.id}`);
-    }
-    return leaks;
-  }
-
-  /** With every session closed, nothing of them may be anywhere. */
-  #leftovers(): string[] {
-    const left = [...this.#workers.values()].flatMap((worker) => (worker.alive ? worker.leftovers() : ["is down"]));
-    return [...left, ...this.#leaks(), ...this.files.leftovers()];
-  }
-
-  #checkAnswer(job: LiveJob): void {
-    const name = `${job.session}/${job.id}`;
-    const code = job.ended?.code ?? null;
-    const saves = job.plan.action.kind === "saveAsTextFile";
-    const visible = this.files.visible(job.session, job.id);
-    if (code !== null && visible.size > 0) this.#problems.push(`${name} ended with ${code} and left its output`);
-    if (code === "IO_ERROR" && job.commitFails) return;
-    if (code === "JOB_CANCELLED" && job.cancelled) return;
-    if (this.#isUnsteady && code === "INDETERMINATE_RESULT") return;
-    const model = modelOf(job.program.nodes, job.plan.root, job.program.splits);
-    if (job.doomed && code === "JOB_FAILED") return;
-    if (job.ended === null) return;
-    if (code !== null) {
-      this.#problems.push(`${name} ended with ${code}`);
-      return;
-    }
-    this.#problems.push(...this.versions.mixed(job.contributors.values()).map((problem) => `${name}: ${problem}`));
-    if (this.#isUnsteady) return;
-    const limit = job.plan.action.kind === "collect" ? job.plan.action.limit : null;
-    const parts = [...(saves ? visible : job.results)].sort(([a], [b]) => a - b).map(([, records]) => records);
-    const wanted = limit === null ? model : [model.flat().slice(0, limit)];
-    const given = limit === null ? parts : [parts.flat().slice(0, limit)];
-    if (JSON.stringify(wanted) !== JSON.stringify(given)) {
-      this.#problems.push(`${name} gave ${JSON.stringify(given)}, the model ${JSON.stringify(wanted)}`);
-    }
-  }
-
-  #jobOf(session: SessionId, id: JobId): LiveJob | undefined {
-    return this.#jobs.find((job) => job.session === session && job.id === id);
-  }
 }
 
-function taskName({ session, job, stage, partition }: TaskKey): string {
-  return `${session}/${job}/${stage}/${partition}`;
+/** All promises that can be kept are, without real time passing. */
+async function settled(): Promise<void> {
+  await new Promise<void>((resolve) => process.nextTick(resolve));
+  await new Promise<void>((resolve) => process.nextTick(resolve));
 }
 
-function describe(event: MasterEvent): string {
-  if (event.kind === "submitted")
-    return `submitted ${event.graph.stages.map((stage) => `${stage.id}:${stage.kind}(${stage.parents})`).join(" ")}`;
-  if (event.kind !== "statuses") return JSON.stringify(event);
-  return `statuses of ${event.worker}: ${event.statuses
-    .map((status) => `${formatTaskKey(status.key)} ${status.kind === "running" ? "running" : status.outcome.kind}`)
-    .join(", ")}`;
+function drawOptions(random: Random, isUnsteady: boolean, dividesJoins: boolean): OptionValues {
+  return {
+    ...defaults(),
+    "memory.taskBytes": random.pick([1, 100_000, 4 * 1024 * 1024]),
+    "task.timeout": random.pick([null, 60_000]),
+    "shuffle.localReads": random.chance(0.6),
+    "shuffle.compress": random.chance(0.3),
+    // Without checksums nobody can tell one version from another.
+    "shuffle.checksum": random.chance(0.5) || isUnsteady,
+    "fetch.retries": random.pick([0, 1, 3]),
+    "join.skew.enabled": dividesJoins,
+    "join.skew.factor": 1,
+    "join.skew.threshold": 3,
+    "shuffle.flushBytes": random.pick([1_024, 32 * 1024 * 1024]),
+    // Slow tasks are few beside a stage's others here: half of them is enough to tell.
+    speculation: random.chance(0.5),
+    "speculation.quantile": 0.5,
+    "speculation.multiplier": 1.5,
+    "speculation.minTaskRuntime": 20,
+    "exclude.enabled": random.chance(0.7),
+    "locality.wait": random.pick([0, 300, 3_000]),
+  };
+}
+
+let known: OptionValues | null = null;
+
+function defaults(): OptionValues {
+  known ??= resolveOptions({ limits: { cores: 2, memoryBytes: 2 ** 30 } as never }).values;
+  return known;
+}
+
+function portable(options: OptionValues): Record<string, string | number | boolean> {
+  const entries = Object.entries(options).filter(([, value]) => value !== null && typeof value !== "object");
+  return Object.fromEntries(entries) as Record<string, string | number | boolean>;
+}
+
+function describeJob({ id, ended }: DriverJob): string {
+  return `job ${id} ${ended === null ? "has not ended" : `ended with ${ended.code}`}`;
 }

@@ -2,7 +2,7 @@
 // and directories of the test's own. Sessions are opened in the test's process. Whatever is left at the end is killed.
 
 import { type ChildProcess, spawn } from "node:child_process";
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
@@ -99,9 +99,16 @@ export class HandCluster {
 
   /** The files that workers have, below `localDir`, without the owners' own. */
   files(localDir = this.localDir): string[] {
-    return readdirSync(localDir, { recursive: true, withFileTypes: true })
-      .filter((entry) => entry.isFile() && entry.name !== "owner.json")
-      .map((entry) => join(entry.parentPath, entry.name));
+    for (;;) {
+      try {
+        return readdirSync(localDir, { recursive: true, withFileTypes: true })
+          .filter((entry) => entry.isFile() && entry.name !== "owner.json")
+          .map((entry) => join(entry.parentPath, entry.name));
+      } catch (error) {
+        // A directory went while it was read: each look again finds fewer.
+        if ((error as NodeJS.ErrnoException).code !== "ENOENT" || !existsSync(localDir)) throw error;
+      }
+    }
   }
 
   async close(): Promise<void> {

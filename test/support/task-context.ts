@@ -72,7 +72,13 @@ export class LocalRun {
   }
 
   async runTask(fragment: Fragment, partition: number): Promise<FragmentResult> {
-    return runFragment(fragment, this.context(partition));
+    const result = await runFragment(fragment, this.context(partition));
+    if (result.kind !== "spilled") return result;
+    // As the end of an attempt does: the file goes with it.
+    const { head, frames, records } = result;
+    const bytes = Buffer.concat([head, frames.read(0, frames.sizeBytes)]);
+    frames.delete();
+    return { kind: "bytes", bytes, records };
   }
 
   /** The records of all partitions of an action whose result is a record stream. */

@@ -11,6 +11,7 @@ import { attemptDirectory, attemptFile, mapOutputPath, resultPath } from "../../
 import { FileSpillStore } from "../../src/shuffle/spill-store.js";
 import { CacheStore } from "../../src/worker/cache-store.js";
 import { SharedCacheWriter } from "../../src/worker/slot/cache-writer.js";
+import type { CacheOffer } from "../../src/worker/slot/messages.js";
 import { WorkerDirectory } from "../../src/worker/worker-directory.js";
 import { scratchDirectory } from "../support/scratch.js";
 
@@ -87,6 +88,7 @@ test("a partition cached on disk belongs to its attempt until the store has take
       partition: 7,
       level: "DISK_ONLY",
       memoryLimitBytes: 100,
+      memory: new CountingBudget(100),
       path: attemptFile(directory.path, key(attempt), "cache-4-7"),
       offer: (offer) => offers.push(offer),
     });
@@ -103,4 +105,31 @@ test("a partition cached on disk belongs to its attempt until the store has take
   expect(filesBelow(directory.path)).toEqual([join("cache", session, "4-7")]);
   store.remove(session, node);
   expect(filesBelow(directory.path)).toEqual([]);
+});
+
+test("what a partition on its way into the cache takes is reserved until it is offered, and no room is no hindrance", () => {
+  for (const limitBytes of [2 ** 20, 0]) {
+    const memory = new CountingBudget(limitBytes);
+    const offers: CacheOffer[] = [];
+    const make = () =>
+      new SharedCacheWriter({
+        session,
+        node: nodeId(4),
+        partition: 7,
+        level: "MEMORY_ONLY",
+        memoryLimitBytes: 2 ** 20,
+        memory,
+        path: attemptFile(directory.path, key(0), "cache-4-7"),
+        offer: (offer) => offers.push(offer),
+      });
+    const abandoned = make();
+    const writer = make();
+    for (const one of [abandoned, writer]) one.write(new Uint8Array(1000));
+    const holder = { name: "cache: partition 7", bytes: 256 * 1024 };
+    expect(memory.holders).toEqual(limitBytes === 0 ? [] : [holder, holder]);
+    abandoned.abort();
+    expect(writer.commit(new SchemaTable())).toBe(true);
+    expect(memory.reservedBytes).toBe(0);
+    expect(offers.map(({ sizeBytes }) => sizeBytes)).toEqual([1000]);
+  }
 });

@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
@@ -44,6 +44,35 @@ describe("cache store", () => {
     expect(store.store(offer(1, 1, 60))).toBe(false);
     expect(evicted).toEqual([]);
     expect(store.get(session, nodeId(1), 0)).toBeDefined();
+  });
+
+  it("tells what of each RDD lies in memory and what on disk, through every move", () => {
+    const { store } = makeStore(100);
+    const stored = () => store.stored.map(({ node, memoryBytes, diskBytes }) => [node, memoryBytes, diskBytes]);
+    store.store(offer(7, 0, 30, "MEMORY_AND_DISK"));
+    store.store(offer(7, 1, 20, "MEMORY_AND_DISK"));
+    store.store(offer(8, 0, 25, "DISK_ONLY"));
+    expect(stored()).toEqual([
+      [7, 50, 0],
+      [8, 0, 25],
+    ]);
+    store.store(offer(2, 0, 70));
+    expect(stored()).toEqual([
+      [7, 20, 30],
+      [8, 0, 25],
+      [2, 70, 0],
+    ]);
+    store.store({ ...offer(7, 0, 10), block: { ...offer(7, 0, 10).block, generation: 1 } });
+    store.evict(1);
+    expect(stored()).toEqual([
+      [7, 10, 20],
+      [8, 0, 25],
+      [2, 70, 0],
+    ]);
+    store.remove(session, nodeId(8));
+    store.remove(session);
+    expect(stored()).toEqual([]);
+    expect(store.usedBytes).toBe(0);
   });
 
   it("moves a MEMORY_AND_DISK partition to a file instead of dropping it, and removes the file with the RDD", () => {
@@ -95,5 +124,21 @@ describe("cache store", () => {
       expect(evicted).toEqual(["2/0"]);
       expect(store.get(session, nodeId(2), 0)).toBeUndefined();
     });
+  });
+
+  it.runIf(existsSync("/dev/full"))("keeps nothing that its disk has no room for, and says what it dropped", () => {
+    const { store, evicted } = makeStore(100);
+    const full = (node: number) => {
+      mkdirSync(root, { recursive: true });
+      symlinkSync("/dev/full", join(root, `${node}-0`));
+    };
+    for (const node of [1, 2]) full(node);
+    expect(store.store(offer(1, 0, 50, "DISK_ONLY"))).toBe(false);
+    expect(store.store(offer(2, 0, 80, "MEMORY_AND_DISK"))).toBe(true);
+    expect(store.store(offer(3, 0, 80))).toBe(true);
+    expect(evicted).toEqual(["2/0"]);
+    expect([1, 2, 3].map((node) => store.get(session, nodeId(node), 0) !== undefined)).toEqual([false, false, true]);
+    expect(store.usedBytes).toBe(80);
+    expect(readdirSync(root)).toEqual([]);
   });
 });

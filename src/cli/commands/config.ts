@@ -1,8 +1,18 @@
 // `millrace config`: every option with its value and where the value comes from, as a program started here would have it.
 
 import { dirname, resolve } from "node:path";
-import { type OptionName, optionNames, optionTable, resolveOptions, variableOfOption } from "../../core/options.js";
+import { readMachineLimits } from "../../core/machine-limits.js";
+import { type MasterUrl, parseMasterUrl } from "../../core/master-url.js";
+import {
+  type OptionName,
+  optionNames,
+  optionTable,
+  type ResolvedOptions,
+  resolveOptions,
+  variableOfOption,
+} from "../../core/options.js";
 import { formatBytes, formatDuration } from "../../core/sizes.js";
+import { divisionOf } from "../../worker/memory-plan.js";
 import type { ConfigFlags } from "../flags.js";
 import { applyConf } from "./run.js";
 
@@ -27,6 +37,33 @@ export function config(program: string | undefined, flags: ConfigFlags): void {
   const width = (column: 0 | 1) => Math.max(...shown.map((row) => row[column].length));
   for (const [name, value, from] of shown)
     process.stdout.write(`${name.padEnd(width(0))}  ${value.padEnd(width(1))}  ${from}\n`);
+  process.stdout.write(`\n${formatDivision(values)}`);
+}
+
+/** How the memory of a worker is divided (docs/memory.md): of the master's own URL, or of a worker that is started here. */
+function formatDivision(values: ResolvedOptions["values"]): string {
+  const master = parseMasterUrl(values.master);
+  const bytes = master.kind === "cluster" ? master.memoryBytes : values.memory;
+  const slots = slotsOf(master);
+  const given = values["memory.taskBytes"];
+  const parts = divisionOf(bytes, slots, given).map(
+    ({ part, what, bytes: size }) => `  ${part.padEnd(9)}  ${formatBytes(size).padStart(9)}  ${what}\n`,
+  );
+  const whose = master.kind === "local" || master.kind === "slots" ? "the driver's process" : "a worker";
+  return `${formatBytes(bytes)} memory of ${whose} with ${slots} ${slots === 1 ? "slot" : "slots"}:\n${parts.join("")}`;
+}
+
+function slotsOf(master: MasterUrl): number {
+  switch (master.kind) {
+    case "local":
+      return 1;
+    case "cluster":
+      return master.slots;
+    case "slots":
+      return master.slots === "all" ? readMachineLimits().slots : master.slots;
+    case "remote":
+      return readMachineLimits().slots;
+  }
 }
 
 /** In the form in which the option is given. */

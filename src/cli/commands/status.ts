@@ -4,6 +4,7 @@ import Table from "cli-table3";
 import { formatBytes } from "../../core/sizes.js";
 import { version } from "../../core/version.js";
 import type { MasterSnapshot } from "../../master/snapshot.js";
+import type { StoredOnWorker } from "../../master/storage-snapshot.js";
 import { formatSkew } from "../../protocol/skew.js";
 import { clusterSecret } from "../../rpc/access/cluster-secret.js";
 import { dial } from "../../rpc/grpc/channel.js";
@@ -38,7 +39,7 @@ export function formatSnapshot(snapshot: MasterSnapshot, nowMs: number): string 
   parts.push(
     table(
       "Workers",
-      ["id", "role", "state", "node", "slots", "attempts", "memory", "pid"],
+      ["id", "role", "state", "node", "slots", "attempts", "memory", "rss", "cache", "pressure", "pid"],
       snapshot.workers.map((w) => [
         w.id,
         w.role,
@@ -47,6 +48,9 @@ export function formatSnapshot(snapshot: MasterSnapshot, nowMs: number): string 
         w.slots,
         w.running,
         formatBytes(w.memoryBytes),
+        w.rssBytes === null ? "" : formatBytes(w.rssBytes),
+        w.cacheBytes === null ? "" : formatBytes(w.cacheBytes),
+        w.pressure ?? "",
         w.pid,
       ]),
     ),
@@ -76,11 +80,29 @@ export function formatSnapshot(snapshot: MasterSnapshot, nowMs: number): string 
       ),
     ),
   );
+  const storage = snapshot.sessions.flatMap((s) =>
+    s.storage.map((r) => [
+      s.id,
+      r.node,
+      r.name === null ? r.operation : `${r.name} (${r.operation})`,
+      r.level,
+      `${r.cached} of ${r.partitions}`,
+      formatBytes(r.memoryBytes),
+      formatBytes(r.diskBytes),
+      r.workers.map(storedOn).join("\n"),
+    ]),
+  );
+  if (storage.length > 0)
+    parts.push(table("Storage", ["session", "rdd", "name", "level", "cached", "memory", "disk", "workers"], storage));
   const skew = snapshot.sessions.flatMap((s) =>
     s.stages.flatMap((g) => (g.skew ?? []).map((found) => `  ${s.id}, stage ${g.stage}: ${formatSkew(found)}\n`)),
   );
   if (skew.length > 0) parts.push(`Skew\n${skew.join("")}`);
   return parts.join("\n");
+}
+
+function storedOn({ worker, partitions, memoryBytes, diskBytes }: StoredOnWorker): string {
+  return `${worker}: ${partitions}, ${formatBytes(memoryBytes)} memory, ${formatBytes(diskBytes)} disk`;
 }
 
 function stateOf({ state, decommission }: MasterSnapshot["workers"][number]): string {

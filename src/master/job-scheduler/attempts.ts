@@ -136,7 +136,10 @@ export class Attempts {
       result: isMap ? null : result,
     });
     record.remaining--;
-    record.records += isMap ? result.output.records : result.records;
+    // Of a task that is done again, because its result was lost, only what it gives now.
+    const records = isMap ? result.output.records : result.records;
+    record.records += records - (task.countedRecords ?? 0);
+    task.countedRecords = records;
     record.bytes += metrics.bytesRead + metrics.shuffleReadBytes;
     job.tasks++;
     job.shuffleBytes += metrics.shuffleWriteBytes;
@@ -169,7 +172,8 @@ export class Attempts {
       }
     } else if (stage.kind === "value") {
       if (result.kind === "inline") this.#shared.results.setValue(record, key.partition, result.bytes);
-      else this.#shared.ports.emit({ kind: "fetchValue", key, worker });
+      else if (result.kind === "block")
+        this.#shared.ports.emit({ kind: "fetchValue", key, worker, bytes: result.sizeBytes });
     } else if (stage.kind === "result" && !job.savesFiles) {
       if (
         !this.#shared.results.deliver(

@@ -52,7 +52,7 @@ export type JobCommand =
     }
   | { readonly kind: "abortOutput"; readonly session: SessionId; readonly job: JobId }
   /** A value stage's result lies in a block of the worker. Answered by valueFetched. */
-  | { readonly kind: "fetchValue"; readonly key: TaskKey; readonly worker: WorkerId }
+  | { readonly kind: "fetchValue"; readonly key: TaskKey; readonly worker: WorkerId; readonly bytes: number }
   | { readonly kind: "cancelAttempt"; readonly worker: WorkerId; readonly key: TaskKey; readonly reason: string }
   /** Tasks of the session are kept away from a worker. */
   | ({ readonly kind: "workerExcluded"; readonly session: SessionId } & Exclusion)

@@ -9,7 +9,7 @@ import type { AdoptableBlock } from "../../protocol/adoption.js";
 import type { StageProgress } from "../../protocol/driver.js";
 import type { Locality, TaskLaunch, TaskOutcome } from "../../protocol/tasks.js";
 import type { OfferedOutput } from "../../protocol/worker.js";
-import { CachedPartitions, MapOutputs, type MapOutputsOptions } from "../map-outputs/index.js";
+import { CachedPartitions, MapOutputs, type MapOutputsOptions, type NodeStorage } from "../map-outputs/index.js";
 import { Attempts } from "./attempts.js";
 import { newSessionBlame } from "./blame.js";
 import { Derivations } from "./derivations.js";
@@ -71,7 +71,7 @@ export class JobScheduler {
       generations: new Map(),
       owners: new Map(),
       joins: [],
-      persisted: new Set(),
+      persisted: new Map(),
       releasing: new Set(),
     });
   }
@@ -94,7 +94,7 @@ export class JobScheduler {
     session.derivations.learn(submission.graph);
     for (const { stage } of job.stages.values()) {
       if (stage.shuffleOutput !== null) session.outputs.open(stage.shuffleOutput, stage.tasks.length);
-      for (const { node } of stage.reach) if (node !== null) session.persisted.add(node);
+      for (const { node, partitions } of stage.reach) if (node !== null) session.persisted.set(node, partitions);
     }
     this.#stages.advance(job);
   }
@@ -160,6 +160,13 @@ export class JobScheduler {
       if (uncached || answer.lost.length > 0 || answer.found.length > 0) this.#stages.review(session);
     }
     return refused;
+  }
+
+  storage(session: SessionId): NodeStorage[] {
+    const record = this.#shared.sessions.get(session);
+    if (record === undefined) return [];
+    const { persisted, cached } = record;
+    return [...persisted].map(([node, partitions]) => ({ node, partitions, ...cached.count(node) }));
   }
 
   uncached(

@@ -71,13 +71,26 @@ export class Indeterminacy {
 
   #forgetTasks(record: StageRecord): void {
     const { job, stage } = record;
-    for (const task of record.tasks) {
-      if (task.state.kind === "succeeded") moveTask(this.#shared, record, task, "lose", { kind: "pending" });
-      else this.#shared.attempts.abandon(record, task, "what it reads was computed again and is not the same");
+    for (const [partition, task] of record.tasks.entries()) {
+      task.countedRecords = 0;
+      if (task.state.kind === "succeeded") {
+        this.#releaseWaiting(record, partition);
+        moveTask(this.#shared, record, task, "lose", { kind: "pending" });
+      } else this.#shared.attempts.abandon(record, task, "what it reads was computed again and is not the same");
     }
     if (job.graph.growth?.stage === stage.id) record.roundEnd = Math.min(1, record.tasks.length);
     record.remaining = record.roundEnd;
     record.records = 0;
+  }
+
+  /** A block that waits on its worker to be taken: nobody will take it. */
+  #releaseWaiting({ job, stage, tasks, values }: StageRecord, partition: number): void {
+    const state = tasks[partition]?.state;
+    if (state?.kind !== "succeeded" || state.worker === null) return;
+    const waits = stage.kind === "value" ? values[partition] === undefined : state.result?.kind === "block";
+    if (!waits) return;
+    const key = { session: job.session.id, job: job.id, stage: stage.id, partition, attempt: state.attempt };
+    this.#shared.ports.emit({ kind: "releaseResult", worker: state.worker, key });
   }
 
   #takeBackResults(job: JobRecord): void {
@@ -88,6 +101,7 @@ export class Indeterminacy {
         this.#shared.ports.emit({ kind: "releaseResult", worker: state.worker, key });
     }
     job.unacknowledged.clear();
+    job.window?.restart();
     if (job.nextDelivery > 0) this.#shared.ports.emit({ kind: "restartResults", session: session.id, job: job.id });
     job.nextDelivery = 0;
     job.resultBytes = 0;

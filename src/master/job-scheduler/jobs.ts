@@ -87,7 +87,7 @@ export class Jobs {
       if (state?.kind === "succeeded" && state.worker !== null)
         this.#shared.ports.emit({ kind: "releaseResult", worker: state.worker, key });
     }
-    if (error !== null) this.#releaseBlocks(job);
+    this.#releaseBlocks(job);
     if (error !== null && job.savesFiles)
       this.#shared.ports.emit({ kind: "abortOutput", session: session.id, job: job.id });
     this.#shared.ports.emit({ kind: "jobEnded", session: session.id, job: job.id, error, summary: this.#summary(job) });
@@ -107,10 +107,11 @@ export class Jobs {
     }
   }
 
-  /** Results that never went out. */
+  /** Results that never went out, and values that are still being fetched though another job's work made them needless. */
   #releaseBlocks(job: JobRecord): void {
-    for (const { stage, tasks } of job.stages.values()) {
+    for (const { stage, tasks, values } of job.stages.values()) {
       for (const { state, partition } of tasks) {
+        if (values[partition] !== undefined) continue;
         if (state.kind !== "succeeded" || state.result?.kind !== "block" || state.worker === null) continue;
         const key = { session: job.session.id, job: job.id, stage: stage.id, partition, attempt: state.attempt };
         this.#shared.ports.emit({ kind: "releaseResult", worker: state.worker, key });

@@ -29,6 +29,15 @@ export class ResultWindow {
     this.#grow();
   }
 
+  /** Nothing was made and nothing taken: all of it comes again. What was learnt of sizes holds. */
+  restart(): void {
+    this.#waiting.clear();
+    this.#waitingBytes = 0;
+    this.#admitted = 0;
+    this.#delivered = 0;
+    this.#grow();
+  }
+
   get waitingBytes(): number {
     return this.#waitingBytes;
   }

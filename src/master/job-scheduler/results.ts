@@ -20,20 +20,21 @@ export class Results {
     const key = record.unacknowledged.get(partition);
     if (key === undefined) return;
     record.unacknowledged.delete(partition);
-    const state = record.result.tasks[partition]?.state;
-    if (state?.kind === "succeeded" && state.worker !== null)
-      this.#shared.ports.emit({ kind: "releaseResult", worker: state.worker, key });
+    this.#release(record.result.tasks[partition], key);
     this.#shared.jobs.finish(record);
   }
 
   /** A result's bytes could not be read: the partition is computed again and delivered again. */
   lost(session: SessionId, job: JobId, partition: number): void {
     const record = this.#shared.sessions.get(session)?.jobs.get(job);
-    if (record === undefined || !record.unacknowledged.delete(partition)) return;
+    const key = record?.unacknowledged.get(partition);
+    if (record === undefined || key === undefined) return;
+    record.unacknowledged.delete(partition);
     const { result } = record;
     record.window?.lost(partition);
     const task = result.tasks[partition] as TaskRecord;
     if (task.state.kind !== "succeeded") return;
+    this.#release(task, key);
     moveTask(this.#shared, result, task, "lose", { kind: "pending" });
     result.remaining++;
     if (result.state.kind === "complete") moveStage(this.#shared, result, "lose", { kind: "waiting" });
@@ -47,6 +48,8 @@ export class Results {
     const task = record?.tasks[key.partition];
     if (record === undefined || task?.state.kind !== "succeeded" || task.state.attempt !== key.attempt) return;
     if (record.values[key.partition] !== undefined) return;
+    // Here, or not to be had: its file may go.
+    this.#release(task, key);
     if (bytes === null) {
       moveTask(this.#shared, record, task, "lose", { kind: "pending" });
       record.remaining++;
@@ -54,8 +57,12 @@ export class Results {
       return;
     }
     this.setValue(record, key.partition, bytes);
-    if (task.state.worker !== null) this.#shared.ports.emit({ kind: "releaseResult", worker: task.state.worker, key });
     this.#shared.stages.finish(record);
+  }
+
+  #release(task: TaskRecord | undefined, key: TaskKey): void {
+    if (task?.state.kind === "succeeded" && task.state.worker !== null)
+      this.#shared.ports.emit({ kind: "releaseResult", worker: task.state.worker, key });
   }
 
   setValue(record: StageRecord, partition: number, bytes: Uint8Array): void {

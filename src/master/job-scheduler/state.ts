@@ -38,6 +38,8 @@ export type TaskState =
     };
 
 export interface TaskRecord {
+  /** Of its last success, as they are in the stage's sum. Absent: none yet. */
+  countedRecords?: number;
   /** Its place among the stage's tasks; where a join is divided among tasks, not the partition of the data. */
   readonly partition: number;
   state: TaskState;
@@ -171,8 +173,8 @@ export interface SessionRecord {
   readonly owners: Map<ShuffleId, StageRecord>;
   /** What was settled when their inputs were whole for the first time (plan-stage.ts). */
   readonly joins: SettledJoin[];
-  /** Nodes that jobs may fill the cache with: named persisted by a job and not unpersisted since. */
-  readonly persisted: Set<NodeId>;
+  /** Nodes that jobs may fill the cache with: named persisted by a job and not unpersisted since. With their partitions. */
+  readonly persisted: Map<NodeId, number>;
   readonly blame: SessionBlame;
   /** Shuffles that the driver has let go of and running jobs still use. */
   readonly releasing: Set<ShuffleId>;

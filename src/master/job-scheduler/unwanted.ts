@@ -4,6 +4,7 @@
 import type { TaskKey, WorkerId } from "../../core/ids.js";
 import type { TaskOutcome } from "../../protocol/tasks.js";
 import type { Scheduling } from "./scheduling.js";
+import type { StageRecord } from "./state.js";
 
 /** Tells the worker to remove what a stale or doubled report names, unless it is what the session counts on. */
 export function removeUnwanted(
@@ -23,9 +24,18 @@ export function removeUnwanted(
     const output = { map, stage, attempt };
     ports.emit({ kind: "discardOutput", worker, session: session.id, shuffle: result.shuffle, output });
   } else if (result.kind === "block") {
-    const job = session.jobs.get(key.job);
-    const state = job?.stages.get(key.stage)?.tasks[key.partition]?.state;
-    if (state?.kind === "succeeded" && state.attempt === key.attempt && state.worker === worker) return;
+    const record = session.jobs.get(key.job)?.stages.get(key.stage);
+    const state = record?.tasks[key.partition]?.state;
+    const counts = state?.kind === "succeeded" && state.attempt === key.attempt && state.worker === worker;
+    // The word to let go of one that was taken may have been lost with a stream.
+    if (record !== undefined && counts && isAwaited(record, key.partition)) return;
     ports.emit({ kind: "releaseResult", worker, key });
   }
+}
+
+/** Whether somebody still has to take the block of a task that has succeeded. */
+function isAwaited({ job, stage, tasks, values }: StageRecord, partition: number): boolean {
+  if (stage.kind === "value") return values[partition] === undefined;
+  const state = tasks[partition]?.state;
+  return job.unacknowledged.has(partition) || (state?.kind === "succeeded" && state.result !== null);
 }

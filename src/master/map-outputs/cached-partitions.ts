@@ -10,6 +10,19 @@ export interface HeldPartition {
   readonly sizeBytes: number;
 }
 
+interface CachedCount {
+  /** Partitions that lie somewhere. */
+  readonly cached: number;
+  /** Partitions on each worker that has some. */
+  readonly byWorker: ReadonlyMap<WorkerId, number>;
+}
+
+/** A persisted node of so many partitions, and what lies of it where. */
+export interface NodeStorage extends CachedCount {
+  readonly node: NodeId;
+  readonly partitions: number;
+}
+
 export class CachedPartitions {
   readonly #nodes = new Map<NodeId, Map<number, Set<WorkerId>>>();
   /** Encoded bytes of each partition, the same wherever it lies. */
@@ -31,6 +44,15 @@ export class CachedPartitions {
         yield { node, partition, holders, sizeBytes: this.#sizes.get(node)?.get(partition) ?? 0 };
       }
     }
+  }
+
+  count(node: NodeId): CachedCount {
+    const byWorker = new Map<WorkerId, number>();
+    const partitions = this.#nodes.get(node);
+    for (const holders of partitions?.values() ?? []) {
+      for (const worker of holders) byWorker.set(worker, (byWorker.get(worker) ?? 0) + 1);
+    }
+    return { cached: partitions?.size ?? 0, byWorker };
   }
 
   /** Whether every partition of the node lies somewhere. */

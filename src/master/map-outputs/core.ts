@@ -227,6 +227,15 @@ export class MapOutputs {
     return this.#shuffles.get(shuffle)?.byWorker.keys() ?? [];
   }
 
+  /** Every output that is counted on, with where it lies; for tests. */
+  *counted(): Generator<{ readonly shuffle: ShuffleId; readonly map: number; readonly location: MapOutputLocation }> {
+    for (const { shuffle, outputs } of this.#shuffles.values()) {
+      for (const [map, output] of outputs.entries()) {
+        if (output !== null) yield { shuffle, map, location: output.location };
+      }
+    }
+  }
+
   /** States the invariants; tests call it after every event. */
   validate(): string[] {
     return [...this.#shuffles.values()].flatMap((state) => {

@@ -56,6 +56,7 @@ export class WorkerRegistry {
       state: { kind: "registering" },
       lastHeardMs: now,
       diskShort: false,
+      memory: null,
       attempts: new Map(),
       sentLocations: new Map(),
       offered: [],

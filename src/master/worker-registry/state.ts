@@ -7,7 +7,7 @@
 
 import type { TaskKey, WorkerId } from "../../core/ids.js";
 import type { TaskLaunch } from "../../protocol/tasks.js";
-import type { OfferedOutput, WorkerRegistration } from "../../protocol/worker.js";
+import type { OfferedOutput, PressureLevel, StoredBytes, WorkerRegistration } from "../../protocol/worker.js";
 
 export type WorkerState =
   /** Registered; its first heartbeat will say which attempts it still has. Gets no launches before that. */
@@ -32,6 +32,14 @@ export interface Attempt {
   calledBack: boolean;
 }
 
+/** As its last heartbeat said. */
+export interface WorkerMemory {
+  readonly rssBytes: number;
+  readonly cacheBytes: number;
+  readonly pressure: PressureLevel;
+  readonly stored: readonly StoredBytes[];
+}
+
 export interface WorkerRecord {
   readonly id: WorkerId;
   registration: WorkerRegistration;
@@ -39,6 +47,8 @@ export interface WorkerRecord {
   lastHeardMs: number;
   /** Its disk has too little room: it gets no launches until it says otherwise. */
   diskShort: boolean;
+  /** null before the first heartbeat. For those who look, nothing is decided by it. */
+  memory: WorkerMemory | null;
   /** By formatTaskKey. */
   readonly attempts: Map<string, Attempt>;
   /** Version of each shuffle's locations that it was sent over the present stream, by "session shuffle". */

@@ -1,7 +1,8 @@
 // Combining by key: what an aggregator means on the map side and on the reduce side, and how the table's entries come out
 // again when some of the records were spilled. A task with little memory gives the same entries in the same order as one
 // with much: keys that are held stay ahead of those that were spilled (they occurred first), and the buckets of spilled
-// records are combined one after the other and merged by the number of each key's first record.
+// records are combined one after the other and merged by the number of each key's first record. Combiners that grew too large
+// while they were held are put aside too, and are combined before the records that came after them.
 
 import type { ClassRegistry } from "../../codec/class-registry.js";
 import { hashKey, keysEqual } from "../../codec/keys.js";
@@ -18,7 +19,7 @@ import {
   type CombinerMembers,
   combinerSink,
 } from "./combiner-code.js";
-import { Governor } from "./governor.js";
+import { type Bucket, Governor } from "./governor.js";
 import { mergeRuns, RunFile, SeqRun } from "./seq-runs.js";
 
 /** Combined pairs, `count` of them; the arrays may be longer. */
@@ -125,6 +126,7 @@ export class Combine {
       level,
       flushBytes: options.flushBytes,
       flush: () => this.#flush(),
+      dump: () => this.#dump(),
     });
     const env: CombineEnv = { ...functions, governor: this.#governor, hashKey, keysEqual, tracked: level > 0 };
     this.#table = compileChain<CombineEnv, CombinerMembers>(
@@ -180,6 +182,14 @@ export class Combine {
     }
   }
 
+  /** Keys that are held occurred before all that were put aside: at level 0, where those count from 0, they count up to -1. */
+  #dump(): void {
+    const hashes = this.#table.hashes();
+    const { keys, values, seqs, count } = this.#take(false);
+    for (let i = 0; i < count; i++)
+      this.#governor.putAside(hashes[i] as number, seqs?.[i] ?? i - count, keys[i], values[i]);
+  }
+
   #take(more: boolean): CombinedEntries {
     const held = this.#table.take(more);
     const { sites, context } = this.#options;
@@ -200,7 +210,7 @@ export class Combine {
     }
   }
 
-  #combineBucket(bucket: SeqRun, into: SeqRun): SeqRun {
+  #combineBucket({ dumped, combiners, records }: Bucket, into: SeqRun): SeqRun {
     const below = new Combine(
       { ...this.#options, operators: [], sites: this.#options.sites.slice(-1), flushBytes: Infinity },
       null,
@@ -208,7 +218,13 @@ export class Combine {
     );
     const { context } = this.#options;
     try {
-      for (const { keys, values, seqs } of bucket.read()) {
+      for (const run of [dumped, combiners]) {
+        for (const { keys, values, seqs } of run.read()) {
+          context.checkCancelled();
+          below.#table.addCombiners(keys, values, seqs);
+        }
+      }
+      for (const { keys, values, seqs } of records.read()) {
         context.checkCancelled();
         below.#table.addTracked(keys, values, seqs);
       }

@@ -3,10 +3,12 @@
 // merge function is inlined into the probe. The result for a key is the left fold of its values in the order they came;
 // entries come out in the order of their first occurrence.
 //
-// What the table may not decide itself (is there room, is it time to flush) it asks its governor, once a new key.
+// What the table may not decide itself (is there room, is it time to flush) it asks its governor, once a new key; and once in
+// some thousand merges of what is no number, whether the combiners have grown too large.
 
 import type { SinkCode } from "../chain/chain-code.js";
 import type { Governor } from "./governor.js";
+import { FIRST_LOOK } from "./growth.js";
 
 /** The functions of an aggregator as the table calls them. */
 export type CombineStyle =
@@ -51,6 +53,10 @@ export interface CombinerMembers {
   add(key: unknown, value: unknown): void;
   addColumns(keys: ArrayLike<unknown>, values: ArrayLike<unknown>, from: number, to: number): void;
   addTracked(keys: ArrayLike<unknown>, values: ArrayLike<unknown>, seqs: Float64Array): void;
+  /** Combiners of keys that are not in the table: they are continued where they were put aside. */
+  addCombiners(keys: ArrayLike<unknown>, combiners: ArrayLike<unknown>, seqs: Float64Array): void;
+  /** The hash of each entry, as the governor was told it. */
+  hashes(): Int32Array;
   /** The entries so far; the table is empty afterwards. `more`: something will be added to it again. */
   take(more: boolean): CombinedEntries;
 }
@@ -98,7 +104,7 @@ export function combinerSink(style: CombineStyle): SinkCode {
     setup: tableText(style),
     record: null,
     pair: (k, v) => `add(${k}, ${v});`,
-    members: "add, addColumns, addTracked, take",
+    members: "add, addColumns, addTracked, addCombiners, hashes, take",
   };
 }
 
@@ -112,12 +118,17 @@ function tableText(style: CombineStyle): string {
         : `const r = ${merge(cell)};
       if (typeof r === "number") { ${cell} = r; return; }
       vals = numbers(); vals[${entry}] = r; return;`;
-  const onValues = (entry: string) => (style === "first" ? "" : `vals[${entry}] = ${merge(`vals[${entry}]`)};`);
+  const onValues = (entry: string) =>
+    style === "first"
+      ? ""
+      : `vals[${entry}] = ${merge(`vals[${entry}]`)}; if (--looks === 0) looks = governor.look(vals, n, ${entry});`;
+  const made = `combiners ? v : ${INIT[style]}`;
   return `  const merge = env.merge, governor = env.governor, tracked = env.tracked;
   const hashKey = env.hashKey, keysEqual = env.keysEqual, doubles = new Float64Array(1), words = new Int32Array(doubles.buffer);
   let slots = null, cells = null, mask = 0, room = 0, words8 = 0;
   let integers = null, nums = new Float64Array(16), integerMask = 0, integerRoom = 0, words2 = 0;
   let keys = [], seqs = tracked ? [] : null, vals = null, n = 0;
+  let combiners = false, looks = ${FIRST_LOOK};
   makeSlots(firstSlots); makeIntegers(firstIntegers);
   function makeSlots(count) {
     slots = new Int32Array(count * ${SLOT_WORDS}); cells = new Float64Array(slots.buffer);
@@ -214,7 +225,7 @@ function tableText(style: CombineStyle): string {
   }
   function insertInteger(s, i, h, k, v) {
     if (governor.admit(h, k, v)) {
-      const first = ${INIT[style]};
+      const first = ${made};
       integers[s] = i; integers[s + 1] = ++n;
       keys.push(k);
       if (tracked) seqs.push(governor.seq);
@@ -228,7 +239,7 @@ function tableText(style: CombineStyle): string {
   }
   function insert(s, a, b, c, d, tag, h, k, v) {
     if (governor.admit(h, k, v)) {
-      const first = ${INIT[style]};
+      const first = ${made};
       slots[s] = a; slots[s + 1] = b; slots[s + 2] = c; slots[s + 3] = d; slots[s + 4] = (++n << 5) | tag;
       keys.push(k);
       if (tracked) seqs.push(governor.seq);
@@ -293,6 +304,22 @@ function tableText(style: CombineStyle): string {
     try {
       for (let i = 0; i < order.length; i++) { governor.seq = order[i]; add(ks[i], vs[i]); }
     } catch (error) { helpers.fail(error, -1); }
+  }
+  function addCombiners(ks, cs, order) {
+    combiners = governor.combiners = true;
+    addTracked(ks, cs, order);
+    combiners = governor.combiners = false;
+  }
+  function hashes() {
+    const out = new Int32Array(n);
+    for (let s = words8 === 0 ? slots.length : 0; s < slots.length; s += 8) {
+      const m = slots[s + 4];
+      if (m !== 0) out[(m >>> 5) - 1] = mix(slots[s], slots[s + 1], slots[s + 2], slots[s + 3], m & 31);
+    }
+    for (let s = words2 === 0 ? integers.length : 0; s < integers.length; s += 2) {
+      if (integers[s + 1] !== 0) out[integers[s + 1] - 1] = mixInteger(integers[s]);
+    }
+    return out;
   }
   function take(more) {
     const taken = { keys, values: vals !== null ? vals : words8 === 0 ? nums.subarray(0, n) : numbers(new Float64Array(n)), seqs, count: n };

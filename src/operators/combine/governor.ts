@@ -1,16 +1,21 @@
-// Decides for a combining table, once a new key: may it be held, must it be put aside, is it time to flush.
+// Decides for a combining table, once a new key: may it be held, must it be put aside, is it time to flush. And once in a
+// while: have the combiners that are held grown too large.
 //
 // Flushing depends on data alone: on the encoded size of the distinct keys seen since the last flush, whether they are held
 // or spilled. Which spilled keys are distinct is told by a bitmap of hashes; the same bitmap judges the keys that are held,
-// so that a task with much memory and one with little flush at the very same record. The bitmap counts from FLOOR_BYTES on,
-// and nothing is spilled before that. Held keys alone cannot come near the flush before the sum of their sizes does, so their
-// hashes are only noted, and marked when that happens, when the notes are full or when the first record is spilled.
+// so that a task with much memory and one with little flush at the very same record. Held keys alone cannot come near the
+// flush before the sum of their sizes does, so their hashes are only noted, and marked when that happens, when the notes are
+// full or when the first record is spilled.
+//
+// Combiners that have grown too large are put aside as they are, all at once; whatever comes for their keys afterwards is put
+// aside behind them, and goes on from them when its bucket is combined: the same fold, only interrupted.
 
 import type { ClassRegistry } from "../../codec/class-registry.js";
 import { estimateBytes } from "../../codec/estimate.js";
 import { checkKey } from "../../codec/keys.js";
 import type { MemoryBudget, SpillStore } from "../../core/memory.js";
 import { Reservation } from "../reservation.js";
+import { GrowthSample } from "./growth.js";
 import { RunFile, SeqRun } from "./seq-runs.js";
 
 /** Encoded bytes that a table may hold without asking: a spilling level always makes progress. */
@@ -23,6 +28,8 @@ const FIRST_NOTES = 4096;
 const MAX_NOTES = 1 << 18;
 /** What an entry costs beside its encoded bytes: slots, the key's header, the value. */
 const ENTRY_OVERHEAD = 120;
+/** Lists of strings and objects take so much more than their encoded bytes: headers, pointers, room to grow. */
+const HEAP_FACTOR = 2;
 export const BUCKETS = 16;
 const BUCKET_BITS = 4;
 /** The hash has no further bits: what is left is held, whatever the budget says. */
@@ -40,24 +47,42 @@ export interface GovernorOptions {
   readonly flushBytes: number;
   /** Called when flushBytes are reached, after the record that reached it. */
   readonly flush: () => void;
+  /** Gives the table's entries to `putAside`: they take too much memory. */
+  readonly dump: () => void;
+}
+
+/** What was put aside of one sixteenth of the keys, in the order in which it is combined. */
+export interface Bucket {
+  /** Combiners that had been held. */
+  readonly dumped: SeqRun;
+  /** Combiners from the level above that found no room here. */
+  readonly combiners: SeqRun;
+  readonly records: SeqRun;
 }
 
 export class Governor {
   /** Sequence number of the record that is being added; counted here at level 0, set by the reader of a bucket below. */
   seq = 0;
   flushDue = false;
+  /** What is added are combiners, not records. */
+  combiners = false;
   readonly flush: () => void;
   readonly #options: GovernorOptions;
   readonly #reservation: Reservation;
+  readonly #growth = new GrowthSample();
   #encoded = 0;
   #held = 0;
+  /** Of `#held`, what the values took when their keys were first seen. */
+  #values = 0;
+  /** What they take more by now. */
+  #grown = 0;
   #covered = 0;
   #hashes = new Int32Array(0);
   #sizes = new Float64Array(0);
   #noted = 0;
   #bitmap: Int32Array | null = null;
   #file: RunFile | null = null;
-  #buckets: (SeqRun | null)[] = [];
+  #buckets: (Bucket | null)[] = [];
 
   constructor(options: GovernorOptions) {
     this.#options = options;
@@ -73,24 +98,50 @@ export class Governor {
   admit(hash: number, key: unknown, value: unknown): boolean {
     if (typeof key !== "number" && typeof key !== "string") checkKey(key, this.#options.classes);
     const keySize = typeof key === "number" ? 8 : typeof key === "string" ? 4 + key.length : estimateBytes(key);
-    const size = keySize + (typeof value === "number" ? 8 : estimateBytes(value));
+    const valueSize = typeof value === "number" ? 8 : estimateBytes(value);
+    const size = keySize + valueSize;
     if (this.#bitmap === null) this.#note(hash, size);
     else this.#mark(this.#bitmap, hash, size);
     if (this.#file === null) {
       this.#held += size + ENTRY_OVERHEAD;
-      if (this.#held <= this.#covered || this.#cover()) return true;
-      if (this.#bitmap === null && this.#options.flushBytes !== Infinity) this.#startBitmap();
-      this.#file = new RunFile(this.#options.spill, this.#options.classes, "combine");
-      this.#buckets = new Array<SeqRun | null>(BUCKETS).fill(null);
+      this.#values += valueSize;
+      if (this.#held + this.#grown <= this.#covered || this.#cover()) return true;
+      this.#startFile();
     }
-    this.#bucketOf(hash).add(this.#options.level === 0 ? this.seq++ : this.seq, key, value);
+    const bucket = this.#bucketOf(hash);
+    const run = this.combiners ? bucket.combiners : bucket.records;
+    run.add(this.#options.level === 0 ? this.seq++ : this.seq, key, value);
     return false;
   }
 
+  /**
+   * After a merge: reads off `values`, of which `touched` has just changed, how much memory is held by now. Answers after how
+   * many merges it wants to look again.
+   */
+  look(values: ArrayLike<unknown>, count: number, touched: number): number {
+    const before = this.#grown;
+    this.#grown = Math.max(0, HEAP_FACTOR * (this.#growth.bytesOf(values, count, touched) - this.#values));
+    const next = this.#growth.next(this.#grown - before);
+    if (this.#held + this.#grown <= this.#covered || this.#reserve()) return next;
+    // One key is not divided, and what is small makes no difference.
+    if (this.#grown < FLOOR_BYTES || count === 1 || this.#options.level >= MAX_LEVEL) return next;
+    this.#startFile();
+    this.#options.dump();
+    this.#reservation.release();
+    this.#growth.reset();
+    this.#held = this.#values = this.#grown = this.#covered = 0;
+    return next;
+  }
+
+  /** An entry of the table, which is held no longer; called by `dump`. */
+  putAside(hash: number, seq: number, key: unknown, combiner: unknown): void {
+    this.#bucketOf(hash).dumped.add(seq, key, combiner);
+  }
+
   /** The buckets that hold something, closed for writing; the caller reads them and then calls `reset`. */
-  endBuckets(): SeqRun[] {
+  endBuckets(): Bucket[] {
     const filled = this.#buckets.filter((bucket) => bucket !== null);
-    for (const bucket of filled) bucket.end();
+    for (const { dumped, combiners, records } of filled) for (const run of [dumped, combiners, records]) run.end();
     return filled;
   }
 
@@ -101,8 +152,8 @@ export class Governor {
     this.#file = null;
     this.#buckets = [];
     this.#encoded = 0;
-    this.#held = 0;
-    this.#covered = 0;
+    this.#held = this.#values = this.#grown = this.#covered = 0;
+    this.#growth.reset();
     this.#noted = 0;
     this.#bitmap = null;
     this.seq = 0;
@@ -110,12 +161,22 @@ export class Governor {
   }
 
   #cover(): boolean {
-    const wanted = Math.max(this.#held, 2 * FLOOR_BYTES);
-    if (this.#reservation.cover(wanted)) {
-      this.#covered = wanted + FLOOR_BYTES;
-      return this.#held <= this.#covered;
-    }
-    return this.#encoded < FLOOR_BYTES || this.#options.level >= MAX_LEVEL;
+    return this.#reserve() || this.#encoded < FLOOR_BYTES || this.#options.level >= MAX_LEVEL;
+  }
+
+  #reserve(): boolean {
+    const wanted = Math.max(this.#held + this.#grown, 2 * FLOOR_BYTES);
+    if (!this.#reservation.cover(wanted)) return false;
+    this.#covered = wanted + FLOOR_BYTES;
+    return true;
+  }
+
+  /** The first record is put aside. */
+  #startFile(): void {
+    if (this.#file !== null) return;
+    if (this.#bitmap === null && this.#options.flushBytes !== Infinity) this.#startBitmap();
+    this.#file = new RunFile(this.#options.spill, this.#options.classes, "combine");
+    this.#buckets = new Array<Bucket | null>(BUCKETS).fill(null);
   }
 
   /** No bitmap yet: `#encoded` is the sum of all sizes, at least what the bitmap would say. */
@@ -138,24 +199,13 @@ export class Governor {
     if (this.#encoded >= this.#options.flushBytes) this.flushDue = true;
   }
 
-  /** Goes over the notes as if they had been marked one by one: the first FLOOR_BYTES count whatever the bitmap says. */
+  /** Goes over the notes as if they had been marked one by one. */
   #startBitmap(): void {
     const bitmap = new Int32Array(BITMAP_WORDS);
     this.#bitmap = bitmap;
     this.#encoded = 0;
-    for (let i = 0; i < this.#noted; i++) {
-      const hash = this.#hashes[i] as number;
-      const size = this.#sizes[i] as number;
-      if (this.#encoded >= FLOOR_BYTES) {
-        this.#mark(bitmap, hash, size);
-        continue;
-      }
-      const bit = hash >>> BITMAP_SHIFT;
-      bitmap[bit >>> 5] = (bitmap[bit >>> 5] as number) | (1 << (bit & 31));
-      this.#encoded += size;
-    }
+    for (let i = 0; i < this.#noted; i++) this.#mark(bitmap, this.#hashes[i] as number, this.#sizes[i] as number);
     this.#noted = 0;
-    if (this.#encoded >= this.#options.flushBytes) this.flushDue = true;
   }
 
   #widen(): void {
@@ -168,11 +218,12 @@ export class Governor {
     this.#sizes = sizes;
   }
 
-  #bucketOf(hash: number): SeqRun {
+  #bucketOf(hash: number): Bucket {
     const at = (hash >>> (this.#options.level * BUCKET_BITS)) & (BUCKETS - 1);
     let bucket = this.#buckets[at] ?? null;
     if (bucket === null) {
-      bucket = new SeqRun(this.#file as RunFile);
+      const file = this.#file as RunFile;
+      bucket = { dumped: new SeqRun(file), combiners: new SeqRun(file), records: new SeqRun(file) };
       this.#buckets[at] = bucket;
     }
     return bucket;

@@ -22,6 +22,7 @@ import type { OpenChain } from "../evaluate.js";
 import { pullable } from "../map-partitions.js";
 import type { FragmentResult, MaybePromise, TaskContext } from "../task-context.js";
 import { isThenable, operatorFailure, settledValue } from "../user-errors.js";
+import { ResultWriter } from "./result-writer.js";
 import { TopRecords } from "./top-records.js";
 
 interface ActionRun {
@@ -104,27 +105,16 @@ if (--left === 0) { ${END_ITERATORS} return true; }`,
 };
 
 function collect(limit: number | null, run: ActionRun): MaybePromise<FragmentResult> {
-  const { context, chain } = run;
-  const writer = new RecordStreamWriter(context.classes);
-  let records = 0;
-  const finish = (): FragmentResult => {
-    context.metrics.recordsWritten += records;
-    const bytes = writer.finish();
-    context.metrics.bytesWritten += bytes.byteLength;
-    return { kind: "bytes", bytes, records };
-  };
+  const { context, chain, site } = run;
+  const writer = new ResultWriter(context, site);
   if (limit === 0) {
     chain.source.close();
-    return finish();
+    return writer.finish();
   }
-  const add = (batch: readonly unknown[]) => {
-    records += batch.length;
-    writer.addBatch(batch);
-  };
-  const env = { limit: limit ?? -1, add };
+  const env = { limit: limit ?? -1, add: (batch: readonly unknown[]) => writer.addBatch(batch) };
   return runSink<typeof env, { flush(): void }, FragmentResult>(run, [], collectSink, env, "", (runner) => {
     runner.flush();
-    return finish();
+    return writer.finish();
   });
 }
 
@@ -197,17 +187,18 @@ function top(action: Extract<ActionSpec, { kind: "top" }>, run: ActionRun): Mayb
     action.fn === null
       ? { op: "keyBy", fn: (record: unknown) => record, hash: "identity", async: false, site }
       : functionOperator("keyBy", action.fn, run);
-  return runSink<TopRecords, object, FragmentResult>(run, [operator], pairsSink, best, "", () =>
-    recordsResult(best.result(), context),
-  );
+  return runSink<TopRecords, object, FragmentResult>(run, [operator], pairsSink, best, "", () => {
+    const writer = new ResultWriter(context, site);
+    writer.addBatch(best.result());
+    return writer.finish();
+  });
 }
 
 function countByKey(run: ActionRun): MaybePromise<FragmentResult> {
   const { chain, context, site } = run;
   return chainMaybe(settleChain(chain.source, chain.operators, context), (settled) => {
     const { operators } = settled;
-    const writer = new RecordStreamWriter(context.classes);
-    let records = 0;
+    const writer = new ResultWriter(context, site);
     const combine = new Combine(
       {
         context,
@@ -218,7 +209,6 @@ function countByKey(run: ActionRun): MaybePromise<FragmentResult> {
       },
       ({ keys, values, count: n }) => {
         for (let i = 0; i < n; i++) writer.add([keys[i], values[i]]);
-        records += n;
       },
     );
     return withClose(
@@ -226,8 +216,7 @@ function countByKey(run: ActionRun): MaybePromise<FragmentResult> {
       () =>
         chainMaybe(runChain(settled, combine.runner, context), (): FragmentResult => {
           combine.end();
-          context.metrics.recordsWritten += records;
-          return { kind: "bytes", bytes: writer.finish(), records };
+          return writer.finish();
         }),
     );
   });

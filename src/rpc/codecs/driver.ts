@@ -56,7 +56,7 @@ function toProtoDriverMessage(message: DriverToMaster): pb.DriverToMaster.$Prope
     case "acknowledge":
       return { acknowledge: message };
     case "persist":
-      return { persist: { node: message.node, level: levels.to[message.level] } };
+      return { persist: { node: message.node, level: levels.to[message.level], name: message.name ?? null } };
     case "releaseNodes":
       return { releaseNodes: { nodes: message.nodes as NodeId[] } };
     case "releaseBlob":
@@ -102,8 +102,9 @@ function fromProtoDriverMessage(message: pb.DriverToMaster): DriverToMaster {
       return { kind: "acknowledge", job: job as JobId, bytes, ...(round === 0 ? {} : { round }) };
     }
     case "persist": {
-      const { node, level } = required(message.persist, "persist");
-      return { kind: "persist", node: node as NodeId, level: levels.from(level, "Persist.level") };
+      const { node, level, name } = required(message.persist, "persist");
+      const named = name == null ? {} : { name };
+      return { kind: "persist", node: node as NodeId, level: levels.from(level, "Persist.level"), ...named };
     }
     case "releaseNodes":
       return { kind: "releaseNodes", nodes: required(message.releaseNodes, "releaseNodes").nodes as NodeId[] };

@@ -3,7 +3,15 @@
 import type { BlobHash, NodeId, SessionId, ShuffleId, StageId, WorkerId } from "../../core/ids.js";
 import { pack, unpack } from "../../core/packed.js";
 import type { AdoptableBlock, AdoptionOutcome } from "../../protocol/adoption.js";
-import type { MasterToWorker, OfferedOutput, WorkerRegistration, WorkerToMaster } from "../../protocol/worker.js";
+import {
+  type MasterToWorker,
+  type OfferedOutput,
+  type PressureLevel,
+  pressureLevels,
+  type StoredBytes,
+  type WorkerRegistration,
+  type WorkerToMaster,
+} from "../../protocol/worker.js";
 import { millrace as pb } from "../generated/messages.js";
 import { fromProtoError, toProtoError } from "./errors.js";
 import {
@@ -41,9 +49,18 @@ function toProtoWorkerMessage(message: WorkerToMaster): pb.WorkerToMaster.$Prope
     case "register":
       return { register: message.registration };
     case "heartbeat": {
-      const { rssBytes, cacheBytes, running, records, disk } = message;
-      const told = disk === undefined ? {} : { disk };
-      return { heartbeat: { rssBytes, cacheBytes, running: mutable(running), records: mutable(records), ...told } };
+      const { rssBytes, cacheBytes, running, records, disk, pressure = "calm", stored = [] } = message;
+      return {
+        heartbeat: {
+          rssBytes,
+          cacheBytes,
+          running: mutable(running),
+          records: mutable(records),
+          pressure: pressure === "calm" ? "" : pressure,
+          stored: mutable(stored),
+          ...(disk === undefined ? {} : { disk }),
+        },
+      };
     }
     case "statuses":
       return { statuses: { statuses: message.statuses.map(toProtoStatus) } };
@@ -76,9 +93,17 @@ function fromProtoWorkerMessage(message: pb.WorkerToMaster): WorkerToMaster {
   if (statuses != null) return { kind: "statuses", statuses: statuses.statuses.map(fromProtoStatus) };
   if (heartbeat != null) {
     const running = heartbeat.running.map((key) => fromProtoKey(key, "Heartbeat.running"));
-    const { rssBytes, cacheBytes, records, disk } = heartbeat;
-    const told = disk == null ? {} : { disk: { freeBytes: disk.freeBytes, isShort: disk.isShort } };
-    return { kind: "heartbeat", rssBytes, cacheBytes, running, records, ...told };
+    const { rssBytes, cacheBytes, records, disk, pressure, stored } = heartbeat;
+    return {
+      kind: "heartbeat",
+      rssBytes,
+      cacheBytes,
+      running,
+      records,
+      ...(disk == null ? {} : { disk: { freeBytes: disk.freeBytes, isShort: disk.isShort } }),
+      ...(pressure === "" ? {} : { pressure: fromProtoPressure(pressure) }),
+      ...(stored.length === 0 ? {} : { stored: stored.map(fromProtoStored) }),
+    };
   }
   if (logs != null) {
     const lines = logs.lines.map(({ key, stderr, text, dropped }) => {
@@ -101,6 +126,16 @@ function fromProtoWorkerMessage(message: pb.WorkerToMaster): WorkerToMaster {
   }
   if (offer != null) return { kind: "offer", outputs: fromProtoNames(offer) };
   throw malformed("WorkerToMaster.kind is missing");
+}
+
+function fromProtoPressure(text: string): PressureLevel {
+  const level = pressureLevels.find((one) => one === text);
+  if (level === undefined) throw malformed(`Heartbeat.pressure is "${text}", not one of ${pressureLevels.join(", ")}`);
+  return level;
+}
+
+function fromProtoStored({ session, node, memoryBytes, diskBytes }: pb.StoredBytes): StoredBytes {
+  return { session: sessionOf(session, "StoredBytes"), node: node as NodeId, memoryBytes, diskBytes };
 }
 
 function fromProtoNames({ outputs }: pb.MapOutputNames): OfferedOutput[] {
@@ -161,6 +196,8 @@ function toProtoMasterMessage(message: MasterToWorker): pb.MasterToWorker.$Prope
       return { releaseSession: { session: message.session } };
     case "releaseBlobs":
       return { releaseBlobs: { hashes: message.hashes as BlobHash[] } };
+    case "workerLost":
+      return { workerLost: { worker: message.worker, blocks: message.blocks, reason: message.reason } };
     case "shutdown":
       return { shutdown: { reason: message.reason } };
     case "decommission":
@@ -218,6 +255,10 @@ function fromProtoMasterMessage(message: pb.MasterToWorker): MasterToWorker {
     }
     case "releaseBlobs":
       return { kind: "releaseBlobs", hashes: required(message.releaseBlobs, "releaseBlobs").hashes as BlobHash[] };
+    case "workerLost": {
+      const { worker, blocks, reason } = required(message.workerLost, "workerLost");
+      return { kind: "workerLost", worker: requiredText(worker, "WorkerLost.worker") as WorkerId, blocks, reason };
+    }
     case "shutdown":
       return { kind: "shutdown", reason: required(message.shutdown, "shutdown").reason };
     case "decommission": {

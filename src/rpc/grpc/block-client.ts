@@ -13,35 +13,35 @@ export class BlockClient {
   readonly #channels = new Map<string, Promise<RpcChannel>>();
   #closed = false;
 
-  /** `maxBytesInFlight`: what the windows of one stream a server may hold together; more servers, smaller windows. */
+  /**
+   * `maxBytesInFlight`: what the windows of `readers` streams a server may hold together; more servers, smaller windows. A
+   * window is settled when its server is dialled: for so many servers as are known then, or as the call says.
+   */
   constructor(
     private readonly self: ClientIdentity,
     private readonly maxBytesInFlight: number = Number.POSITIVE_INFINITY,
+    private readonly readers: number = 1,
   ) {}
 
   /**
-   * Streams what `request` (plain data that the server's provider understands) names, as RpcChannel.fetch does.
+   * Streams what `request` (plain data that the server's provider understands) names, as RpcChannel.fetch does. `servers`: how
+   * many the caller reads from at once.
    * @throws FETCH_FAILED when the server cannot be reached or breaks off; what its provider threw; the signal's reason
    */
   async fetch(
     address: string,
     request: unknown,
     onChunk: (chunk: Uint8Array) => unknown,
-    options: CallOptions = {},
+    options: CallOptions & { readonly servers?: number } = {},
   ): Promise<void> {
     options.signal?.throwIfAborted();
     if (this.#closed) throw new MillraceError("FETCH_FAILED", "the block client was closed", { fields: { address } });
-    const dialling = this.#channel(address);
-    const channel = await dialling.catch((cause: unknown) => {
-      throw new MillraceError(
-        "FETCH_FAILED",
-        `the block server ${address} cannot be reached: ${(cause as Error).message}`,
-        {
-          fields: { address },
-          cause,
-        },
-      );
+    const dialling = this.#channel(address, options.servers);
+    const reached = dialling.catch((cause: unknown) => {
+      const message = `the block server ${address} cannot be reached: ${(cause as Error).message}`;
+      throw new MillraceError("FETCH_FAILED", message, { fields: { address }, cause });
     });
+    const channel = await unlessAborted(reached, options.signal);
     try {
       await channel.fetch(request, onChunk, options);
     } catch (error) {
@@ -57,10 +57,11 @@ export class BlockClient {
     for (const [address, channel] of this.#channels) this.#drop(address, channel);
   }
 
-  #channel(address: string): Promise<RpcChannel> {
+  #channel(address: string, servers = 1): Promise<RpcChannel> {
     const known = this.#channels.get(address);
     if (known !== undefined) return known;
-    const share = Math.floor(this.maxBytesInFlight / (this.#channels.size + 1));
+    const streams = this.readers * Math.max(servers, this.#channels.size + 1);
+    const share = Math.floor(this.maxBytesInFlight / streams);
     const windowBytes = Math.max(MIN_WINDOW_BYTES, Math.min(BLOCK_WINDOW_BYTES, share));
     const made = dial({ ...this.self, address, purpose: "blocks", windowBytes, timeoutMs: DIAL_TIMEOUT_MS });
     this.#channels.set(address, made);
@@ -76,4 +77,14 @@ export class BlockClient {
       () => undefined,
     );
   }
+}
+
+/** Others may wait for the same promise: it goes on. */
+function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (signal === undefined) return promise;
+  return new Promise((resolve, reject) => {
+    const abort = (): void => reject(signal.reason);
+    signal.addEventListener("abort", abort, { once: true });
+    promise.then(resolve, reject).finally(() => signal.removeEventListener("abort", abort));
+  });
 }

@@ -11,7 +11,15 @@ import { type ClientIdentity, greet } from "../access/handshake.js";
 import type { CallSeal, SecureSession } from "../access/seal.js";
 import type { Connection } from "../connection.js";
 import { fromServiceError } from "./errors.js";
-import { BLOCK_WINDOW_BYTES, type GrpcLibrary, loadGrpc, MAX_WIRE_BYTES, methods, passBytes } from "./library.js";
+import {
+  BLOCK_WINDOW_BYTES,
+  CHUNKS_AHEAD,
+  type GrpcLibrary,
+  loadGrpc,
+  MAX_WIRE_BYTES,
+  methods,
+  passBytes,
+} from "./library.js";
 import { StreamConnection } from "./stream-connection.js";
 
 export interface DialOptions extends ClientIdentity {
@@ -166,7 +174,7 @@ export class RpcChannel {
     const seal: CallSeal = this.session.openCall(path);
     const sealed = seal.seal(pack(request));
     const stream = this.client.makeServerStreamRequest<Buffer, Buffer>(path, passBytes, passBytes, sealed);
-    holdOneMessage(stream);
+    holdFewMessages(stream);
     let silent = false;
     let complete = false;
     // A taker that lets the other side wait does not make it silent.
@@ -203,9 +211,9 @@ export class RpcChannel {
 }
 
 /** gRPC reads 16 messages ahead, 4 MiB a stream whatever the window is, and has no option for it: Node's own field then. */
-function holdOneMessage(stream: object): void {
+function holdFewMessages(stream: object): void {
   const { _readableState: state } = stream as { readonly _readableState?: { highWaterMark: number } };
-  if (state !== undefined) state.highWaterMark = 1;
+  if (state !== undefined) state.highWaterMark = CHUNKS_AHEAD;
 }
 
 /** The one greeting of a channel: gRPC's hook for securing a socket, used once. */

@@ -17,12 +17,12 @@ export const PIECE_BYTES = 256 * 1024;
 export const MAX_WIRE_BYTES = 4 * 1024 * 1024;
 /** No message put together from pieces is larger. */
 export const MAX_MESSAGE_BYTES = 256 * 1024 * 1024;
-/** At 2 ms round trip HTTP/2's own 64 KiB window gives 16 MB/s, this one 500: a stream that nobody reads holds no more. */
-export const BLOCK_WINDOW_BYTES = 1024 * 1024;
+/** At 2 ms round trip HTTP/2's own 64 KiB window gives 16 MB/s, and on a busy machine a round trip is several times as long. */
+export const BLOCK_WINDOW_BYTES = 8 * 1024 * 1024;
 /** The least window of a stream, where many share what may be in flight. */
 export const MIN_WINDOW_BYTES = 64 * 1024;
-/** What a server has handed to one stream and the network has not taken: two chunks, so that the line never waits for one. */
-export const SEND_WINDOW_BYTES = 2 * PIECE_BYTES;
+/** Chunks that a receiver holds of one stream, and that a server has handed to it and the network has not taken. */
+export const CHUNKS_AHEAD = 4;
 /** What may wait for a peer that does not read its control stream before it is given up. */
 export const MAX_UNREAD_BYTES = 64 * 1024 * 1024;
 

@@ -14,6 +14,7 @@ import type { Secret } from "../access/secret.js";
 import type { Connection } from "../connection.js";
 import { toServiceError } from "./errors.js";
 import {
+  CHUNKS_AHEAD,
   type GrpcLibrary,
   loadGrpc,
   MAX_UNREAD_BYTES,
@@ -22,7 +23,6 @@ import {
   methods,
   PIECE_BYTES,
   passBytes,
-  SEND_WINDOW_BYTES,
 } from "./library.js";
 import { StreamConnection } from "./stream-connection.js";
 
@@ -254,7 +254,11 @@ export class RpcServer {
             unsent -= sealed.byteLength;
             wake();
           });
-          while (unsent >= SEND_WINDOW_BYTES && !call.cancelled && !call.destroyed)
+          while (
+            unsent >= Math.max(CHUNKS_AHEAD * sealed.byteLength, PIECE_BYTES) &&
+            !call.cancelled &&
+            !call.destroyed
+          )
             await new Promise<void>((resolve) => (wake = resolve));
           if (call.cancelled || call.destroyed) return;
         }

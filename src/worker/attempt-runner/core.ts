@@ -5,7 +5,8 @@
 import { MillraceError, toWireError, type WireError } from "../../core/errors.js";
 import { type BlobHash, formatTaskKey, type SessionId, type ShuffleId, type TaskKey } from "../../core/ids.js";
 import type { MapOutputLocations, TaskLaunch, TaskOutcome, TaskStatus } from "../../protocol/tasks.js";
-import { type PressureLevel, slotsUnderPressure } from "../memory-pressure.js";
+import type { PressureLevel } from "../../protocol/worker.js";
+import { slotsUnderPressure } from "../memory-pressure.js";
 import type { RunnerCommand, RunnerEvent } from "./events.js";
 import type { AttemptRunnerOptions } from "./options.js";
 import { type SlotMove, type SlotState, slotMoves } from "./state.js";
@@ -57,6 +58,11 @@ export class AttemptRunner {
 
   get slots(): readonly SlotState[] {
     return this.#slots.map((slot) => slot.state);
+  }
+
+  /** Whether a launch that is here, or may come from a session that it came from, needs the blob. */
+  names(hash: BlobHash): boolean {
+    return this.#blobs.has(hash);
   }
 
   /** Every attempt here, queued ones too: what a heartbeat says. */

@@ -3,7 +3,7 @@
 import type { WireError } from "../../core/errors.js";
 import type { BlobHash, SessionId, ShuffleId, TaskKey } from "../../core/ids.js";
 import type { MapOutputLocations, TaskLaunch, TaskOutcome, TaskStatus } from "../../protocol/tasks.js";
-import type { PressureLevel } from "../memory-pressure.js";
+import type { PressureLevel } from "../../protocol/worker.js";
 
 export type RunnerEvent =
   /** The stream to the master is up (again): what may have been lost is told again. */

@@ -174,11 +174,11 @@ export class AttemptContext implements TaskContext {
     const here = this.call.cached.find((one) => one.node === node && one.partition === partition);
     if (here !== undefined) {
       const { frames } = here;
-      this.cachedFrom = this.environment.settings.address.worker;
-      return new BufferFrameSource(
-        frames instanceof SharedArrayBuffer ? new Uint8Array(frames) : readFileSync(frames.path),
-        here.schemas,
-      );
+      const bytes = frames instanceof SharedArrayBuffer ? new Uint8Array(frames) : readIfThere(frames);
+      if (bytes !== null) {
+        this.cachedFrom = this.environment.settings.address.worker;
+        return new BufferFrameSource(bytes, here.schemas);
+      }
     }
     const there = this.call.launch.cached.find((one) => one.node === node && one.partition === partition);
     if (there === undefined || there.worker === this.environment.settings.address.worker) return null;
@@ -204,6 +204,7 @@ export class AttemptContext implements TaskContext {
       generation: generationOf(this.call.launch, node),
       level,
       memoryLimitBytes: cacheBytes,
+      memory: this.memory,
       path: attemptFile(address.directory, key, `cache-${node}-${partition}`),
       offer: (offer) => this.offers.push(offer),
     });
@@ -218,5 +219,20 @@ export class AttemptContext implements TaskContext {
     this.spill.dispose();
     this.environment.control.reservedBytes = 0;
     this.environment.control.clearHolders();
+  }
+}
+
+/**
+ * A partition that went to disk. null: it was let go of (unpersisted, replaced) since the task was launched, and is computed
+ * again. Throws BLOCK_CORRUPT where its file has other bytes than it had.
+ */
+function readIfThere({ path, bytes }: { readonly path: string; readonly bytes: number }): Uint8Array | null {
+  try {
+    const read = readFileSync(path);
+    if (read.byteLength === bytes) return read;
+    throw new MillraceError("BLOCK_CORRUPT", `the cached partition ${path} has ${read.byteLength} bytes, not ${bytes}`);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return null;
+    throw error;
   }
 }

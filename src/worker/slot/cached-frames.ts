@@ -4,6 +4,7 @@ import { FRAME_HEADER_BYTES, frameLength } from "../../codec/frame.js";
 import type { FrameSource } from "../../codec/frame-flow.js";
 import { SchemaTable } from "../../codec/schema.js";
 import { MillraceError } from "../../core/errors.js";
+import { CACHED_HEAD_BYTES, checkCachedSchemas, decodeCachedHead } from "../cached-layout.js";
 
 export class BufferFrameSource implements FrameSource {
   readonly #bytes: Uint8Array;
@@ -33,31 +34,44 @@ interface Pieces {
   close(): void;
 }
 
-/** u32 length of the schema table, the table, frames: cut into pieces anywhere. */
+/** What cached-layout.ts describes, cut into pieces anywhere. */
 export class StreamFrameSource implements FrameSource {
   #rest: Buffer = Buffer.alloc(0);
   #schemas: SchemaTable | null = null;
+  /** Bytes of frames that are still to come, `#rest` among them. */
+  #left = 0;
 
   private constructor(private readonly pieces: Pieces) {}
 
   /** null: that worker does not have the partition any more, so it is computed here. */
   static open(pieces: Pieces): StreamFrameSource | null {
     const source = new StreamFrameSource(pieces);
-    if (!source.#fill(4)) return null;
-    const length = source.#rest.readUInt32LE(0);
-    source.#require(4 + length);
-    source.#schemas = SchemaTable.fromBytes(source.#rest.subarray(4, 4 + length));
-    source.#rest = source.#rest.subarray(4 + length);
+    if (!source.#fill(CACHED_HEAD_BYTES)) return null;
+    const head = decodeCachedHead(source.#rest);
+    const start = CACHED_HEAD_BYTES + head.schemaBytes;
+    source.#require(start);
+    const schemas = source.#rest.subarray(CACHED_HEAD_BYTES, start);
+    checkCachedSchemas(schemas, head);
+    source.#schemas = SchemaTable.fromBytes(schemas);
+    source.#rest = source.#rest.subarray(start);
+    source.#left = head.frameBytes;
     return source;
   }
 
   next() {
-    if (!this.#fill(FRAME_HEADER_BYTES)) return null;
+    if (this.#left === 0) return null;
+    this.#require(FRAME_HEADER_BYTES);
     const length = this.#rest.readUInt32LE(0);
+    if (length < FRAME_HEADER_BYTES || length > this.#left)
+      throw new MillraceError(
+        "BLOCK_CORRUPT",
+        `a frame of ${length} bytes stands where a cached partition has ${this.#left} left`,
+      );
     this.#require(length);
     // A frame begins at a multiple of 8 in memory of its own.
     const frame = Buffer.from(this.#rest.subarray(0, length));
     this.#rest = this.#rest.subarray(length);
+    this.#left -= length;
     return { frame, schemas: this.#schemas as SchemaTable, map: 0 };
   }
 

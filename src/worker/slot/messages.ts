@@ -66,7 +66,7 @@ export interface CachedBlock {
   /** Of the launch that computed it. Default 0. */
   readonly generation?: number;
   readonly schemas: Uint8Array;
-  readonly frames: SharedArrayBuffer | { readonly path: string };
+  readonly frames: SharedArrayBuffer | { readonly path: string; readonly bytes: number };
 }
 
 /** A partition that the slot computed for the cache. */

@@ -1,20 +1,17 @@
 // One attempt in a slot: builds the TaskContext over the worker's directory, shuffle files, cache and channel, runs the
 // fragment, and turns whatever comes of it into an outcome. Nothing of the attempt stays behind unless it succeeded.
 
-import { mkdirSync, renameSync, writeFileSync } from "node:fs";
-import { dirname } from "node:path";
 import { encodeValue } from "../../codec/stream.js";
-import { type ErrorCode, isMillraceError, MillraceError, toWireError, type WireError } from "../../core/errors.js";
+import { type ErrorCode, isMillraceError, type MillraceError, toWireError, type WireError } from "../../core/errors.js";
 import type { WorkerId } from "../../core/ids.js";
 import { runFragment } from "../../operators/index.js";
-import type { FragmentResult } from "../../operators/task-context.js";
 import type { FunctionRef } from "../../plan/function.js";
 import type { Fragment } from "../../plan/stages.js";
-import type { TaskMetrics, TaskResult } from "../../protocol/tasks.js";
-import { attemptFile, resultPath } from "../../shuffle/paths.js";
+import type { TaskMetrics } from "../../protocol/tasks.js";
 import { AttemptContext, type AttemptEnvironment } from "./attempt-context.js";
 import type { SlotOutcome, SlotRun } from "./messages.js";
 import type { SlotSession } from "./slot-session.js";
+import { storeResult } from "./store-result.js";
 
 /** `prepare`: functions to load first; null when an earlier attempt of the fragment did. */
 export async function runAttempt(
@@ -32,10 +29,12 @@ export async function runAttempt(
     spillBytes: context.spill.writtenBytes,
     peakMemoryBytes: environment.control.peakBytes,
   });
+  const { address, inlineResultBytes } = environment.settings;
+  const place = { directory: address.directory, inlineResultBytes };
   session.handles.begin();
   try {
     if (prepare !== null) await session.prepare(prepare);
-    const result = storeResult(await runFragment(fragment, context), call, environment);
+    const result = storeResult(await runFragment(fragment, context), call.launch.key, place);
     const accumulators = session.handles
       .end()
       .map(({ accumulator, value }) => ({ accumulator, value: encodeValue(value, session.classes) }));
@@ -63,29 +62,4 @@ function inChain(error: unknown, code: ErrorCode): MillraceError | null {
 function noCached(error: MillraceError, worker: WorkerId): WireError {
   const wire = toWireError(error);
   return { ...wire, fields: { ...wire.fields, shuffle: 0, map: -1, worker } };
-}
-
-function storeResult(result: FragmentResult, call: SlotRun, { settings }: AttemptEnvironment): TaskResult {
-  if (result.kind === "mapOutput") {
-    const { kind, shuffle, ...output } = result;
-    return { kind, shuffle, output };
-  }
-  if (result.kind === "file") return result;
-  if (result.bytes.byteLength <= settings.inlineResultBytes)
-    return { kind: "inline", bytes: result.bytes.slice(), records: result.records };
-  const path = resultPath(settings.address.directory, call.launch.key);
-  try {
-    const pending = attemptFile(settings.address.directory, call.launch.key, "result");
-    for (const file of [pending, path]) mkdirSync(dirname(file), { recursive: true });
-    writeFileSync(pending, result.bytes);
-    renameSync(pending, path);
-  } catch (error) {
-    const code = (error as NodeJS.ErrnoException).code;
-    throw new MillraceError(
-      code === "ENOSPC" ? "DISK_FULL" : "IO_ERROR",
-      `the result of ${result.bytes.byteLength} bytes could not be written to ${path}: ${(error as Error).message}`,
-      { cause: error },
-    );
-  }
-  return { kind: "block", sizeBytes: result.bytes.byteLength, records: result.records };
 }

@@ -4,7 +4,8 @@
 
 import { type ErrorFields, MillraceError } from "../../core/errors.js";
 import type { NamedBytes } from "../../core/memory.js";
-import { PressureLadder, type PressureLevel } from "../memory-pressure.js";
+import type { PressureLevel } from "../../protocol/worker.js";
+import { PressureLadder } from "../memory-pressure.js";
 import { type MemoryVerdict, MemoryWatch, type SlotReading } from "../memory-watch.js";
 import { collectGarbage } from "../slot/collect-garbage.js";
 import type { ControlRow } from "../slot/control-row.js";
@@ -57,6 +58,10 @@ export class MemoryGuard {
     const settings = { ...options.memory, silentAfterMs: SILENT_AFTER_MS, settleMs: SETTLE_MS };
     this.#watch = new MemoryWatch(settings, process.memoryUsage.rss());
     this.#timer = setInterval(() => this.#look(), WATCH_EVERY_MS).unref();
+  }
+
+  get level(): PressureLevel {
+    return this.#level;
   }
 
   close(): void {

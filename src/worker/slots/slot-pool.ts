@@ -7,8 +7,8 @@ import { unpack } from "../../core/packed.js";
 import { formatCallSite } from "../../plan/function.js";
 import type { Fragment } from "../../plan/stages.js";
 import { generationOf, type MapOutputLocations, type TaskLaunch, type TaskOutcome } from "../../protocol/tasks.js";
+import type { PressureLevel } from "../../protocol/worker.js";
 import type { CacheStore } from "../cache-store.js";
-import type { PressureLevel } from "../memory-pressure.js";
 import type { CachedBlock, SlotOutcome } from "../slot/messages.js";
 import { MemoryGuard, type SlotWork, type WatchedMemory } from "./memory-guard.js";
 import type { SlotThread } from "./slot.js";
@@ -70,6 +70,11 @@ export class SlotPool {
       onPressure: options.onPressure,
       kill: (slot, reason) => void this.kill(slot, reason),
     });
+  }
+
+  /** Always calm where memory is not watched. */
+  get pressure(): PressureLevel {
+    return this.#guard?.level ?? "calm";
   }
 
   get size(): number {

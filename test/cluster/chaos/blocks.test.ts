@@ -20,12 +20,12 @@ const anywhere: readonly Blow[] = [
 ];
 
 const fetched: readonly Blow[] = [
-  {
-    fault: "a byte of a shuffle block changes in its server",
+  ...[0, 0.4].map((at) => ({
+    fault: `a byte of a shuffle block changes in its server (${at === 0 ? "of its head" : `at ${at}`})`,
     point: "serve.chunk",
-    token: corrupt(0.4, shuffle),
+    token: corrupt(at, shuffle),
     job: shuffleJob,
-  },
+  })),
   ...[0, 0.3, 0.999].map((at) => ({
     fault: `a byte of a shuffle block changes on its way (at ${at})`,
     point: "serve.sealed",
@@ -49,6 +49,12 @@ const fetched: readonly Blow[] = [
     fault: "a byte of a cached partition changes in its server",
     point: "serve.chunk",
     token: corrupt(0.5, { block: "cached", size: { atLeast: 1000 } }),
+    job: cachedJob,
+  },
+  {
+    fault: "a byte of a cached partition changes in its server (of its head)",
+    point: "serve.chunk",
+    token: corrupt(0, { block: "cached" }),
     job: cachedJob,
   },
   {

@@ -7,8 +7,10 @@ export interface Counts {
   readonly recomputed: number;
   /** Fetches that failed: the task is tried again and charged with nothing. */
   readonly fetchFailed: number;
-  /** Codes of failed attempts and fetches that said why. */
-  readonly errors: readonly string[];
+  /** Second attempts of tasks that were slow. */
+  readonly copies: number;
+  /** Of failed attempts and fetches that said why. */
+  readonly errors: readonly { readonly code: string; readonly message: string }[];
 }
 
 type LogEvent = Readonly<Record<string, unknown>>;
@@ -27,13 +29,15 @@ export function jobsSoFar(path: string): number {
 export function countSince(path: string, known: number): Counts {
   const events = eventsOf(path);
   const first = events.filter(({ type }) => type === "jobStarted")[known];
-  const ended = events.slice(events.indexOf(first as LogEvent)).filter(({ type }) => type === "taskEnded");
+  const since = first === undefined ? [] : events.slice(events.indexOf(first));
+  const ended = since.filter(({ type }) => type === "taskEnded");
   const succeeded = ended.filter(({ outcome }) => outcome === "succeeded");
   const distinct = new Set(succeeded.map(({ stage, partition }) => `${stage} ${partition}`));
   const failed = ended.filter(({ outcome }) => outcome === "failed" || outcome === "fetchFailed");
   return {
     recomputed: succeeded.length - distinct.size,
     fetchFailed: failed.filter(({ outcome }) => outcome === "fetchFailed").length,
-    errors: failed.map(({ error }) => (error as { code: string }).code),
+    copies: since.filter(({ type, speculative }) => type === "taskStarted" && speculative === true).length,
+    errors: failed.map(({ error }) => error as { code: string; message: string }),
   };
 }

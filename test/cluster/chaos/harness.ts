@@ -14,7 +14,7 @@ import { FaultBudget, type Fired } from "./faults.js";
 import type { Token } from "./fire.js";
 import { gatheredPids, type Job } from "./jobs.js";
 import { chaosEngine } from "./points.js";
-import { report } from "./table.js";
+import { outcomeOf, report } from "./table.js";
 
 export interface Setting {
   /** In the table. */
@@ -53,6 +53,7 @@ export class ChaosCluster {
   #session: Session | null = null;
   /** Of the jobs since a blow. */
   #failedAttempts = 0;
+  #copies = 0;
 
   constructor(
     readonly setting: Setting,
@@ -112,13 +113,16 @@ export class ChaosCluster {
     const { fired } = fault;
     const counted = countSince(this.#log(), known);
     const lost = this.#failedAttempts + counted.fetchFailed;
+    this.#copies += counted.copies;
     report({
       fault: blow.fault,
       setting: this.setting.name,
       fired: fired !== null,
-      equal: answer === calm.answer,
+      answer: outcomeOf(answer, calm.answer),
+      good: answer === calm.answer,
       recomputed: counted.recomputed,
       lost,
+      copies: counted.copies,
       addedSeconds: (ms - calm.ms) / 1000,
     });
     if (answer instanceof Error) throw answer;
@@ -128,6 +132,11 @@ export class ChaosCluster {
     await blow.check?.(run);
     await this.serves();
     return run;
+  }
+
+  /** Second attempts of slow tasks, in all runs with faults. */
+  get copies(): number {
+    return this.#copies;
   }
 
   /** Every slot of the cluster is there and serves. */

@@ -1,7 +1,7 @@
 // The jobs that faults happen to, small and with everything in them that can break: two shuffles, grouped values, an order,
 // blocks of several frames. Each is a function of its input alone, so the answer of a calm run is the answer.
 
-import { existsSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { RDD } from "../../../src/rdd/rdd.js";
 import type { Session } from "../../support/engine.js";
@@ -59,22 +59,23 @@ export const resultJob: Job = async (session) => {
   return texts.join("\n");
 };
 
-/** Waits until `workers` tasks run at once, so that every slot has one; the pids of their processes. */
+/** Waits until tasks run in `workers` processes at once, so that every slot has one; the pids of the processes. */
 export async function gatheredPids(session: Session, workers: number, directory: string): Promise<number[]> {
   const gate = join(directory, `gate-${Date.now()}`);
-  return session
+  mkdirSync(gate);
+  await session
     .range(0, workers, 1, workers)
     .map((n) => {
-      writeFileSync(`${gate}-${n}`, "");
+      // A second attempt of a slow task has a slot too.
+      writeFileSync(join(gate, String(process.pid)), "");
       const waiting = new Int32Array(new SharedArrayBuffer(4));
       const deadline = Date.now() + 30_000;
-      for (let at = 0; at < workers; at++) {
-        while (!existsSync(`${gate}-${at}`)) {
-          if (Date.now() > deadline) throw new Error(`after 30 s fewer than ${workers} tasks run at once`);
-          Atomics.wait(waiting, 0, 0, 5);
-        }
+      while (readdirSync(gate).length < workers) {
+        if (Date.now() > deadline) throw new Error(`after 30 s tasks run in fewer than ${workers} processes at once`);
+        Atomics.wait(waiting, 0, 0, 5);
       }
-      return process.pid;
+      return n;
     })
     .collect();
+  return readdirSync(gate).map(Number);
 }

@@ -46,7 +46,7 @@ export const points: readonly Change[] = [
   // A reducer that has a frame of its input, from a file or from another worker.
   before(
     "src/shuffle/frame-reader.ts",
-    "if (found !== null) return { frame: found.frame, schemas: found.schemas, map };",
+    "if (found !== null) {\n          this.#handed++;",
     `if (found !== null) chaos("fetch.frame", { from: origin.kind, map });`,
   ),
   // The block server, with a chunk in its hand, and with the chunk under its seal. block: shuffle, cached, result.
@@ -66,18 +66,8 @@ export const points: readonly Change[] = [
 const settings: readonly Change[] = [
   {
     file: "src/master/worker-registry/options.ts",
-    find: "heartbeatTimeoutMs: 30_000,",
-    put: 'heartbeatTimeoutMs: chaosNumber("HEARTBEAT_TIMEOUT_MS", 30_000),',
-  },
-  {
-    file: "src/master/worker-registry/options.ts",
     find: "reconnectMs: 10_000,",
     put: 'reconnectMs: chaosNumber("RECONNECT_MS", 10_000),',
-  },
-  {
-    file: "src/cli/commands/master.ts",
-    find: "const DRIVER_TIMEOUT_MS = 60_000;",
-    put: 'const DRIVER_TIMEOUT_MS = chaosNumber("DRIVER_TIMEOUT_MS", 60_000);',
   },
 ];
 

@@ -8,12 +8,21 @@ export interface Row {
   /** Spill, local reads and the like. */
   readonly setting: string;
   readonly fired: boolean;
-  readonly equal: boolean;
-  /** Tasks that succeeded more than once, and attempts that did not succeed. */
+  /** "equal" to the calm run's, "other", or the code of the error that the job ended with. */
+  readonly answer: string;
+  /** Whether that is what may become of such a fault. */
+  readonly good: boolean;
+  /** Tasks that succeeded more than once, attempts that did not succeed, second attempts of slow tasks. */
   readonly recomputed: number;
   readonly lost: number;
+  readonly copies: number;
   /** null: there is no calm run to compare with. */
   readonly addedSeconds: number | null;
+}
+
+export function outcomeOf(answer: string | Error, calm: string): string {
+  if (answer === calm) return "equal";
+  return answer instanceof Error ? ((answer as { code?: string }).code ?? answer.name) : "other";
 }
 
 export function report(row: Row): void {
