@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { afterEach, expect, test } from "vitest";
 import type { SessionOptions } from "../../src/index.js";
 import { type Session, sessions } from "../support/engine.js";
+import { pidsBehind } from "../support/worker-pids.js";
 
 const engine = sessions();
 const TASKS = 8;
@@ -26,21 +27,8 @@ async function open(options: SessionOptions = {}, master = "local-cluster[2,1,51
 /** A path that marks a fault as fired: its file holds the pid that died. */
 const freshFault = () => join(engine.directory, `fault-${++faults}`);
 
-/** The pids of all workers: of tasks that wait for each other, so that every slot gets one. */
 async function workerPids(s: Session, workers: number): Promise<number[]> {
-  const gate = `${freshFault()}-pids`;
-  const pids = await s
-    .range(0, workers, 1, workers)
-    .map((n) => {
-      writeFileSync(`${gate}-${n}`, "");
-      const waiting = new Int32Array(new SharedArrayBuffer(4));
-      const deadline = Date.now() + 30_000;
-      for (let at = 0; at < workers; at++) {
-        while (!existsSync(`${gate}-${at}`) && Date.now() < deadline) Atomics.wait(waiting, 0, 0, 5);
-      }
-      return process.pid;
-    })
-    .collect();
+  const pids = await pidsBehind(`${freshFault()}-pids`, s, workers);
   expect(new Set(pids).size).toBe(workers);
   return pids;
 }

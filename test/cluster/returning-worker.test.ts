@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { afterEach, expect, test } from "vitest";
 import { type Running, startCli, until } from "../support/cli.js";
 import { type Session, sessions } from "../support/engine.js";
+import { pidsBehind } from "../support/worker-pids.js";
 
 const engine = sessions();
 let session: Session | null = null;
@@ -19,22 +20,7 @@ afterEach(async () => {
 
 let gates = 0;
 
-/** The pids of all workers: of tasks that wait for each other, so that every slot gets one. */
-async function workerPids(s: Session, workers: number): Promise<number[]> {
-  const gate = join(engine.directory, `gate-${++gates}`);
-  return s
-    .range(0, workers, 1, workers)
-    .map((n) => {
-      writeFileSync(`${gate}-${n}`, "");
-      const waiting = new Int32Array(new SharedArrayBuffer(4));
-      const deadline = Date.now() + 30_000;
-      for (let at = 0; at < workers; at++) {
-        while (!existsSync(`${gate}-${at}`) && Date.now() < deadline) Atomics.wait(waiting, 0, 0, 5);
-      }
-      return process.pid;
-    })
-    .collect();
-}
+const workerPids = (s: Session, workers: number) => pidsBehind(join(engine.directory, `gate-${++gates}`), s, workers);
 
 const ownerOf = (directory: string): number =>
   (JSON.parse(readFileSync(join(directory, "owner.json"), "utf8")) as { pid: number }).pid;

@@ -43,7 +43,8 @@ function run(
   return { told: toldOf(told), where };
 }
 
-test("a task is not launched again where it failed, nor after two failures on its node", () => {
+/** Workers a, b and c on node n, d on node m. */
+function threeBesideOne(): TestMaster {
   const master = new TestMaster();
   for (const [name, node] of [
     ["a", "n"],
@@ -52,6 +53,11 @@ test("a task is not launched again where it failed, nor after two failures on it
     ["d", "m"],
   ] as const)
     master.join(name, 1, 1, node);
+  return master;
+}
+
+test("a task is not launched again where it failed, nor after two failures on its node", () => {
+  const master = threeBesideOne();
   master.submit(emptyJob(jobId(1), nodeId(1), 1));
   const places: string[] = [];
   for (let attempt = 0; attempt < 3; attempt++) {
@@ -104,14 +110,7 @@ test("when two sessions keep away from a worker everybody does", () => {
 });
 
 test("two excluded workers of a node exclude the node", () => {
-  const master = new TestMaster();
-  for (const [name, node] of [
-    ["a", "n"],
-    ["b", "n"],
-    ["c", "n"],
-    ["d", "m"],
-  ] as const)
-    master.join(name, 1, 1, node);
+  const master = threeBesideOne();
   const { told, where } = run(master, jobId(1), 30, (worker) => worker === "a" || worker === "b");
   expect(told.map(({ scope, worker, node }) => [scope, worker, node])).toEqual([
     ["stage", "a", "n"],

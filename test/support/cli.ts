@@ -34,10 +34,15 @@ export function startNode(args: readonly string[], env: NodeJS.ProcessEnv = {}, 
     timeout: 50_000,
     killSignal: "SIGKILL",
   });
+  return watched(child, `node ${args.join(" ")}`);
+}
+
+/** What a process that was spawned with pipes writes and how it ends; `name` for messages. */
+export function watched(child: ChildProcess, name: string): Running {
   const output = { stdout: "", stderr: "" };
   const watchers = new Set<() => void>();
   for (const stream of ["stdout", "stderr"] as const) {
-    child[stream].setEncoding("utf8").on("data", (text: string) => {
+    child[stream]?.setEncoding("utf8").on("data", (text: string) => {
       output[stream] += text;
       for (const watcher of watchers) watcher();
     });
@@ -58,12 +63,12 @@ export function startNode(args: readonly string[], env: NodeJS.ProcessEnv = {}, 
         if (found !== null) give(() => resolve(found));
       };
       const missing = (why: string) => () =>
-        reject(new Error(`${why} before ${pattern} was seen: ${JSON.stringify(output)}`));
+        reject(new Error(`${name}: ${why} before ${pattern} was seen: ${JSON.stringify(output)}`));
       const timer = setTimeout(() => give(missing("40 s went by")), DEADLINE_MS);
       watchers.add(look);
       void ended.then(() => {
         look();
-        if (watchers.has(look)) give(missing("the process ended"));
+        if (watchers.has(look)) give(missing("it ended"));
       });
       look();
     });

@@ -1,25 +1,19 @@
 // A cluster as a user starts it by hand: a master and workers by the command line, each a process of its own, with a secret
 // and directories of the test's own. Sessions are opened in the test's process. Whatever is left at the end is killed.
 
-import { type ChildProcess, spawn } from "node:child_process";
+import { spawn } from "node:child_process";
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import type { SessionOptions } from "../../src/index.js";
 import type { MasterSnapshot } from "../../src/master/snapshot.js";
-import { type Ended, repository, runNode } from "./cli.js";
+import { type Running, repository, runNode, watched } from "./cli.js";
 import type { loadEngine, Session } from "./engine.js";
 
 const DEADLINE_MS = 40_000;
 
-export interface HandProcess {
-  readonly child: ChildProcess;
-  readonly pid: number;
-  readonly ended: Promise<Ended>;
-  /** Resolves when what it wrote has matched; rejects when it ends before, or after 40 s. */
-  saw(pattern: RegExp): Promise<RegExpExecArray>;
-}
+export type HandProcess = Running;
 
 export interface HandClusterOptions {
   /** Directory of the engine's bundles. Default: dist/. */
@@ -136,41 +130,4 @@ export class HandCluster {
     this.#processes.push(started);
     return started;
   }
-}
-
-function watched(child: ChildProcess, name: string): HandProcess {
-  const output = { stdout: "", stderr: "" };
-  const watchers = new Set<() => void>();
-  for (const stream of ["stdout", "stderr"] as const) {
-    child[stream]?.setEncoding("utf8").on("data", (text: string) => {
-      output[stream] += text;
-      for (const watcher of watchers) watcher();
-    });
-  }
-  const ended = new Promise<Ended>((resolve, reject) => {
-    child.on("error", reject);
-    child.on("close", (code, signal) => resolve({ code, signal, ...output }));
-  });
-  const saw = (pattern: RegExp): Promise<RegExpExecArray> =>
-    new Promise((resolve, reject) => {
-      const give = (settle: () => void) => {
-        watchers.delete(look);
-        clearTimeout(timer);
-        settle();
-      };
-      const look = () => {
-        const found = pattern.exec(output.stdout) ?? pattern.exec(output.stderr);
-        if (found !== null) give(() => resolve(found));
-      };
-      const missing = (why: string) => () =>
-        reject(new Error(`${name}: ${why} before ${pattern} was seen: ${JSON.stringify(output)}`));
-      const timer = setTimeout(() => give(missing("40 s went by")), DEADLINE_MS);
-      watchers.add(look);
-      void ended.then(() => {
-        look();
-        if (watchers.has(look)) give(missing("it ended"));
-      });
-      look();
-    });
-  return { child, pid: child.pid as number, ended, saw };
 }

@@ -10,6 +10,7 @@ import java.util.Arrays;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Locale;
+import java.util.Set;
 import java.util.concurrent.atomic.AtomicLong;
 import java.security.MessageDigest;
 import org.apache.spark.HashPartitioner;
@@ -23,6 +24,9 @@ import scala.Tuple2;
 
 public final class Peer {
   private static final int WARM_UP_JOBS = 20;
+  private static final int SKEW_PARTITIONS = 8;
+  /** Their values hold times of their own, or sums that come in another order each time. */
+  private static final Set<String> HAS_TIMES_OR_ROUNDING = Set.of("pagerank", "jobs", "skew");
 
   public static void main(String[] arguments) throws Exception {
     String workload = arguments[0];
@@ -51,7 +55,7 @@ public final class Peer {
     double warm = wholeProcess ? first : Double.MAX_VALUE;
     for (int i = 0; i < repeats && !wholeProcess; i++) {
       Timed again = time(context, workload, input, scratch + "/warm-" + i, size);
-      if (!cold.value().equals(again.value()) && !workload.equals("pagerank") && !workload.equals("jobs"))
+      if (!cold.value().equals(again.value()) && !HAS_TIMES_OR_ROUNDING.contains(workload))
         throw new IllegalStateException("the warm run gave " + again.value() + ", the first " + cold.value());
       double seconds = again.seconds();
       warm = Math.min(warm, seconds);
@@ -65,6 +69,8 @@ public final class Peer {
     return switch (workload) {
       case "startup" -> startUp(context);
       case "tasks" -> tasks(context, scaled(10_000, size));
+      case "tasks-100k" -> tasks(context, scaled(100_000, size));
+      case "skew" -> skew(context, scaled(20_000_000, size), scaled(1_000_000, size));
       case "jobs" -> jobs(context, scaled(300, size));
       case "wordcount" -> wordCount(context, input);
       case "sort" -> sort(context, input, out);
@@ -88,6 +94,38 @@ public final class Peer {
     JavaRDD<Integer> rdd = context.parallelize(empty, tasks);
     long records = rdd.count();
     return () -> "{\"tasks\":" + rdd.getNumPartitions() + ",\"records\":" + records + "}";
+  }
+
+  private static Check skew(JavaSparkContext context, int records, int keys) {
+    double[] millis = new double[4];
+    long[] sums = new long[4];
+    for (int i = 0; i < 4; i++) {
+      boolean hot = i % 2 == 1;
+      JavaPairRDD<Integer, Long> pairs = context.sc().range(0, records, 1, SKEW_PARTITIONS).toJavaRDD().mapToPair(boxed -> {
+        long n = (Long) boxed;
+        return new Tuple2<>(hot && n % 2 == 0 ? 0 : (int) (n * 7_919 % keys), n % 100);
+      });
+      long started = System.nanoTime();
+      sums[i] = i < 2 ? reduced(pairs) : joined(context, pairs, keys);
+      millis[i] = (System.nanoTime() - started) / 1e6;
+    }
+    return () -> String.format(
+        Locale.ROOT,
+        "{\"reduceUniform\":%d,\"reduceHot\":%d,\"joinUniform\":%d,\"joinHot\":%d,"
+            + "\"reduceUniformMs\":%.3f,\"reduceHotMs\":%.3f,\"joinUniformMs\":%.3f,\"joinHotMs\":%.3f,\"reduceRatio\":%.3f,\"joinRatio\":%.3f}",
+        sums[0], sums[1], sums[2], sums[3], millis[0], millis[1], millis[2], millis[3], millis[1] / millis[0], millis[3] / millis[2]);
+  }
+
+  private static long reduced(JavaPairRDD<Integer, Long> pairs) {
+    return pairs.reduceByKey(Long::sum, SKEW_PARTITIONS).map(pair -> pair._2() * (pair._1() % 5 + 1)).reduce(Long::sum);
+  }
+
+  private static long joined(JavaSparkContext context, JavaPairRDD<Integer, Long> pairs, int keys) {
+    JavaPairRDD<Integer, Long> others = context.sc().range(0, keys, 1, SKEW_PARTITIONS).toJavaRDD().mapToPair(boxed -> {
+      int key = (int) (long) (Long) boxed;
+      return new Tuple2<>(key, (long) key % 7);
+    });
+    return pairs.join(others, SKEW_PARTITIONS).map(pair -> 1_000 + pair._2()._1() * pair._2()._2()).reduce(Long::sum);
   }
 
   private static Check jobs(JavaSparkContext context, int jobs) {

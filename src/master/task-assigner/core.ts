@@ -268,6 +268,11 @@ function waiting({ pending, copies }: StageQueue): number {
 function takeChoosy({ choosy, gate }: StageQueue, worker: WorkerId): number | null {
   let looked = 0;
   for (const partition of choosy) {
+    // Its output came back with its worker since it was put in line.
+    if (!gate.isPending(partition)) {
+      choosy.delete(partition);
+      continue;
+    }
     if (looked++ === MAX_CHOOSY_LOOKS) return null;
     if (!gate.allowsTask(partition, worker)) continue;
     choosy.delete(partition);

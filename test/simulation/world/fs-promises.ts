@@ -44,7 +44,6 @@ export const rename = (from: string, to: string) =>
     sync.renameSync(from, to);
   });
 export const copyFile = (from: string, to: string) => takesTime(() => sync.copyFileSync(from, to));
-export const unlink = (path: string) => takesTime(() => sync.unlinkSync(path));
 
 export function open(path: string, flags?: string): Promise<FileHandle> {
   return takesTime(() => {

@@ -59,10 +59,6 @@ export function fstatSync(fd: number) {
   return { size: inode.size, mtimeMs: 0, isDirectory: () => disks.isDirectory(path), isFile: () => true };
 }
 
-export function fsyncSync(fd: number): void {
-  opened(fd);
-}
-
 export function statSync(path: string, options: { throwIfNoEntry?: boolean } = {}) {
   if (!disks.exists(path)) {
     if (options.throwIfNoEntry === false) return undefined;
