@@ -13,7 +13,7 @@ import { DriverSession } from "./session/driver-session.js";
 import { ServiceLink } from "./session/service-thread/link.js";
 import { referenceOf } from "./session/travelling.js";
 import { SlotHost } from "./worker/slot/host.js";
-import type { SlotCall } from "./worker/slot/messages.js";
+import type { SlotInit, SlotRun } from "./worker/slot/messages.js";
 
 export { type ErrorCode, type ErrorFields, type FieldValue, isMillraceError, MillraceError } from "./core/errors.js";
 export type { GivenOptions, OptionName, OptionValues } from "./core/options.js";
@@ -140,5 +140,5 @@ function ownOptions(values: OptionValues): Record<string, string | number | bool
 
 function callingThreadSlot(): (call: unknown) => Promise<unknown> {
   const host = new SlotHost(false);
-  return (call) => host.call(call as SlotCall);
+  return (call) => host.call(call as SlotRun | SlotInit);
 }

@@ -25,6 +25,9 @@ export const Seed = {
 /** Parts of one value that are looked at; what has more, cyclic values above all, hashes by its serialised bytes. */
 const MAX_PARTS = 100_000;
 
+/** From here on four lanes are quicker than one. */
+const LONG_BYTES = 32;
+
 const double = new Float64Array(1);
 const words = new Int32Array(double.buffer);
 
@@ -54,6 +57,7 @@ export function hashDoubleWords(low: number, high: number): number {
 export function hashBytes(view: DataView, from: number, to: number, seed: number): number {
   const length = to - from;
   let h = seed ^ length;
+  if (length >= LONG_BYTES) return hashLong(view, from, to, h);
   if (length >= 4) {
     const last = to - 4;
     for (let at = from; at < last; at += 4) h = mix(h, view.getInt32(at, true));
@@ -62,6 +66,26 @@ export function hashBytes(view: DataView, from: number, to: number, seed: number
   let word = 0;
   for (let at = from; at < to; at++) word = (word << 8) | view.getUint8(at);
   return mix(h, word);
+}
+
+/** Four words at a time, each in a lane of its own: the steps of one lane wait for each other, those of four do not. */
+function hashLong(view: DataView, from: number, to: number, h: number): number {
+  let a = h;
+  let b = h ^ 0x165667b1;
+  let c = h ^ 0x27d4eb2f;
+  let d = h ^ 0x61c88647;
+  const last = to - 16;
+  for (let at = from; at < last; at += 16) {
+    a = mix(a, view.getInt32(at, true));
+    b = mix(b, view.getInt32(at + 4, true));
+    c = mix(c, view.getInt32(at + 8, true));
+    d = mix(d, view.getInt32(at + 12, true));
+  }
+  a = mix(a, view.getInt32(last, true));
+  b = mix(b, view.getInt32(last + 4, true));
+  c = mix(c, view.getInt32(last + 8, true));
+  d = mix(d, view.getInt32(last + 12, true));
+  return mix(mix(a, b), mix(c, d));
 }
 
 export function hashText(text: string, seed: number): number {

@@ -47,7 +47,7 @@ export class PartitionWriter {
   writeRows(
     keys: readonly unknown[],
     values: readonly unknown[],
-    rowBytes: readonly number[],
+    rowBytes: Float64Array,
     count: number,
     bytes: number,
   ): void {

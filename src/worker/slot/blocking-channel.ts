@@ -89,10 +89,14 @@ export class BlockingChannel {
     for (;;) {
       const received = receiveMessageOnPort(this.#port);
       if (received === undefined) return;
-      const reply = received.message as SlotReply;
-      // A stream that was closed early has no queue any more: what still comes is dropped.
-      this.#queues.get(reply.id)?.push(reply);
+      this.accept(received.message as SlotReply);
     }
+  }
+
+  /** Takes a reply that was received elsewhere: where a task waits for a promise, the event loop reads the port. */
+  accept(reply: SlotReply): void {
+    // A stream that was closed early has no queue any more: what still comes is dropped.
+    this.#queues.get(reply.id)?.push(reply);
   }
 
   #post(message: SlotMessage): void {

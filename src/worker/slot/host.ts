@@ -14,7 +14,7 @@ import { collectIfAsked } from "./collect-garbage.js";
 import { ConsoleCapture } from "./console-capture.js";
 import { ControlRow } from "./control-row.js";
 import { heapBytes } from "./heap-bytes.js";
-import type { SlotCall, SlotMessage, SlotOutcome, SlotRun, SlotSettings } from "./messages.js";
+import type { SlotInit, SlotMessage, SlotOutcome, SlotReply, SlotRun, SlotSettings } from "./messages.js";
 import { runAttempt } from "./run-attempt.js";
 import { SlotSession } from "./slot-session.js";
 
@@ -33,13 +33,18 @@ export class SlotHost {
   /** `captureConsole`: only where the thread belongs to millrace. */
   constructor(private readonly captureConsole: boolean) {}
 
-  async call(call: SlotCall): Promise<SlotOutcome | null> {
-    if (call.kind === "run") return this.#run(call);
+  async call(call: SlotInit | SlotRun): Promise<SlotOutcome | null> {
+    if (call.kind === "run") return this.run(call);
     this.#init(call);
     return null;
   }
 
-  #init(call: SlotCall & { kind: "init" }): void {
+  /** A reply that came while the thread was not waiting for one. */
+  accept(reply: SlotReply): void {
+    this.#ready?.channel.accept(reply);
+  }
+
+  #init(call: SlotInit): void {
     const control = new ControlRow(call.control);
     control.thread = ownThreadNumber();
     const post = (message: SlotMessage) => call.port.postMessage(message);
@@ -54,7 +59,8 @@ export class SlotHost {
     };
   }
 
-  async #run(call: SlotRun): Promise<SlotOutcome> {
+  /** Never rejects: whatever goes wrong is an outcome. */
+  async run(call: SlotRun): Promise<SlotOutcome> {
     const ready = this.#ready as Ready;
     const { key } = call.launch;
     ready.control.setRunning(call.run);

@@ -1,5 +1,5 @@
-// What the main thread of a worker and a slot say to each other. Structured clones over piscina's task channel (init, run,
-// endSession) and over one MessagePort a slot (requests, replies, log lines).
+// What the main thread of a worker and a slot say to each other. Structured clones over one MessagePort a slot: runs and
+// replies one way, requests, log lines and outcomes the other. Piscina's task channel brings the port, and tells of the thread's end.
 
 import type { MessagePort } from "node:worker_threads";
 import type { WireError } from "../../core/errors.js";
@@ -37,14 +37,15 @@ export interface SlotSettings {
   readonly requestTimeoutMs: number;
 }
 
-export type SlotCall =
-  | {
-      readonly kind: "init";
-      readonly settings: SlotSettings;
-      readonly control: SharedArrayBuffer;
-      readonly port: MessagePort;
-    }
-  | SlotRun;
+export interface SlotInit {
+  readonly kind: "init";
+  readonly settings: SlotSettings;
+  readonly control: SharedArrayBuffer;
+  readonly port: MessagePort;
+}
+
+/** What piscina carries to the thread. `stay` is answered never: it is rejected when the thread ends. */
+export type SlotCall = SlotInit | { readonly kind: "stay" };
 
 export interface SlotRun {
   readonly kind: "run";
@@ -90,7 +91,14 @@ export type SlotOutcome =
   | { readonly kind: "fetchFailed"; readonly error: WireError }
   | { readonly kind: "cancelled" };
 
-/** Slot to main thread. A request is answered by one or more replies with the same id. */
+/** Slot to main thread: the answer to a run, after all that the run had to say. */
+export interface SlotAnswer {
+  readonly kind: "outcome";
+  readonly run: number;
+  readonly outcome: SlotOutcome;
+}
+
+/** Slot to main thread, during a run. A request is answered by one or more replies with the same id. */
 export type SlotMessage =
   | { readonly kind: "request"; readonly id: number; readonly request: SlotRequest }
   /** The slot took a reply of a stream: one more may be sent. */

@@ -4,7 +4,7 @@
 import { MessageChannel, type MessagePort } from "node:worker_threads";
 import { MillraceError } from "../../core/errors.js";
 import { ControlRow } from "../slot/control-row.js";
-import type { SlotCall, SlotMessage, SlotOutcome, SlotReply, SlotRun, SlotSettings } from "../slot/messages.js";
+import type { SlotInit, SlotMessage, SlotOutcome, SlotReply, SlotRun, SlotSettings } from "../slot/messages.js";
 import type { SlotEvents, SlotThread } from "./slot.js";
 
 /** Carries a call to the user's thread and brings back what it answers. `port` goes along with an init call. */
@@ -58,7 +58,7 @@ export class CallingThreadSlot implements SlotThread {
     port1.on("message", (message: SlotMessage) => this.#events.onMessage(this, message));
     port1.unref();
     this.#port = port1;
-    const init: Omit<SlotCall & { kind: "init" }, "port"> = {
+    const init: Omit<SlotInit, "port"> = {
       kind: "init",
       settings: { ...this.#settings, slot: 0 },
       control: this.control.memory,

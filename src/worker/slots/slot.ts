@@ -1,5 +1,5 @@
 // One slot as its process's main thread sees it: a thread that runs one attempt at a time. A piscina pool of exactly one
-// thread gives the thread's life cycle and the task channel; a pool for each slot makes slots addressable (locality) and lets
+// thread gives the thread's life cycle, and its first task the port that runs go over; a pool for each slot makes slots addressable (locality) and lets
 // one die without the others. A slot that died starts a new thread at its next run.
 
 import { MessageChannel, type MessagePort, receiveMessageOnPort } from "node:worker_threads";
@@ -7,7 +7,15 @@ import { Piscina } from "piscina";
 import { MillraceError } from "../../core/errors.js";
 import type { HeapLimits } from "../memory-plan.js";
 import { ControlRow } from "../slot/control-row.js";
-import type { SlotCall, SlotMessage, SlotOutcome, SlotReply, SlotRun, SlotSettings } from "../slot/messages.js";
+import type {
+  SlotAnswer,
+  SlotCall,
+  SlotMessage,
+  SlotOutcome,
+  SlotReply,
+  SlotRun,
+  SlotSettings,
+} from "../slot/messages.js";
 
 export interface SlotEvents {
   onMessage(slot: SlotThread, message: SlotMessage): void;
@@ -35,10 +43,18 @@ export interface SlotThreadOptions {
   readonly heap: HeapLimits;
 }
 
+/** The run that the thread is at. */
+interface Current {
+  readonly run: number;
+  resolve(outcome: SlotOutcome): void;
+  reject(error: MillraceError): void;
+}
+
 export class PiscinaSlot implements SlotThread {
   control = new ControlRow();
   #pool: Piscina | null = null;
   #port: MessagePort | null = null;
+  #current: Current | null = null;
 
   constructor(
     readonly index: number,
@@ -48,25 +64,35 @@ export class PiscinaSlot implements SlotThread {
 
   async run(call: SlotRun): Promise<SlotOutcome> {
     if (this.#pool === null) await this.start();
-    const pool = this.#pool as Piscina | null;
-    if (pool === null) throw slotDied(this.index, new Error("the slot was ended while it started"));
-    try {
-      const outcome = (await pool.run(call)) as SlotOutcome;
-      this.#takeWaiting();
-      return outcome;
-    } catch (error) {
-      this.#takeWaiting();
-      if (this.#pool === pool) await this.terminate();
-      throw slotDied(this.index, error as Error);
-    }
+    const port = this.#port;
+    if (port === null) throw slotDied(this.index, new Error("the slot was ended while it started"));
+    return new Promise((resolve, reject) => {
+      this.#current = { run: call.run, resolve, reject };
+      port.postMessage(call);
+    });
   }
 
-  /** What the task said on its own port before it ended comes before its end, though the two ports are read apart. */
-  #takeWaiting(): void {
-    const port = this.#port;
-    if (port === null) return;
+  #receive(message: SlotMessage | SlotAnswer): void {
+    if (message.kind !== "outcome") return this.events.onMessage(this, message);
+    const current = this.#current;
+    if (current?.run !== message.run) return;
+    this.#current = null;
+    current.resolve(message.outcome);
+  }
+
+  /** The thread ended by itself. What it had said before is read first. */
+  async #died(pool: Piscina, error: Error): Promise<void> {
+    if (this.#pool !== pool) return;
+    const port = this.#port as MessagePort;
     for (let next = receiveMessageOnPort(port); next !== undefined; next = receiveMessageOnPort(port)) {
-      this.events.onMessage(this, next.message as SlotMessage);
+      this.#receive(next.message as SlotMessage | SlotAnswer);
+    }
+    const current = this.#current;
+    this.#current = null;
+    try {
+      await this.terminate();
+    } finally {
+      current?.reject(slotDied(this.index, error));
     }
   }
 
@@ -83,7 +109,10 @@ export class PiscinaSlot implements SlotThread {
     if (pool !== null) this.events.onGone(this);
     // What the dead thread had reserved is free again.
     this.control = new ControlRow();
+    const current = this.#current;
+    this.#current = null;
     await pool?.destroy();
+    current?.reject(slotDied(this.index, new Error("the slot was ended while it ran a task")));
   }
 
   async start(): Promise<void> {
@@ -104,9 +133,9 @@ export class PiscinaSlot implements SlotThread {
         maxYoungGenerationSizeMb: this.options.heap.youngGenerationMb,
       },
     });
-    // piscina reports a thread's uncaught error both here and by rejecting the run in it; the run's rejection is what counts.
+    // piscina reports a thread's uncaught error both here and by rejecting the call in it; the call's rejection is what counts.
     pool.on("error", () => undefined);
-    port1.on("message", (message: SlotMessage) => this.events.onMessage(this, message));
+    port1.on("message", (message: SlotMessage | SlotAnswer) => this.#receive(message));
     port1.unref();
     this.#pool = pool;
     this.#port = port1;
@@ -121,7 +150,10 @@ export class PiscinaSlot implements SlotThread {
     } catch (error) {
       // Ended while it started, as when a session is opened and stopped at once: no failure of the start.
       if (this.#pool === pool) throw error;
+      return;
     }
+    const stay: SlotCall = { kind: "stay" };
+    pool.run(stay).catch((error: Error) => this.#died(pool, error));
   }
 }
 
