@@ -186,6 +186,9 @@ export class DriverDesk {
       case "persist":
         host.persist(message.node, message.level, message.name);
         return;
+      case "cutLineage":
+        host.cutLineage(message.node, message.url);
+        return;
       case "releaseNodes":
         host.releaseNodes(message.nodes);
         return;

@@ -7,9 +7,10 @@ import type { BlobHash, JobId, NodeId, SessionId } from "../core/ids.js";
 import { abortOutput, commitOutput, type OutputJob, prepareOutput } from "../emrfs/output-committer.js";
 import { fileSystemFor } from "../emrfs/registry.js";
 import { planSplits } from "../formats/split-planner.js";
+import { cutNode, ofCheckpoint } from "../plan/cut-lineage.js";
 import { type LineageNode, outputUrl, type StorageLevel } from "../plan/lineage.js";
 import { lowerJob } from "../plan/lower.js";
-import { resolveLineage, sourcesOf } from "../plan/resolve.js";
+import { type ResolvedNode, resolveLineage, sourcesOf } from "../plan/resolve.js";
 import { ShuffleTable } from "../plan/shuffle-table.js";
 import type { Split, StageGraph } from "../plan/stages.js";
 import type { DriverToMaster, SessionSettings } from "../protocol/driver.js";
@@ -42,6 +43,10 @@ export class SessionHost {
   /** Commit and abort of one job's output happen one after the other. */
   readonly #outputWork = new Map<JobId, Promise<unknown>>();
   readonly #cancelled = new Set<JobId>();
+  /** Jobs given to the machine that have not ended. */
+  readonly #running = new Set<JobId>();
+  /** Nodes whose lineage was cut, and the jobs that read them through it still. */
+  readonly #cuts = new Map<NodeId, Set<JobId>>();
   #queue: Promise<void> = Promise.resolve();
   #closed = false;
 
@@ -60,6 +65,7 @@ export class SessionHost {
         const graph = await this.#prepare(message);
         if (this.#closed || this.#cancelled.delete(message.job)) return await this.abort(message.job);
         for (const stage of graph.stages) this.#ports.putBlob(stage.fragmentHash, stage.fragment);
+        this.#running.add(message.job);
         this.#ports.prepared(message.job, message, graph);
         const { action } = message;
         const limit = Number(this.settings.options["driver.maxResultSize"] ?? 0);
@@ -104,6 +110,32 @@ export class SessionHost {
   forget(job: JobId): void {
     this.#cancelled.delete(job);
     this.#outputs.delete(job);
+    this.#running.delete(job);
+    for (const [node, jobs] of this.#cuts) {
+      jobs.delete(job);
+      if (jobs.size === 0) this.#releaseCut(node);
+    }
+  }
+
+  /**
+   * The node's records are kept in files below `url`, or (null) in the caches: jobs that come after begin with them. The shuffles
+   * that it was made of go when the jobs that run now have ended.
+   */
+  cutLineage(id: NodeId, url: string | null): void {
+    this.#later(async () => {
+      const node = this.#nodes.get(id);
+      if (node === undefined) return;
+      try {
+        const resolved = resolveLineage(this.#nodes, id, await this.#resolveSources(id)).get(id);
+        this.#nodes.set(id, cutNode(this.#nodes, node, resolved as ResolvedNode, url));
+        this.#splits.delete(id);
+        this.#cuts.set(id, new Set(this.#running));
+        if (this.#running.size === 0) this.#releaseCut(id);
+      } catch (error) {
+        // The lineage serves as well as before.
+        this.#ports.warn(`the lineage of RDD ${id} could not be cut: ${(error as Error).message}`);
+      }
+    });
   }
 
   /** What the driver says of a persisted node; undefined for one that is not. */
@@ -131,6 +163,7 @@ export class SessionHost {
         this.persist(node, "NONE");
         this.#splits.delete(node);
         this.#nodes.delete(node);
+        this.#cuts.delete(node);
       }
       const shuffles = this.#table.release(nodes);
       if (shuffles.length > 0) this.#ports.handle({ kind: "shufflesReleased", session: this.id, shuffles });
@@ -178,6 +211,12 @@ export class SessionHost {
     await Promise.all(this.#outputWork.values());
   }
 
+  #releaseCut(node: NodeId): void {
+    this.#cuts.delete(node);
+    const shuffles = this.#table.release([node]);
+    if (shuffles.length > 0) this.#ports.handle({ kind: "shufflesReleased", session: this.id, shuffles });
+  }
+
   async #prepare(message: SubmitMessage): Promise<StageGraph> {
     const { job, root, action, callSite, accumulators } = message;
     const resolvedSources = await this.#resolveSources(root);
@@ -208,7 +247,9 @@ export class SessionHost {
     for (const { id, source } of sourcesOf(this.#nodes, root)) {
       let splits = this.#splits.get(id);
       if (splits === undefined) {
-        splits = planSplits(source, fileSystemFor);
+        splits = planSplits(source, fileSystemFor).catch((error: unknown) => {
+          throw ofCheckpoint(source, error);
+        });
         this.#splits.set(id, splits);
         // A path that is not there today may be there at the next action.
         splits.catch(() => this.#splits.delete(id));

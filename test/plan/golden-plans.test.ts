@@ -103,6 +103,13 @@ function splitsOf(source: (LineageNode & { kind: "source" })["source"]): Split[]
       return source.slices.map((bytes) => ({ kind: "bytes", bytes }));
     case "range":
       return Array.from({ length: source.slices }, (_, start) => ({ kind: "range", start, step: 1, count: 1 }));
+    case "localCheckpoint":
+      return Array.from({ length: source.checkpoint.partitions }, () => ({
+        kind: "range",
+        start: 0,
+        step: 1,
+        count: 0,
+      }));
     case "wholeFiles":
     case "object": {
       const file = { url: "file:///data/one.txt", fileSize: 200, modifiedMs: 0, compression: "none" } as const;

@@ -99,6 +99,9 @@ export class FakeMaster implements MasterLink {
         }
         return;
       }
+      case "cutLineage":
+        this.model.cut(message.node);
+        return;
       case "releaseNodes":
         this.model.forget(message.nodes);
     }
