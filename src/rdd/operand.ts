@@ -85,8 +85,9 @@ export class Operand {
   }
 }
 
-export const datasetNode: unique symbol = Symbol("millrace.node");
-export const datasetSession: unique symbol = Symbol("millrace.session");
+// Global, so that two copies of the package in one program agree.
+export const datasetNode: unique symbol = Symbol.for("millrace.node");
+export const datasetSession: unique symbol = Symbol.for("millrace.session");
 
 /** What operations need of an RDD; the class itself imports them, not the other way round. */
 export interface Dataset {

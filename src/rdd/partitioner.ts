@@ -21,43 +21,28 @@ export interface CustomPartitioner<K> {
 /** A number means that many partitions by hash of the key; left out, as many as the largest parent has. */
 export type Partitioning<K> = number | CustomPartitioner<K> | KeyPartitioner;
 
+/** Global, as `datasetNode` is: a partitioner of another copy of the package is one, too. */
+const planned: unique symbol = Symbol.for("millrace.partitioner");
+
+interface Planned {
+  readonly spec: PartitionerSpec;
+  /** The RDD that it refers to, and its session. */
+  readonly of: { readonly handle: NodeHandle; readonly session: DriverSession } | null;
+}
+
 /** What says where keys go. Made by hashPartitioner and rangePartitioner, or asked of an RDD (`rdd.partitioner`). */
 export class KeyPartitioner {
   readonly [driverOnly] = "KeyPartitioner";
   readonly kind: "hash" | "range" | "custom";
   /** null: settled by the master, by the files that are read (see `numPartitions`). */
   readonly partitions: number | null;
-  readonly #spec: PartitionerSpec;
-  /** The RDD that it refers to, and its session. */
-  readonly #of: { readonly handle: NodeHandle; readonly session: DriverSession } | null;
+  readonly [planned]: Planned;
 
   /** Not for users. */
-  constructor(
-    kind: KeyPartitioner["kind"],
-    partitions: number | null,
-    spec: PartitionerSpec,
-    of: { readonly handle: NodeHandle; readonly session: DriverSession } | null,
-  ) {
+  constructor(kind: KeyPartitioner["kind"], partitions: number | null, plan: Planned) {
     this.kind = kind;
     this.partitions = partitions;
-    this.#spec = spec;
-    this.#of = of;
-  }
-
-  /** As the plan has it; the operation that uses it keeps the RDD alive that it refers to. */
-  static specFor(at: Operand, partitioner: KeyPartitioner): PartitionerSpec {
-    const spec = partitioner.#spec;
-    const of = partitioner.#of;
-    if (of === null) return spec;
-    if (of.session !== at.session)
-      throw invalidArgument(
-        at.method,
-        "partitions",
-        "a partitioner of an RDD of the same session",
-        "of another session",
-      );
-    at.needs(of.handle);
-    return spec;
+    this[planned] = plan;
   }
 
   toString(): string {
@@ -68,7 +53,7 @@ export class KeyPartitioner {
 /** Keys by their hash over `partitions` partitions: what a bare number means too. */
 export function hashPartitioner(partitions: number): KeyPartitioner {
   const count = requirePartitions("hashPartitioner", "partitions", partitions);
-  return new KeyPartitioner("hash", count, { kind: "hash", partitions: count }, null);
+  return new KeyPartitioner("hash", count, { spec: { kind: "hash", partitions: count }, of: null });
 }
 
 /**
@@ -100,7 +85,7 @@ export function rangePartitioner(
     throw invalidArgument(method, "rdd", "an RDD of pairs, whose keys are sampled", rdd);
   const handle = rdd[datasetNode];
   const spec: PartitionerSpec = { kind: "range", partitions, ascending, of: handle.node.id };
-  return new KeyPartitioner("range", partitions, spec, { handle, session: rdd[datasetSession] });
+  return new KeyPartitioner("range", partitions, { spec, of: { handle, session: rdd[datasetSession] } });
 }
 
 function boundsPartitioner(method: string, bounds: readonly unknown[], ascending: unknown): KeyPartitioner {
@@ -112,11 +97,12 @@ function boundsPartitioner(method: string, bounds: readonly unknown[], ascending
   const writer = new RecordStreamWriter(noClasses);
   writer.addBatch(bounds);
   const spec: PartitionerSpec = { kind: "bounds", partitions, ascending, bounds: writer.finish() };
-  return new KeyPartitioner("range", partitions, spec, null);
+  return new KeyPartitioner("range", partitions, { spec, of: null });
 }
 
 export function partitionerSpec<K>(at: Operand, partitioning: Partitioning<K> | undefined): PartitionerSpec {
-  if (partitioning instanceof KeyPartitioner) return KeyPartitioner.specFor(at, partitioning);
+  if (typeof partitioning === "object" && partitioning !== null && planned in partitioning)
+    return specFor(at, partitioning[planned]);
   if (typeof partitioning !== "object" || partitioning === null) {
     return { kind: "hash", partitions: optionalPartitions(at.method, "partitions", partitioning) };
   }
@@ -129,10 +115,19 @@ export function partitionerSpec<K>(at: Operand, partitioning: Partitioning<K> | 
   };
 }
 
+/** The operation keeps the RDD alive that the partitioner refers to. */
+function specFor(at: Operand, { spec, of }: Planned): PartitionerSpec {
+  if (of === null) return spec;
+  if (of.session !== at.session)
+    throw invalidArgument(at.method, "partitions", "a partitioner of an RDD of the same session", "one of another");
+  at.needs(of.handle);
+  return spec;
+}
+
 /** What is known in the driver of where a node's records lie; the plan itself asks resolve.ts. */
 export function partitionerOf(handle: NodeHandle, session: DriverSession): KeyPartitioner | null {
   const known = placementOf(handle);
   if (known === null) return null;
   const spec: PartitionerSpec = { kind: "as", node: handle.node.id, partitions: null };
-  return new KeyPartitioner(known.kind, known.partitions, spec, { handle, session });
+  return new KeyPartitioner(known.kind, known.partitions, { spec, of: { handle, session } });
 }

@@ -115,15 +115,11 @@ export class LineageModel {
         return Array.from({ length: partitions }, (_, i) => cogroup(placed.map((parent) => parent[i] as KeyValue[])));
       }
       case "exchange": {
-        const parent = await this.evaluate(node.parent);
         const spec = this.#specOf(node);
         if (node.sort === null) return this.#moved(node.parent, spec, node.pairs);
-        if (spec.kind !== "range" || spec.of !== undefined) {
-          const sign = node.sort === "ascending" ? 1 : -1;
-          const placed = (await this.#moved(node.parent, spec, true)) as KeyValue[][];
-          return placed.map((records) => [...records].sort((a, b) => sign * compareKeys(a[0], b[0])));
-        }
-        return sorted(parent as KeyValue[][], spec.partitions ?? parent.length, node.sort === "ascending" ? 1 : -1);
+        const sign = node.sort === "ascending" ? 1 : -1;
+        const placed = (await this.#moved(node.parent, spec, true)) as KeyValue[][];
+        return placed.map((records) => [...records].sort((a, b) => sign * compareKeys(a[0], b[0])));
       }
     }
   }
@@ -323,13 +319,6 @@ function cogroup(parents: readonly (readonly KeyValue[])[]): unknown[] {
       (values as [number, unknown][]).filter(([from]) => from === parent).map(([, value]) => value),
     ),
   ]);
-}
-
-function sorted(parent: readonly KeyValue[][], count: number, sign: number): Partitions {
-  const all = parent.flat().sort((a, b) => sign * compareKeys(a[0], b[0]));
-  return Array.from({ length: count }, (_, i) =>
-    all.slice(Math.floor((i * all.length) / count), Math.floor(((i + 1) * all.length) / count)),
-  );
 }
 
 function pair(record: unknown): KeyValue {
