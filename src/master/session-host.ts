@@ -241,18 +241,19 @@ export class SessionHost {
     });
   }
 
-  /** Files are looked at once a source: an RDD's partitions never change. */
+  /** Files are looked at once a source: an RDD's partitions never change. Those of a checkpoint must all be there still. */
   async #resolveSources(root: NodeId): Promise<Map<NodeId, readonly Split[]>> {
     const resolved = new Map<NodeId, readonly Split[]>();
     for (const { id, source } of sourcesOf(this.#nodes, root)) {
       let splits = this.#splits.get(id);
       if (splits === undefined) {
-        splits = planSplits(source, fileSystemFor).catch((error: unknown) => {
+        const planned = planSplits(source, fileSystemFor).catch((error: unknown) => {
           throw ofCheckpoint(source, error);
         });
-        this.#splits.set(id, splits);
+        splits = planned;
+        if (source.kind !== "object" || source.checkpoint === undefined) this.#splits.set(id, planned);
         // A path that is not there today may be there at the next action.
-        splits.catch(() => this.#splits.delete(id));
+        planned.catch(() => this.#splits.delete(id));
       }
       resolved.set(id, await splits);
     }
