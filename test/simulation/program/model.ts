@@ -46,6 +46,11 @@ export class Model {
     return this.#done.get(root) as Partitions;
   }
 
+  /** Whether the records of a node lie by their keys. */
+  isPlaced(node: NodeId): boolean {
+    return this.#resolve(node).get(node)?.partitioner !== null;
+  }
+
   forget(node: NodeId): void {
     this.#done.delete(node);
   }

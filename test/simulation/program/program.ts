@@ -5,7 +5,7 @@
 import { RecordStreamWriter } from "../../../src/codec/stream.js";
 import { noClasses } from "../../../src/core/class-registry.js";
 import { type NodeId, nodeId } from "../../../src/core/ids.js";
-import type { ActionSpec, LineageNode, Operator, StorageLevel } from "../../../src/plan/lineage.js";
+import type { ActionSpec, LineageNode, Operator, PartitionerSpec, StorageLevel } from "../../../src/plan/lineage.js";
 import type { Random } from "../world/random.js";
 import { fn, KEYS, type Pair, PRIME, site } from "./functions.js";
 import { Model } from "./model.js";
@@ -143,7 +143,7 @@ class ProgramBuilder {
   #draw(parent: NodeId, other: NodeId): NodeId {
     const { random } = this;
     const partitions = random.chance(0.3) ? null : 1 + random.below(5);
-    const hash = { kind: "hash", partitions } as const;
+    const hash = this.#partitioner(partitions);
     const base = { callSite: site };
     switch (random.below(17)) {
       case 0:
@@ -236,6 +236,17 @@ class ProgramBuilder {
         return this.#add((id) => ({ ...base, id, kind: "exchange", parent, partitioner, sort, pairs: true }));
       }
     }
+  }
+
+  /** By hash, or now and then as some RDD lies: by the ranges of a sort, or by another's hash. */
+  #partitioner(partitions: number | null): PartitionerSpec {
+    const { random } = this;
+    // Ranges of unsteady records are other ranges in every job.
+    if (this.traits.isUnsteady || !random.chance(0.2)) return { kind: "hash", partitions };
+    const placed = [...this.nodes.keys()].filter((id) => this.model.isPlaced(id));
+    return placed.length === 0
+      ? { kind: "hash", partitions }
+      : { kind: "as", node: random.pick(placed), partitions: null };
   }
 
   /** Records in pairs where both sides have as many, else partitions side by side, dealt out anew where their numbers differ. */
