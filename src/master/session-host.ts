@@ -1,16 +1,16 @@
 // One driver's session as the master holds it: its lineage, what is persisted, its shuffles, and the way of each job from a
 // submission to a stage graph. Submissions are prepared one after the other, because preparing looks at files.
 
-import type { MillraceError } from "../core/errors.js";
-import { toWireError, type WireError } from "../core/errors.js";
+import { MillraceError, toWireError, type WireError } from "../core/errors.js";
 import type { BlobHash, JobId, NodeId, SessionId } from "../core/ids.js";
 import { abortOutput, commitOutput, type OutputJob, prepareOutput } from "../emrfs/output-committer.js";
 import { fileSystemFor } from "../emrfs/registry.js";
 import { planSplits } from "../formats/split-planner.js";
 import { cutNode, ofCheckpoint } from "../plan/cut-lineage.js";
+import { formatCallSite } from "../plan/function.js";
 import { type LineageNode, outputUrl, type StorageLevel } from "../plan/lineage.js";
 import { lowerJob } from "../plan/lower.js";
-import { type ResolvedNode, resolveLineage, sourcesOf } from "../plan/resolve.js";
+import { nodeOf, type ResolvedNode, resolveLineage, sourcesOf } from "../plan/resolve.js";
 import { ShuffleTable } from "../plan/shuffle-table.js";
 import type { Split, StageGraph } from "../plan/stages.js";
 import type { DriverToMaster, SessionSettings } from "../protocol/driver.js";
@@ -28,6 +28,8 @@ export interface SessionHostPorts {
   refused(job: JobId, error: WireError): void;
   /** Something that the user cannot be told any more. */
   warn(message: string): void;
+  /** Partitions of a persisted node that lie somewhere. */
+  cached(node: NodeId): number;
   /** A job that is about to be given to the machine. */
   prepared(job: JobId, message: SubmitMessage, graph: StageGraph): void;
 }
@@ -88,15 +90,9 @@ export class SessionHost {
   /** Partitions that a node will have; looks at files, starts nothing. */
   countPartitions(nodes: readonly LineageNode[], node: NodeId): Promise<number> {
     for (const one of nodes) this.#nodes.set(one.id, one);
-    return new Promise((resolve, reject) => {
-      this.#later(async () => {
-        try {
-          const resolved = resolveLineage(this.#nodes, node, await this.#resolveSources(node));
-          resolve((resolved.get(node) as { partitions: number }).partitions);
-        } catch (error) {
-          reject(error as MillraceError);
-        }
-      });
+    return this.#asked(async () => {
+      const resolved = resolveLineage(this.#nodes, node, await this.#resolveSources(node));
+      return (resolved.get(node) as ResolvedNode).partitions;
     });
   }
 
@@ -119,22 +115,21 @@ export class SessionHost {
 
   /**
    * The node's records are kept in files below `url`, or (null) in the caches: jobs that come after begin with them. The shuffles
-   * that it was made of go when the jobs that run now have ended.
+   * that it was made of go when the jobs that run now have ended. Answers how many partitions it has. Rejects, with the lineage as
+   * it was, where not all of them are kept: CACHE_FULL.
    */
-  cutLineage(id: NodeId, url: string | null): void {
-    this.#later(async () => {
-      const node = this.#nodes.get(id);
-      if (node === undefined) return;
-      try {
-        const resolved = resolveLineage(this.#nodes, id, await this.#resolveSources(id)).get(id);
-        this.#nodes.set(id, cutNode(this.#nodes, node, resolved as ResolvedNode, url));
-        this.#splits.delete(id);
-        this.#cuts.set(id, new Set(this.#running));
-        if (this.#running.size === 0) this.#releaseCut(id);
-      } catch (error) {
-        // The lineage serves as well as before.
-        this.#ports.warn(`the lineage of RDD ${id} could not be cut: ${(error as Error).message}`);
-      }
+  cutLineage(id: NodeId, url: string | null): Promise<number> {
+    return this.#asked(async () => {
+      const node = nodeOf(this.#nodes, id);
+      const resolved = resolveLineage(this.#nodes, id, await this.#resolveSources(id)).get(id) as ResolvedNode;
+      const { partitions } = resolved;
+      const cached = this.#ports.cached(id);
+      if (url === null && cached < partitions) throw notAllCached(node, cached, partitions);
+      this.#nodes.set(id, cutNode(this.#nodes, node, resolved, url));
+      this.#splits.delete(id);
+      this.#cuts.set(id, new Set(this.#running));
+      if (this.#running.size === 0) this.#releaseCut(id);
+      return partitions;
     });
   }
 
@@ -277,7 +272,20 @@ export class SessionHost {
     return done;
   }
 
+  /** What the driver waits for. */
+  #asked<T>(work: () => Promise<T>): Promise<T> {
+    return new Promise((resolve, reject) => this.#later(() => work().then(resolve, reject)));
+  }
+
   #later(work: () => Promise<void>): void {
     this.#queue = this.#queue.then(work);
   }
+}
+
+function notAllCached(node: LineageNode, cached: number, partitions: number): MillraceError {
+  return new MillraceError(
+    "CACHE_FULL",
+    `${formatCallSite(node.callSite)}: ${cached} of ${partitions} partitions are cached, so the lineage is not cut yet`,
+    { fields: { node: node.id, cached, partitions } },
+  );
 }

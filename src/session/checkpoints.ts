@@ -1,20 +1,21 @@
 // Checkpoints: RDDs whose records are written (or kept in the workers' caches) by the first action that needs them, and whose
 // lineage is cut then. The action waits: it reads what was written, so functions run once and its answer is the checkpoint's.
 //
-//   null --checkpoint(), localCheckpoint()--> marked --first action--> writing --job ended--> done
-//                                                ^------job failed, nobody waits any more-------'
+//   null --checkpoint(), localCheckpoint()--> marked --first action--> writing --job ended, master has cut--> done
+//                                                ^--job failed, nobody waits any more, not all cached--'
 
 import { randomUUID } from "node:crypto";
-import { MillraceError } from "../core/errors.js";
+import { isMillraceError, MillraceError } from "../core/errors.js";
 import type { CallSite } from "../plan/function.js";
-import type { ActionSpec } from "../plan/lineage.js";
+import type { ActionSpec, StorageLevel } from "../plan/lineage.js";
 import type { JobRequest } from "./job-client.js";
 import type { Checkpoint, CheckpointWriting, NodeHandle } from "./node-handle.js";
 
 export interface CheckpointPorts {
   run(request: JobRequest): Promise<void>;
-  /** The records are kept: whoever plans with this RDD from now on begins with them. */
-  cut(handle: NodeHandle, checkpoint: Checkpoint): void;
+  persist(handle: NodeHandle, level: StorageLevel): void;
+  /** The records are kept: whoever plans with this RDD from now on begins with them. CACHE_FULL where not all are. */
+  cut(handle: NodeHandle, url: string | null): Promise<void>;
 }
 
 export class Checkpoints {
@@ -85,21 +86,27 @@ export class Checkpoints {
     const { url } = checkpoint;
     const abort = new AbortController();
     const action: ActionSpec = url === null ? { kind: "count" } : { kind: "saveAsObjectFile", url };
+    // Unpersisted since it was marked.
+    if (url === null && handle.storage === "NONE") this.#ports.persist(handle, "MEMORY_AND_DISK");
     const job = this.#ports.run({ root: handle, action, callSite, callerStack, signal: abort.signal });
-    const ended = job.then(
-      () => {
-        checkpoint.done = true;
-        checkpoint.writing = null;
-        this.#marked--;
-        this.#ports.cut(handle, checkpoint);
-      },
-      (error: unknown) => {
-        if (checkpoint.writing === writing) checkpoint.writing = null;
-        throw error;
-      },
-    );
+    const settled = () => {
+      if (checkpoint.writing === writing) checkpoint.writing = null;
+    };
+    const ended = job.then(() => this.#cut(handle, checkpoint, url)).finally(settled);
     const writing: CheckpointWriting = { ended, abort, waiting: 0 };
     return writing;
+  }
+
+  async #cut(handle: NodeHandle, checkpoint: Checkpoint, url: string | null): Promise<void> {
+    try {
+      await this.#ports.cut(handle, url);
+    } catch (error) {
+      // Workers had no room for all of it, in memory or on disk: actions go on with the lineage, and the next one tries again.
+      if (isMillraceError(error) && error.code === "CACHE_FULL") return;
+      throw error;
+    }
+    checkpoint.done = true;
+    this.#marked--;
   }
 
   #required(method: string): string {

@@ -100,7 +100,8 @@ export class DriverSession {
     });
     this.checkpoints = new Checkpoints({
       run: (request) => this.#jobs.run(request, () => () => undefined),
-      cut: (handle, { url }) => this.#cut(handle, url),
+      persist: (handle, level) => this.persist(handle, level),
+      cut: (handle, url) => this.#cut(handle, url),
     });
     const directory = parts.settings.options["checkpoint.dir"];
     if (typeof directory === "string") this.setCheckpointDir(directory);
@@ -218,12 +219,18 @@ export class DriverSession {
   /** Partitions that the node will have; asks the master, which looks at files but starts no job. */
   countPartitions(handle: NodeHandle): Promise<number> {
     this.requireOpen("numPartitions");
-    const request = ++this.#requests;
-    return new Promise((resolve, reject) => {
-      this.#counts.set(request, { resolve, reject });
+    return this.#ask((request) => {
       const { nodes, persisted } = this.#lineage.takeUnsent(handle);
       for (const message of persisted) this.#link.send(message);
       this.#link.send({ kind: "countPartitions", request, nodes, node: handle.node.id });
+    });
+  }
+
+  #ask(send: (request: number) => void): Promise<number> {
+    const request = ++this.#requests;
+    return new Promise((resolve, reject) => {
+      this.#counts.set(request, { resolve, reject });
+      send(request);
     });
   }
 
@@ -280,22 +287,20 @@ export class DriverSession {
     yield* this.#jobs.stream(request);
   }
 
-  async #checkpointed(pending: readonly NodeHandle[], { signal, root }: JobRequest): Promise<void> {
+  async #checkpointed(pending: readonly NodeHandle[], { signal }: JobRequest): Promise<void> {
     try {
       await this.checkpoints.write(pending, signal);
     } catch (error) {
       // Whoever was aborted hears so from the job that is not started.
       if (signal?.aborted !== true) throw error;
     }
-    // While it waited another one may have been marked.
-    const more = signal?.aborted === true ? [] : this.checkpoints.pending(root);
-    if (more.length > 0) await this.#checkpointed(more, { signal, root } as JobRequest);
   }
 
   /** The node becomes what its kept records are; what it was made of is garbage when nobody else uses it. */
-  #cut(handle: NodeHandle, url: string | null): void {
-    if (this.#over !== null) return;
+  async #cut(handle: NodeHandle, url: string | null): Promise<void> {
+    this.requireOpen("checkpoint");
     const { id, callSite } = handle.node;
+    await this.#ask((request) => this.#link.send({ kind: "cutLineage", request, node: id, url }));
     this.#jobs.keep(handle.parents);
     const placement = placementOf(handle);
     // The bounds of ranges go with the lineage (plan/cut-lineage.ts).
@@ -303,7 +308,6 @@ export class DriverSession {
     const source = cutSource(url, [], { partitions: 0, partitioner: null });
     handle.node = { kind: "source", id, callSite, source };
     handle.parents = [];
-    this.#link.send({ kind: "cutLineage", node: id, url });
   }
 
   #sendBundles(): void {

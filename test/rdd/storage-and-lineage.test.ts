@@ -175,7 +175,7 @@ describe("checkpoint", () => {
     expect(master.jobs.map(({ action }) => action.kind)).toEqual(["count", "saveAsObjectFile", "collect", "count"]);
     expect(kept.isCheckpointed).toBe(true);
     expect(kept.getCheckpointFile()).toMatch(/^file:\/\/\/data\/checkpoints\/[0-9a-f-]{36}\/rdd-3$/);
-    expect(master.of("cutLineage")).toEqual([{ kind: "cutLineage", node: 3, url: kept.getCheckpointFile() }]);
+    expect(master.of("cutLineage")).toMatchObject([{ node: 3, url: kept.getCheckpointFile() }]);
     await above.count();
     expect(master.jobs).toHaveLength(5);
   });
@@ -198,6 +198,15 @@ describe("checkpoint", () => {
     await Promise.all([placed.count(), sorted.count()]);
     expect(placed.partitioner).toMatchObject({ kind: "hash", partitions: 2 });
     expect(sorted.partitioner).toBeNull();
+  });
+
+  test("a local one for which the caches have no room leaves the lineage as it is, and is tried again", async () => {
+    const full = await openFakeSession({ refuseCuts: true });
+    const kept = full.session.parallelize(["a", "b"], 2).localCheckpoint();
+    expect(await kept.count()).toBe(2);
+    expect([kept.isCheckpointed, await kept.collect()]).toEqual([false, ["a", "b"]]);
+    expect(full.master.jobs.map(({ action }) => action.kind)).toEqual(["count", "count", "count", "collect"]);
+    await full.session.stop();
   });
 
   test("of an action that is aborted is given up, and tried again by the next one", async () => {

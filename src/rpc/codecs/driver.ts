@@ -58,7 +58,7 @@ function toProtoDriverMessage(message: DriverToMaster): pb.DriverToMaster.$Prope
     case "persist":
       return { persist: { node: message.node, level: levels.to[message.level], name: message.name ?? null } };
     case "cutLineage":
-      return { cutLineage: { node: message.node, url: message.url } };
+      return { cutLineage: { request: message.request, node: message.node, url: message.url } };
     case "releaseNodes":
       return { releaseNodes: { nodes: message.nodes as NodeId[] } };
     case "releaseBlob":
@@ -109,8 +109,8 @@ function fromProtoDriverMessage(message: pb.DriverToMaster): DriverToMaster {
       return { kind: "persist", node: node as NodeId, level: levels.from(level, "Persist.level"), ...named };
     }
     case "cutLineage": {
-      const { node, url } = required(message.cutLineage, "cutLineage");
-      return { kind: "cutLineage", node: node as NodeId, url: url ?? null };
+      const { request, node, url } = required(message.cutLineage, "cutLineage");
+      return { kind: "cutLineage", request, node: node as NodeId, url: url ?? null };
     }
     case "releaseNodes":
       return { kind: "releaseNodes", nodes: required(message.releaseNodes, "releaseNodes").nodes as NodeId[] };
