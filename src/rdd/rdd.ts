@@ -4,6 +4,7 @@
 import type { RecordBatch, Table } from "apache-arrow";
 import type { NodeHandle } from "../session/lineage-store.js";
 import { type Dataset, datasetSession } from "./operand.js";
+import { countApproxDistinctByKey } from "./operations/approx-distinct.js";
 import { cogroup, join } from "./operations/cogroup.js";
 import { aggregateByKey, combineByKey, groupByKey, reduceByKey } from "./operations/combine.js";
 import { distinct } from "./operations/distinct.js";
@@ -200,6 +201,17 @@ export class RDD<T> extends RddActions<T> {
   zipPartitions<U, V, R>(
     others: readonly [RDD<U>, RDD<V>],
     fn: (first: Iterable<T>, second: Iterable<U>, third: Iterable<V>, signal: AbortSignal) => PartitionResultOf<R>,
+    preservesPartitioning?: boolean,
+  ): RDD<R>;
+  zipPartitions<U, V, W, R>(
+    others: readonly [RDD<U>, RDD<V>, RDD<W>],
+    fn: (
+      first: Iterable<T>,
+      second: Iterable<U>,
+      third: Iterable<V>,
+      fourth: Iterable<W>,
+      signal: AbortSignal,
+    ) => PartitionResultOf<R>,
     preservesPartitioning?: boolean,
   ): RDD<R>;
   zipPartitions(others: Dataset | readonly Dataset[], fn: unknown, preservesPartitioning = false): RDD<never> {
@@ -429,7 +441,7 @@ export class RDD<T> extends RddActions<T> {
     return this.#make(subtractByKey(this.at("subtractByKey"), other, partitions));
   }
 
-  /** As `sample`, with a fraction of its own for each key: a Map, or an object for text keys. A key without one gives nothing. */
+  /** As `sample`, with a fraction of its own for each key: a Map (keys equal by content), or an object for text keys. A key without one gives nothing. */
   sampleByKey<K, V>(
     this: RDD<Pair<K, V>>,
     withReplacement: boolean,
@@ -437,6 +449,19 @@ export class RDD<T> extends RddActions<T> {
     seed?: number,
   ): RDD<readonly [K, V]> {
     return this.#make(sampleByKey(this.at("sampleByKey"), withReplacement, fractions, seed));
+  }
+
+  /**
+   * One pair a key with about how many different values it has, by HyperLogLog: a few kilobytes a key whatever the count.
+   *
+   * @param relativeSD standard deviation of the error as a share of the count, from 0.0041 to 0.3. Default 0.05
+   */
+  countApproxDistinctByKey<K, V>(
+    this: RDD<Pair<K, V>>,
+    relativeSD?: number,
+    partitions?: Partitioning<K>,
+  ): RDD<readonly [K, number]> {
+    return this.#make(countApproxDistinctByKey(this.at("countApproxDistinctByKey"), relativeSD, partitions));
   }
 
   // Order and partitions

@@ -181,6 +181,10 @@ export const transformations: readonly OperationCase[] = [
         }),
     ),
   ),
+  define("zipPartitions of four", (s, i) => {
+    const l = left(s, i);
+    return layout(l.zipPartitions([l, l.keys(), l.values()], (a, b, c, d) => [[...a].length, ...b, ...c, ...d]));
+  }),
   define("zipPartitions of three, async", (s, i) => {
     const l = left(s, i);
     return layout(l.zipPartitions([l.mapValues(async (v) => v.length), l], async (a, b, c) => [...a, ...b, ...c]));
@@ -231,6 +235,11 @@ export const transformations: readonly OperationCase[] = [
     ),
   ),
   define("sampleByKey", (s, i) => layout(left(s, i).sampleByKey(false, { a: 0.5, b: 1 }, i.n))),
+  define("sampleByKey of any keys", (s, i) => {
+    const fractions = new Map<unknown, number>([...i.left, ...i.right].map(([key], at) => [key, (at % 4) / 4]));
+    return layout(left(s, i).sampleByKey(i.n % 2 === 0, fractions, i.n));
+  }),
+  define("countApproxDistinctByKey", (s, i) => layout(left(s, i).countApproxDistinctByKey(0.2, i.out))),
   define("repartitionAndSortWithinPartitions", (s, i) =>
     layout(left(s, i).repartitionAndSortWithinPartitions(i.out, i.n % 2 === 0)),
   ),
@@ -380,6 +389,7 @@ export const actions: readonly OperationCase[] = [
   define("countByValue", async (s, i) => [...(await left(s, i).keys().countByValue())]),
   define("collectAsMap", async (s, i) => [...(await left(s, i).collectAsMap())]),
   define("lookup", (s, i) => left(s, i).lookup(i.left[0]?.[0] ?? "nobody")),
+  define("reduceByKeyLocally", async (s, i) => [...(await left(s, i).reduceByKeyLocally(concat))]),
   define("takeSample", (s, i) => left(s, i).takeSample(false, i.n, i.n)),
   define("takeSample with replacement", (s, i) => left(s, i).takeSample(true, i.n, i.n)),
   define("countApproxDistinct", (s, i) => left(s, i).keys().countApproxDistinct(0.1)),

@@ -192,6 +192,11 @@ describe("records", () => {
     expectTypeOf(pairs.join(pairs, rangePartitioner(2, pairs, false))).toEqualTypeOf<
       RDD<readonly [string, readonly [number, number]]>
     >();
+    expectTypeOf(pairs.countApproxDistinctByKey(0.1, 2)).toEqualTypeOf<RDD<readonly [string, number]>>();
+    expectTypeOf(pairs.reduceByKeyLocally((a, b) => a + b)).resolves.toEqualTypeOf<Map<string, number>>();
+    expectTypeOf(
+      words.zipPartitions([words, pairs, pairs.values()], (a, b, c, d) => [[...a, ...b].length, [...c][0]?.[1], ...d]),
+    ).toEqualTypeOf<RDD<number | undefined>>();
     expectTypeOf(pairs.partitioner).toEqualTypeOf<KeyPartitioner | null>();
     // @ts-expect-error: there may be none
     pairs.partitionBy(pairs.partitioner);
