@@ -24,13 +24,21 @@ export type { CallSite } from "./plan/function.js";
 export type { StorageLevel } from "./plan/lineage.js";
 export type { JobSummary, StageProgress } from "./protocol/driver.js";
 export { formatSkew, type SkewFinding } from "./protocol/skew.js";
+export type { MapBatchesOptions } from "./rdd/operations/map-batches.js";
 export type { PipeOptions } from "./rdd/operations/pipe.js";
 export type { ActionOptions } from "./rdd/operations/run-action.js";
 export type { TextFileOptions } from "./rdd/operations/save-as-files.js";
 export type { Histogram } from "./rdd/operations/statistics.js";
-export type { CustomPartitioner, Partitioning } from "./rdd/partitioner.js";
-export { type Pair, RDD } from "./rdd/rdd.js";
+export {
+  type CustomPartitioner,
+  hashPartitioner,
+  type KeyPartitioner,
+  type Partitioning,
+  rangePartitioner,
+} from "./rdd/partitioner.js";
+export { type BatchResult, type Pair, RDD } from "./rdd/rdd.js";
 export { StatCounter } from "./rdd/statistics.js";
+export type { PersistLevel } from "./rdd/storage-levels.js";
 export { Accumulator, type AccumulatorDefinition } from "./session/accumulator.js";
 export { Broadcast } from "./session/broadcast.js";
 export type { SessionStatistics } from "./session/driver-session.js";

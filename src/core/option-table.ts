@@ -86,6 +86,12 @@ export const optionTable = {
     true,
   ),
   localDir: row("a path", "Directory for shuffle, spill and cache files.", parseText, () => tmpdir()),
+  "checkpoint.dir": row<string | null>(
+    "a path",
+    "Directory for checkpoints, as session.setCheckpointDir names it. On several machines it has to be a shared one.",
+    parseText,
+    null,
+  ),
   "task.maxFailures": row("a whole number", "Failed attempts of one task after which its job fails.", count(1), 4),
   "task.timeout": row<number | null>(
     duration,

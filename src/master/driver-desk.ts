@@ -128,6 +128,7 @@ export class DriverDesk {
       putBlob: (hash, bytes) => blobs.put(id, hash, bytes),
       warn,
       refused: (job, error) => this.jobEnded(id, job, error, emptySummary),
+      cached: (node) => machine.storage(id).find((one) => one.node === node)?.cached ?? 0,
       prepared: (_job, submit, graph) => log.jobStarted(submit, graph),
     });
     const log = this.#openLog(id, settings.options["eventLog.enabled"] !== false, settings.options["eventLog.dir"]);
@@ -169,14 +170,12 @@ export class DriverDesk {
       case "submit":
         host.submit(message);
         return;
-      case "countPartitions": {
-        const { request } = message;
-        host.countPartitions(message.nodes, message.node).then(
-          (count) => link.send({ kind: "partitions", request, count, error: null }),
-          (error) => link.send({ kind: "partitions", request, count: null, error: toWireError(error) }),
-        );
+      case "countPartitions":
+        answer(link, message.request, host.countPartitions(message.nodes, message.node));
         return;
-      }
+      case "cutLineage":
+        answer(link, message.request, host.cutLineage(message.node, message.url));
+        return;
       case "cancel":
         host.cancel(message.job, message.reason);
         return;
@@ -218,4 +217,11 @@ export class DriverDesk {
     link.log.ended(said);
     link.send({ kind: "closed", error: said });
   }
+}
+
+function answer(link: DriverLink, request: number, partitions: Promise<number>): void {
+  partitions.then(
+    (count) => link.send({ kind: "partitions", request, count, error: null }),
+    (error) => link.send({ kind: "partitions", request, count: null, error: toWireError(error) }),
+  );
 }

@@ -47,6 +47,11 @@ export type DriverToMaster =
     }
   /** Comes before the first submit that carries the node when it was persisted before any action: levels are kept by id. */
   | { readonly kind: "persist"; readonly node: NodeId; readonly level: StorageLevel; readonly name?: string }
+  /**
+   * The records of the node are in object files below `url`, or (null) in the caches of workers: jobs to come begin with them.
+   * Answered by `partitions`, with an error where they are not all there; the lineage is whole then.
+   */
+  | { readonly kind: "cutLineage"; readonly request: number; readonly node: NodeId; readonly url: string | null }
   /** A broadcast value: off the workers only (unpersist; the master keeps it), or everywhere (destroy). */
   | { readonly kind: "releaseBlob"; readonly hash: BlobHash; readonly scope: "workers" | "everywhere" }
   | { readonly kind: "releaseNodes"; readonly nodes: readonly NodeId[] }

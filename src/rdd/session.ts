@@ -169,6 +169,16 @@ export class RddSession implements AsyncDisposable {
     return new RDD(this.driver, union(at, others));
   }
 
+  /**
+   * Where `rdd.checkpoint()` writes, in a directory of this session's own below `path`: a path or a file: URL, relative to
+   * the working directory, made when it is needed. On several machines it has to be a shared one (OUTPUT_NOT_SHARED
+   * otherwise). The option checkpoint.dir does the same.
+   */
+  setCheckpointDir(path: string): void {
+    this.#open("setCheckpointDir");
+    this.driver.setCheckpointDir(requireText("setCheckpointDir", "path", path));
+  }
+
   /** A value that many tasks share: sent once a worker instead of once a function. Read it with `.value`. */
   broadcast<T>(value: T): Broadcast<T> {
     return this.driver.broadcast(value);

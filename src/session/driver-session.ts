@@ -6,6 +6,8 @@
 
 import { fromWireError, isMillraceError, MillraceError } from "../core/errors.js";
 import { blobHash, type SessionId } from "../core/ids.js";
+import { toAbsoluteUrl } from "../emrfs/url.js";
+import { cutSource } from "../plan/cut-lineage.js";
 import type { CallSite, FunctionRef } from "../plan/function.js";
 import type { HandleReference } from "../plan/handles.js";
 import type { StorageLevel } from "../plan/lineage.js";
@@ -14,12 +16,14 @@ import { Accumulator, type AccumulatorDefinition } from "./accumulator.js";
 import { invalidArgument, requireSyncFunction, requireText } from "./arguments.js";
 import { blobPieces, hashOf } from "./blobs.js";
 import { Broadcast } from "./broadcast.js";
+import { Checkpoints } from "./checkpoints.js";
 import type { AnyFunction, FunctionCapture, SourcePositions } from "./function-capture.js";
 import { JobClient, type JobEnd, type JobRequest } from "./job-client.js";
 import { captureCaller } from "./job-errors.js";
 import { LineageStore, type NodeHandle, type NodeSpec, persistMessage } from "./lineage-store.js";
 import { Listeners } from "./listeners.js";
 import type { MasterLink } from "./master-link.js";
+import { placementOf } from "./placement.js";
 import type { PartitionResult, ResultPiece } from "./result-pieces.js";
 import { tellSessionOpened } from "./session-hooks.js";
 import { type TaskLog, TaskLogPrinter } from "./task-log.js";
@@ -57,6 +61,7 @@ export class DriverSession {
   readonly #link: MasterLink;
   readonly #lineage: LineageStore;
   readonly #jobs: JobClient;
+  readonly checkpoints: Checkpoints;
   readonly #printer = new TaskLogPrinter(
     (text) => process.stderr.write(text),
     () => performance.now(),
@@ -93,6 +98,13 @@ export class DriverSession {
       beforeSubmit: () => this.#sendBundles(),
       onEnd: (end) => this.#jobEnded(end),
     });
+    this.checkpoints = new Checkpoints({
+      run: (request) => this.#jobs.run(request, () => () => undefined),
+      persist: (handle, level) => this.persist(handle, level),
+      cut: (handle, url) => this.#cut(handle, url),
+    });
+    const directory = parts.settings.options["checkpoint.dir"];
+    if (typeof directory === "string") this.setCheckpointDir(directory);
     this.#link.onMessage((message) => this.#receive(message));
     this.#link.onClose((error) => this.#closed(error));
   }
@@ -188,23 +200,37 @@ export class DriverSession {
       this.#link.send(persistMessage(handle));
   }
 
+  /** Relative paths are taken from the working directory. */
+  setCheckpointDir(path: string): void {
+    this.checkpoints.setDirectory(toAbsoluteUrl(path, this.workingDirectory));
+  }
+
   run(request: JobRequest, begin: () => (result: PartitionResult) => void): Promise<void> {
-    return this.#jobs.run(request, begin);
+    const pending = this.checkpoints.pending(request.root);
+    if (pending.length === 0) return this.#jobs.run(request, begin);
+    return this.#checkpointed(pending, request).then(() => this.#jobs.run(request, begin));
   }
 
   stream(request: JobRequest): AsyncGenerator<ResultPiece, void, void> {
-    return this.#jobs.stream(request);
+    const pending = this.checkpoints.pending(request.root);
+    return pending.length === 0 ? this.#jobs.stream(request) : this.#streamAfter(pending, request);
   }
 
   /** Partitions that the node will have; asks the master, which looks at files but starts no job. */
   countPartitions(handle: NodeHandle): Promise<number> {
     this.requireOpen("numPartitions");
-    const request = ++this.#requests;
-    return new Promise((resolve, reject) => {
-      this.#counts.set(request, { resolve, reject });
+    return this.#ask((request) => {
       const { nodes, persisted } = this.#lineage.takeUnsent(handle);
       for (const message of persisted) this.#link.send(message);
       this.#link.send({ kind: "countPartitions", request, nodes, node: handle.node.id });
+    });
+  }
+
+  #ask(send: (request: number) => void): Promise<number> {
+    const request = ++this.#requests;
+    return new Promise((resolve, reject) => {
+      this.#counts.set(request, { resolve, reject });
+      send(request);
     });
   }
 
@@ -254,6 +280,34 @@ export class DriverSession {
   stop(): Promise<void> {
     this.#stopping ??= this.#stop();
     return this.#stopping;
+  }
+
+  async *#streamAfter(pending: readonly NodeHandle[], request: JobRequest): AsyncGenerator<ResultPiece, void, void> {
+    await this.#checkpointed(pending, request);
+    yield* this.#jobs.stream(request);
+  }
+
+  async #checkpointed(pending: readonly NodeHandle[], { signal }: JobRequest): Promise<void> {
+    try {
+      await this.checkpoints.write(pending, signal);
+    } catch (error) {
+      // Whoever was aborted hears so from the job that is not started.
+      if (signal?.aborted !== true) throw error;
+    }
+  }
+
+  /** The node becomes what its kept records are; what it was made of is garbage when nobody else uses it. */
+  async #cut(handle: NodeHandle, url: string | null): Promise<void> {
+    this.requireOpen("checkpoint");
+    const { id, callSite } = handle.node;
+    await this.#ask((request) => this.#link.send({ kind: "cutLineage", request, node: id, url }));
+    this.#jobs.keep(handle.parents);
+    const placement = placementOf(handle);
+    // The bounds of ranges go with the lineage (plan/cut-lineage.ts).
+    handle.placement = placement?.kind === "range" ? null : placement;
+    const source = cutSource(url, [], { partitions: 0, partitioner: null });
+    handle.node = { kind: "source", id, callSite, source };
+    handle.parents = [];
   }
 
   #sendBundles(): void {

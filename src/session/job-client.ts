@@ -52,6 +52,8 @@ interface RunningJob {
   readonly onAbort: () => void;
   /** How often its results started over. */
   round: number;
+  /** What its plan reads and no RDD refers to any more: it must not be released before the job's end. */
+  readonly kept: NodeHandle[];
 }
 
 export class JobClient {
@@ -161,6 +163,11 @@ export class JobClient {
     }
   }
 
+  /** The lineage above these nodes was cut: jobs that were planned with it need it to their end. */
+  keep(handles: readonly NodeHandle[]): void {
+    for (const job of this.#running.values()) job.kept.push(...handles);
+  }
+
   /** Something that the driver does for a job threw: a user's merge of an accumulator. */
   fail(id: JobId, error: unknown): void {
     const job = this.#running.get(id);
@@ -181,7 +188,7 @@ export class JobClient {
     if (this.#over !== null) return withCaller(this.#over, request);
     if (request.signal?.aborted) return cancelled(request);
     const id = jobId(++this.#started);
-    const job: RunningJob = { id, request, ...handlers, onAbort: () => this.#abort(job), round: 0 };
+    const job: RunningJob = { id, request, ...handlers, onAbort: () => this.#abort(job), round: 0, kept: [] };
     this.#running.set(id, job);
     request.signal?.addEventListener("abort", job.onAbort, { once: true });
     const { nodes, persisted } = this.#parts.lineage.takeUnsent(request.root);

@@ -277,6 +277,7 @@ const driverToMaster = fc.oneof(
     level: fc.constantFrom("NONE", "MEMORY_ONLY", "MEMORY_AND_DISK", "DISK_ONLY"),
   }),
   record({ kind: kind("persist"), node: count, level: kind("DISK_ONLY"), name: text }),
+  record({ kind: kind("cutLineage"), request: count, node: count, url: fc.option(name) }),
   record({ kind: kind("releaseNodes"), nodes: list(count) }),
   record({ kind: kind("releaseBlob"), hash: name, scope: fc.constantFrom("workers", "everywhere") }),
   record({ kind: kind("heartbeat") }),

@@ -221,7 +221,8 @@ export class LocalRun {
       let turn = start;
       return () => turn++ % partitions;
     }
-    const bounds = (this.values.get(partitioner.bounds) ?? []).flatMap((bytes) => decodeStream(bytes, this.classes));
+    const encoded = partitioner.kind === "bounds" ? [partitioner.bounds] : (this.values.get(partitioner.bounds) ?? []);
+    const bounds = encoded.flatMap((bytes) => decodeStream(bytes, this.classes));
     return (key) => {
       let at = 0;
       while (at < bounds.length && compareKeys(key, bounds[at]) > 0) at++;

@@ -57,6 +57,8 @@ function toProtoDriverMessage(message: DriverToMaster): pb.DriverToMaster.$Prope
       return { acknowledge: message };
     case "persist":
       return { persist: { node: message.node, level: levels.to[message.level], name: message.name ?? null } };
+    case "cutLineage":
+      return { cutLineage: { request: message.request, node: message.node, url: message.url } };
     case "releaseNodes":
       return { releaseNodes: { nodes: message.nodes as NodeId[] } };
     case "releaseBlob":
@@ -105,6 +107,10 @@ function fromProtoDriverMessage(message: pb.DriverToMaster): DriverToMaster {
       const { node, level, name } = required(message.persist, "persist");
       const named = name == null ? {} : { name };
       return { kind: "persist", node: node as NodeId, level: levels.from(level, "Persist.level"), ...named };
+    }
+    case "cutLineage": {
+      const { request, node, url } = required(message.cutLineage, "cutLineage");
+      return { kind: "cutLineage", request, node: node as NodeId, url: url ?? null };
     }
     case "releaseNodes":
       return { kind: "releaseNodes", nodes: required(message.releaseNodes, "releaseNodes").nodes as NodeId[] };

@@ -170,7 +170,7 @@ export class ServiceLink implements MasterLink {
 function questionOf(message: DriverToMaster): string | null {
   if (message.kind === "open") return "open";
   if (message.kind === "submit") return `job ${message.job}`;
-  if (message.kind === "countPartitions") return `count ${message.request}`;
+  if (message.kind === "countPartitions" || message.kind === "cutLineage") return `count ${message.request}`;
   return null;
 }
 
