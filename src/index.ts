@@ -17,12 +17,13 @@ import type { SlotInit, SlotRun } from "./worker/slot/messages.js";
 
 export { type ErrorCode, type ErrorFields, type FieldValue, isMillraceError, MillraceError } from "./core/errors.js";
 export type { GivenOptions, OptionName, OptionValues } from "./core/options.js";
+export type { PoolDefinition, PoolDefinitions, SchedulingMode } from "./core/scheduler-pools.js";
 export { version } from "./core/version.js";
 export type { Counter, Counters, TaskContext } from "./mapreduce/contexts.js";
 export type { MapReduceResult, MapReduceSpec } from "./mapreduce/job.js";
 export type { CallSite } from "./plan/function.js";
 export type { StorageLevel } from "./plan/lineage.js";
-export type { JobSummary, StageProgress } from "./protocol/driver.js";
+export type { JobSummary, JobTraits, StageProgress } from "./protocol/driver.js";
 export { formatSkew, type SkewFinding } from "./protocol/skew.js";
 export type { MapBatchesOptions } from "./rdd/operations/map-batches.js";
 export type { PipeOptions } from "./rdd/operations/pipe.js";
@@ -37,6 +38,7 @@ export {
   rangePartitioner,
 } from "./rdd/partitioner.js";
 export { type BatchResult, type Pair, RDD } from "./rdd/rdd.js";
+export type { JobGroupOptions } from "./rdd/session-jobs.js";
 export { StatCounter } from "./rdd/statistics.js";
 export type { PersistLevel } from "./rdd/storage-levels.js";
 export { Accumulator, type AccumulatorDefinition } from "./session/accumulator.js";
@@ -140,10 +142,10 @@ export class Session extends RddSession {
 
 /** For the service thread, which is of this machine and process: the options that do not travel are among them. */
 function ownOptions(values: OptionValues): Record<string, string | number | boolean> {
-  return Object.fromEntries(Object.entries(values).filter((entry) => entry[1] !== null)) as Record<
-    string,
-    string | number | boolean
-  >;
+  const own: Record<string, string | number | boolean> = {};
+  for (const [name, value] of Object.entries(values))
+    if (value !== null) own[name] = typeof value === "object" ? JSON.stringify(value) : value;
+  return own;
 }
 
 function callingThreadSlot(): (call: unknown) => Promise<unknown> {

@@ -104,7 +104,7 @@ export const errorCatalog = {
     "Read the cause: it is the last attempt's error; the fields list every attempt.",
   ),
   JOB_CANCELLED: row(
-    "The job was cancelled by its AbortSignal, by session.stop() or because its driver vanished.",
+    "The job was cancelled by its AbortSignal, with its job group or tag (the fields name them and the reason), by session.stop() or because its driver vanished.",
     "Nothing if you asked for it; else look at the driver's log.",
   ),
   RESULT_TOO_LARGE: row(

@@ -9,6 +9,7 @@ import { join } from "node:path";
 import { MillraceError } from "./errors.js";
 import type { MachineLimits } from "./machine-limits.js";
 import { parseMasterUrl } from "./master-url.js";
+import { type PoolDefinitions, parsePools, type SchedulingMode } from "./scheduler-pools.js";
 import { parseBytes, parseDuration } from "./sizes.js";
 
 export interface OptionRow<T> {
@@ -191,6 +192,18 @@ export const optionTable = {
     3,
   ),
   "locality.wait": row(duration, "How long a task waits for a slot near its data.", parseDuration, 3000),
+  "scheduler.mode": row<SchedulingMode>(
+    "FIFO or FAIR",
+    "How the jobs of a session share its slots: in the order of submission, or by pools.",
+    oneOf("FIFO", "FAIR"),
+    "FIFO",
+  ),
+  "scheduler.pools": row<PoolDefinitions>(
+    "an object, or its JSON text",
+    "Pools of a session whose scheduler.mode is FAIR, by name, each with weight (1), minShare (0) and mode (FIFO).",
+    parsePools,
+    {},
+  ),
   "scheduler.workerTimeout": row(duration, "How long a job waits for a first worker.", parseDuration, 60_000),
   "decommission.timeout": row(
     duration,
@@ -297,6 +310,11 @@ export type OptionName = keyof typeof optionTable;
 export type OptionValues = { readonly [K in OptionName]: ReturnType<(typeof optionTable)[K]["default"]> };
 
 export const optionNames = Object.keys(optionTable) as OptionName[];
+
+/** In millrace.json such an option's value is an object as it stands, not a group of options. */
+export function takesObject(name: string): boolean {
+  return name === "scheduler.pools";
+}
 
 export function isOptionName(name: string): name is OptionName {
   return Object.hasOwn(optionTable, name);

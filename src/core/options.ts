@@ -7,7 +7,14 @@ import { join } from "node:path";
 import { distance } from "fastest-levenshtein";
 import { MillraceError } from "./errors.js";
 import { type MachineLimits, readMachineLimits } from "./machine-limits.js";
-import { isOptionName, type OptionName, type OptionValues, optionNames, optionTable } from "./option-table.js";
+import {
+  isOptionName,
+  type OptionName,
+  type OptionValues,
+  optionNames,
+  optionTable,
+  takesObject,
+} from "./option-table.js";
 
 export type { OptionName, OptionValues } from "./option-table.js";
 export { optionNames, optionTable } from "./option-table.js";
@@ -91,7 +98,8 @@ export function toPortableOptions(values: OptionValues): Record<string, string |
   const portable: Record<string, string | number | boolean> = {};
   for (const name of optionNames) {
     const value = values[name];
-    if (value !== null && !OF_THIS_MACHINE.has(name)) portable[name] = value;
+    if (value === null || OF_THIS_MACHINE.has(name)) continue;
+    portable[name] = typeof value === "object" ? JSON.stringify(value) : value;
   }
   return portable;
 }
@@ -168,7 +176,7 @@ function readOptionFile(directory: string): { path: string; values: Record<strin
 function flatten(value: object, prefix = ""): Record<string, unknown> {
   const flat: Record<string, unknown> = {};
   for (const [key, inner] of Object.entries(value)) {
-    if (typeof inner === "object" && inner !== null && !Array.isArray(inner))
+    if (typeof inner === "object" && inner !== null && !Array.isArray(inner) && !takesObject(prefix + key))
       Object.assign(flat, flatten(inner, `${prefix}${key}.`));
     else flat[prefix + key] = inner;
   }

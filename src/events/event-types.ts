@@ -44,6 +44,11 @@ type EventBody =
       readonly action: string;
       readonly callSite: string;
       readonly stages: readonly number[];
+      /** As in protocol's JobTraits; absent what was not named, and in logs of earlier versions. */
+      readonly pool?: string;
+      readonly group?: string;
+      readonly description?: string;
+      readonly tags?: readonly string[];
     }
   | { readonly type: "jobEnded"; readonly job: number; readonly error: WireError | null; readonly elapsedMs: number }
   | {

@@ -5,6 +5,7 @@ import { randomBytes } from "node:crypto";
 import { systemClock } from "../core/clock.js";
 import { MillraceError, toWireError, type WireError } from "../core/errors.js";
 import { type JobId, type SessionId, sessionId, type TaskKey, type WorkerId } from "../core/ids.js";
+import { parsePools } from "../core/scheduler-pools.js";
 import { version } from "../core/version.js";
 import type { DriverToMaster, JobSummary } from "../protocol/driver.js";
 import type { WorkerRegistration } from "../protocol/worker.js";
@@ -169,6 +170,10 @@ export class DriverDesk {
         return;
       case "submit":
         host.submit(message);
+        return;
+      case "pools":
+        // Checked where they come from; another program than ours may have sent them.
+        handle({ kind: "poolsDefined", session: host.id, pools: parsePools(message.pools, "pools") });
         return;
       case "countPartitions":
         answer(link, message.request, host.countPartitions(message.nodes, message.node));

@@ -79,6 +79,7 @@ export class SessionHost {
           savesFiles: this.#outputs.has(message.job),
           maxResultBytes: streamed || limit === 0 ? null : limit,
           streamed,
+          ...(message.traits === undefined ? {} : { traits: message.traits }),
         });
       } catch (error) {
         await this.abort(message.job);

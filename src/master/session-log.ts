@@ -63,6 +63,7 @@ export class SessionLog {
       action: message.action.kind,
       callSite: formatCallSite(message.callSite),
       stages: graph.stages.map((stage) => stage.id),
+      ...message.traits,
     });
     this.#jobs.set(
       message.job,

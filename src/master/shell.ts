@@ -122,6 +122,8 @@ export class MasterShell {
       appName: host.settings.appName,
       openedMs,
       jobs: this.#machine.liveJobs(host.id),
+      jobTraits: this.#machine.jobTraits(host.id),
+      pools: this.#machine.pools(host.id),
       stages: this.#machine.progress(host.id),
       storage: describeStorage(this.#machine.storage(host.id), {
         session: host.id,

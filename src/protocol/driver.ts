@@ -2,6 +2,7 @@
 
 import type { WireError } from "../core/errors.js";
 import type { BlobHash, JobId, NodeId, SessionId, StageId } from "../core/ids.js";
+import type { PoolDefinitions } from "../core/scheduler-pools.js";
 import type { CallSite } from "../plan/function.js";
 import type { ActionSpec, LineageNode, StorageLevel } from "../plan/lineage.js";
 import type { SkewFinding } from "./skew.js";
@@ -16,6 +17,18 @@ export interface SessionSettings {
   readonly version: string;
 }
 
+/** What a job is besides what it computes: where it is scheduled, and by which names it is known. */
+export interface JobTraits {
+  /** The pool of its session that its tasks are launched from. Default "default". */
+  readonly pool?: string;
+  /** The group that it was started in. Absent: none. */
+  readonly group?: string;
+  /** What the group is for, in the user's words. */
+  readonly description?: string;
+  /** Absent: none. */
+  readonly tags?: readonly string[];
+}
+
 export type DriverToMaster =
   | { readonly kind: "open"; readonly settings: SessionSettings }
   /** One blob in pieces of at most 256 KiB, in order; `last` ends it and the hash is checked. */
@@ -28,7 +41,11 @@ export type DriverToMaster =
       readonly action: ActionSpec;
       readonly callSite: CallSite;
       readonly accumulators: readonly number[];
+      /** Default: none. */
+      readonly traits?: JobTraits;
     }
+  /** Pools are added, or get other values. */
+  | { readonly kind: "pools"; readonly pools: PoolDefinitions }
   /** Answers how many partitions the node will have. */
   | {
       readonly kind: "countPartitions";
@@ -122,6 +139,9 @@ export interface StageProgress {
   readonly records: number;
   readonly bytes: number;
   readonly startedMs: number;
+  /** Its job's; absent: none was named. */
+  readonly pool?: string;
+  readonly group?: string;
   /** Of what the stage reads; absent: none. */
   readonly skew?: readonly SkewFinding[];
 }

@@ -8,7 +8,7 @@ import type { JobSummary, StageProgress } from "../protocol/driver.js";
 import type { Accumulator, AccumulatorDefinition } from "../session/accumulator.js";
 import { invalidArgument, optionalPartitions, requireCount, requireText } from "../session/arguments.js";
 import type { Broadcast } from "../session/broadcast.js";
-import type { DriverSession, SessionStatistics } from "../session/driver-session.js";
+import type { SessionStatistics } from "../session/driver-session.js";
 import type { AnyFunction } from "../session/function-capture.js";
 import type { JobEnd } from "../session/job-client.js";
 import type { NodeHandle } from "../session/lineage-store.js";
@@ -17,6 +17,7 @@ import { driverOnly } from "../session/travelling.js";
 import { datasetNode, Operand } from "./operand.js";
 import { union } from "./operations/union.js";
 import { RDD } from "./rdd.js";
+import { SessionJobs } from "./session-jobs.js";
 import { cutEvenly } from "./slices.js";
 
 const inspectByNode: unique symbol = Symbol.for("nodejs.util.inspect.custom");
@@ -24,13 +25,8 @@ const inspectByNode: unique symbol = Symbol.for("nodejs.util.inspect.custom");
 const DEFAULT_SLICES = 8;
 
 /** A connection to a master, and the place where RDDs begin. A process may have many; they share nothing. */
-export class RddSession implements AsyncDisposable {
+export class RddSession extends SessionJobs implements AsyncDisposable {
   readonly [driverOnly] = "Session";
-  protected readonly driver: DriverSession;
-
-  constructor(driver: DriverSession) {
-    this.driver = driver;
-  }
 
   /** The session's id at its master. */
   get id(): SessionId {
@@ -248,7 +244,7 @@ export class RddSession implements AsyncDisposable {
     return this.stop();
   }
 
-  toString(): string {
+  override toString(): string {
     return `Session ${this.id} "${this.appName}"`;
   }
 

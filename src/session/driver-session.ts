@@ -8,18 +8,20 @@ import { fromWireError, isMillraceError, MillraceError } from "../core/errors.js
 import { blobHash, type SessionId } from "../core/ids.js";
 import { toAbsoluteUrl } from "../emrfs/url.js";
 import { cutSource } from "../plan/cut-lineage.js";
+import { type PoolDefinitions, parsePools } from "../core/scheduler-pools.js";
 import type { CallSite, FunctionRef } from "../plan/function.js";
 import type { HandleReference } from "../plan/handles.js";
 import type { StorageLevel } from "../plan/lineage.js";
-import type { JobSummary, MasterToDriver, SessionSettings, StageProgress } from "../protocol/driver.js";
+import type { JobSummary, JobTraits, MasterToDriver, SessionSettings, StageProgress } from "../protocol/driver.js";
 import { Accumulator, type AccumulatorDefinition } from "./accumulator.js";
 import { invalidArgument, requireSyncFunction, requireText } from "./arguments.js";
 import { blobPieces, hashOf } from "./blobs.js";
 import { Broadcast } from "./broadcast.js";
 import { Checkpoints } from "./checkpoints.js";
 import type { AnyFunction, FunctionCapture, SourcePositions } from "./function-capture.js";
-import { JobClient, type JobEnd, type JobRequest } from "./job-client.js";
+import { type CancelCause, JobClient, type JobEnd, type JobRequest } from "./job-client.js";
 import { captureCaller } from "./job-errors.js";
+import { JobScopes } from "./job-scopes.js";
 import { LineageStore, type NodeHandle, type NodeSpec, persistMessage } from "./lineage-store.js";
 import { Listeners } from "./listeners.js";
 import type { MasterLink } from "./master-link.js";
@@ -51,6 +53,7 @@ interface CountQuestion {
 export class DriverSession {
   readonly capture: FunctionCapture;
   readonly values: ValueEncoder;
+  readonly scopes = new JobScopes();
   readonly jobEnds = new Listeners<JobEnd>();
   readonly progress = new Listeners<readonly StageProgress[]>();
   /** Hear what tasks print before it is printed. */
@@ -214,6 +217,20 @@ export class DriverSession {
   stream(request: JobRequest): AsyncGenerator<ResultPiece, void, void> {
     const pending = this.checkpoints.pending(request.root);
     return pending.length === 0 ? this.#jobs.stream(request) : this.#streamAfter(pending, request);
+  }
+
+  /** Cancels the jobs that run and are meant; gives how many. */
+  cancelJobs(isMeant: (traits: JobTraits) => boolean, cause: CancelCause): number {
+    return this.#jobs.cancelJobs(isMeant, cause);
+  }
+
+  definePools(pools: PoolDefinitions): void {
+    const mode = this.#parts.settings.options["scheduler.mode"];
+    if (mode !== "FAIR") {
+      const text = "pools: jobs of this session run FIFO, where pools have no effect. Open it with scheduler.mode FAIR";
+      throw new MillraceError("INVALID_ARGUMENT", text, { fields: { method: "pools", mode: String(mode ?? "FIFO") } });
+    }
+    this.#link.send({ kind: "pools", pools: checkedPools(pools) });
   }
 
   /** Partitions that the node will have; asks the master, which looks at files but starts no job. */
@@ -415,6 +432,15 @@ export class DriverSession {
     for (const question of this.#counts.values()) question.reject(error);
     this.#counts.clear();
     this.#printer.flush();
+  }
+}
+
+function checkedPools(pools: unknown): PoolDefinitions {
+  try {
+    return parsePools(pools, "pools");
+  } catch (error) {
+    if (!isMillraceError(error)) throw error;
+    throw new MillraceError("INVALID_ARGUMENT", error.message, { fields: { ...error.fields, method: "pools" } });
   }
 }
 

@@ -15,8 +15,13 @@ export interface ExampleRun {
 
 /** `master` null: the program's own choice. */
 export function runExample(name: string, master: string | null, ...args: readonly string[]): Promise<ExampleRun> {
+  return runProgram(join(root, "examples", name), master, ...args);
+}
+
+/** The same with a program that lies anywhere. */
+export function runProgram(path: string, master: string | null, ...args: readonly string[]): Promise<ExampleRun> {
   const where = master === null ? [] : ["--master", master];
-  const command = [join(root, "dist/cli.js"), "run", ...where, join(root, "examples", name), ...args];
+  const command = [join(root, "dist/cli.js"), "run", ...where, path, ...args];
   return new Promise((resolve, reject) => {
     const child = spawn(process.execPath, command, { cwd: root, timeout: DEADLINE_MS });
     let stdout = "";

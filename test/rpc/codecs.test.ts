@@ -258,14 +258,23 @@ const driverToMaster = fc.oneof(
     }),
   }),
   record({ kind: kind("blob"), hash: name, bytes, last: fc.boolean() }),
+  fc
+    .tuple(
+      record({
+        kind: kind("submit"),
+        job: count,
+        nodes,
+        root: count,
+        action: record({ kind: kind("collect"), limit: fc.option(count) }),
+        callSite,
+        accumulators: list(count),
+      }),
+      fc.option(record({ pool: name, group: name, description: text, tags: list(name) })),
+    )
+    .map(([submit, traits]) => (traits === null ? submit : { ...submit, traits })),
   record({
-    kind: kind("submit"),
-    job: count,
-    nodes,
-    root: count,
-    action: record({ kind: kind("collect"), limit: fc.option(count) }),
-    callSite,
-    accumulators: list(count),
+    kind: kind("pools"),
+    pools: fc.constantFrom({}, { fast: { mode: "FAIR", weight: 2, minShare: 1 }, slow: {} }),
   }),
   record({ kind: kind("countPartitions"), request: count, nodes, node: count }),
   record({ kind: kind("cancel"), job: count, reason: text }),

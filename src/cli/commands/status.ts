@@ -73,6 +73,25 @@ export function formatSnapshot(snapshot: MasterSnapshot, nowMs: number): string 
       snapshot.sessions.map((s) => [s.id, s.appName, seconds(s.openedMs), s.jobs.join(", ")]),
     ),
   );
+  const named = snapshot.sessions.flatMap((s) =>
+    s.jobTraits
+      .filter(({ pool, group, tags }) => pool !== undefined || group !== undefined || tags !== undefined)
+      .map(({ job, pool = "", group = "", description = "", tags = [] }) => [
+        s.id,
+        job,
+        pool,
+        group,
+        description,
+        tags.join(", "),
+      ]),
+  );
+  if (named.length > 0)
+    parts.push(table("Jobs running", ["session", "job", "pool", "group", "description", "tags"], named));
+  const pools = snapshot.sessions.flatMap((s) =>
+    s.pools.map((p) => [s.id, p.name, p.mode, p.weight, p.minShare, p.running, p.pending]),
+  );
+  if (pools.length > 0)
+    parts.push(table("Pools", ["session", "name", "mode", "weight", "least share", "attempts", "waiting"], pools));
   parts.push(
     table(
       "Stages running",

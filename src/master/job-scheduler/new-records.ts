@@ -9,7 +9,7 @@ import { StagePace } from "./stage-pace.js";
 import type { JobRecord, SessionRecord, StageRecord, TaskRecord } from "./state.js";
 
 export function newJob(session: SessionRecord, submission: Submission, now: number): JobRecord {
-  const { graph, savesFiles, maxResultBytes, streamed = false } = submission;
+  const { graph, savesFiles, maxResultBytes, streamed = false, traits = {} } = submission;
   const stages = new Map<StageId, StageRecord>();
   const resultTasks = graph.stages.find((stage) => stage.id === graph.resultStage)?.tasks.length ?? 0;
   const job: Omit<JobRecord, "result"> = {
@@ -18,6 +18,7 @@ export function newJob(session: SessionRecord, submission: Submission, now: numb
     graph,
     stages,
     submittedMs: now,
+    traits,
     savesFiles,
     maxResultBytes,
     streamed,

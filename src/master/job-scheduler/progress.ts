@@ -19,6 +19,8 @@ export function progressOf(session: SessionRecord): StageProgress[] {
         records: record.records,
         bytes: record.bytes,
         startedMs: record.startedMs,
+        ...(job.traits.pool === undefined ? {} : { pool: job.traits.pool }),
+        ...(job.traits.group === undefined ? {} : { group: job.traits.group }),
         ...(record.skew.length === 0 ? {} : { skew: record.skew }),
       })),
   );

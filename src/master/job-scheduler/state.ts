@@ -4,6 +4,7 @@
 import type { JobId, NodeId, SessionId, ShuffleId, StageId, TaskKey, WorkerId } from "../../core/ids.js";
 import type { JoinParts } from "../../plan/skew.js";
 import type { Stage, StageGraph, StageTask } from "../../plan/stages.js";
+import type { JobTraits } from "../../protocol/driver.js";
 import type { SkewFinding } from "../../protocol/skew.js";
 import type { TaskResult } from "../../protocol/tasks.js";
 import type { CachedPartitions, MapOutputs } from "../map-outputs/index.js";
@@ -128,6 +129,7 @@ export interface JobRecord {
   readonly stages: Map<StageId, StageRecord>;
   result: StageRecord;
   readonly submittedMs: number;
+  readonly traits: JobTraits;
   readonly savesFiles: boolean;
   readonly maxResultBytes: number | null;
   /** The user sees the records as they come: they cannot be taken back. */

@@ -4,11 +4,13 @@
 import type { WireError } from "../../core/errors.js";
 import type { BlobHash, JobId, NodeId, SessionId, StageId } from "../../core/ids.js";
 import { pack, unpack } from "../../core/packed.js";
+import type { PoolDefinitions } from "../../core/scheduler-pools.js";
 import type { CallSite } from "../../plan/function.js";
 import type { ActionSpec, LineageNode, StorageLevel } from "../../plan/lineage.js";
 import type {
   DriverToMaster,
   JobSummary,
+  JobTraits,
   MasterToDriver,
   SessionSettings,
   StageProgress,
@@ -45,10 +47,13 @@ function toProtoDriverMessage(message: DriverToMaster): pb.DriverToMaster.$Prope
     case "blob":
       return { blob: message };
     case "submit": {
-      const { job, nodes, root, action, callSite, accumulators } = message;
+      const { job, nodes, root, action, callSite, accumulators, traits } = message;
       const packed = { nodes: pack(nodes), action: pack(action), callSite: pack(callSite) };
-      return { submit: { job, root, accumulators: accumulators as number[], ...packed } };
+      const given = traits === undefined ? null : pack(traits);
+      return { submit: { job, root, accumulators: accumulators as number[], ...packed, traits: given } };
     }
+    case "pools":
+      return { pools: { pools: pack(message.pools) } };
     case "countPartitions":
       return { countPartitions: { request: message.request, nodes: pack(message.nodes), node: message.node } };
     case "cancel":
@@ -88,8 +93,11 @@ function fromProtoDriverMessage(message: pb.DriverToMaster): DriverToMaster {
         action: unpackField<ActionSpec>(submit.action, "SubmitJob.action"),
         callSite: unpackField<CallSite>(submit.callSite, "SubmitJob.callSite"),
         accumulators: submit.accumulators,
+        ...(submit.traits == null ? {} : { traits: unpackField<JobTraits>(submit.traits, "SubmitJob.traits") }),
       };
     }
+    case "pools":
+      return { kind: "pools", pools: unpackField<PoolDefinitions>(message.pools?.pools, "DefinePools.pools") };
     case "countPartitions": {
       const { request, nodes, node } = required(message.countPartitions, "countPartitions");
       const lineage = unpackField<LineageNode[]>(nodes, "CountPartitions.nodes");
