@@ -5,8 +5,9 @@ import { randomBytes } from "node:crypto";
 import { systemClock } from "../core/clock.js";
 import { MillraceError, toWireError, type WireError } from "../core/errors.js";
 import { type JobId, type SessionId, sessionId, type TaskKey, type WorkerId } from "../core/ids.js";
+import { noMetrics } from "../core/task-metrics.js";
 import { version } from "../core/version.js";
-import type { DriverToMaster, JobSummary } from "../protocol/driver.js";
+import type { DriverToMaster, JobSummary, SessionSettings } from "../protocol/driver.js";
 import type { WorkerRegistration } from "../protocol/worker.js";
 import { type Connection, decodeDriverMessage, encodeMasterToDriver } from "../rpc/index.js";
 import type { BlobStore } from "./blob-store.js";
@@ -44,6 +45,9 @@ const emptySummary: JobSummary = {
   elapsedMs: 0,
   shuffleBytes: 0,
   spillBytes: 0,
+  metrics: noMetrics,
+  byStage: [],
+  accumulators: [],
   workers: [],
 };
 
@@ -130,7 +134,7 @@ export class DriverDesk {
       refused: (job, error) => this.jobEnded(id, job, error, emptySummary),
       prepared: (_job, submit, graph) => log.jobStarted(submit, graph),
     });
-    const log = this.#openLog(id, settings.options["eventLog.enabled"] !== false, settings.options["eventLog.dir"]);
+    const log = this.#openLog(id, settings.options);
     log.started(id, this.#parts.url(), settings);
     for (const registration of this.#parts.workers()) log.workerAdded(registration);
     const link = new DriverLink({ connection, host, log, nowMs: this.#parts.now(), handle, openResult, warn });
@@ -144,15 +148,21 @@ export class DriverDesk {
     this.findEnding(session)?.jobEnded(job, error, summary);
   }
 
-  #openLog(session: SessionId, enabled: boolean, directory: unknown): SessionLog {
+  #openLog(session: SessionId, options: SessionSettings["options"]): SessionLog {
     const { eventLogDir, warn } = this.#parts;
+    const directory = options["eventLog.dir"];
     const chosen = typeof directory === "string" ? directory : eventLogDir;
-    if (!enabled || eventLogDir === null || chosen === null) return new SessionLog(null);
+    if (options["eventLog.enabled"] === false || eventLogDir === null || chosen === null) return new SessionLog(null);
+    const maxFileBytes = options["eventLog.maxFileSize"];
+    const rolls = options["eventLog.rolling"] !== false && typeof maxFileBytes === "number";
     return new SessionLog({
       directory: chosen,
       session,
       clock: systemClock,
-      onError: (error, path) => warn(`the event log ${path} cannot be written: ${(error as Error).message}`),
+      compress: options["eventLog.compress"] === true,
+      maxFileBytes: rolls ? maxFileBytes : null,
+      onError: (error, path) =>
+        warn(`the event log ${path} ends here, it cannot be written: ${(error as Error).message}`),
     });
   }
 
@@ -186,6 +196,9 @@ export class DriverDesk {
       case "persist":
         host.persist(message.node, message.level, message.name);
         return;
+      case "accumulatorValues":
+        link.log.accumulatorValues(message.job, message.values);
+        return;
       case "releaseNodes":
         host.releaseNodes(message.nodes);
         return;
@@ -215,7 +228,7 @@ export class DriverDesk {
     const hashes = blobs.release(id);
     if (hashes.length > 0) handle({ kind: "blobsReleased", hashes });
     const said = error.code === "JOB_CANCELLED" ? null : error;
-    link.log.ended(said);
+    await link.log.ended(said);
     link.send({ kind: "closed", error: said });
   }
 }

@@ -255,6 +255,7 @@ export class MasterShell {
         this.#handle({ kind: "statuses", worker, incarnation, statuses: message.statuses });
         return;
       case "uncached":
+        this.#desk.find(message.session)?.log.uncached(worker, message.partitions);
         this.#handle({
           kind: "uncached",
           worker,

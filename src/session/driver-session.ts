@@ -4,13 +4,15 @@
 //   opening --opened--> open --stop()--> stopped
 //           --refused, timeout--> fails      open --link lost--> lost
 
+import { inspect } from "node:util";
 import { fromWireError, isMillraceError, MillraceError } from "../core/errors.js";
-import { blobHash, type SessionId } from "../core/ids.js";
+import { blobHash, type JobId, type SessionId } from "../core/ids.js";
+import type { NamedValue, UserMetricKind } from "../core/user-metrics.js";
 import type { CallSite, FunctionRef } from "../plan/function.js";
 import type { HandleReference } from "../plan/handles.js";
 import type { StorageLevel } from "../plan/lineage.js";
 import type { JobSummary, MasterToDriver, SessionSettings, StageProgress } from "../protocol/driver.js";
-import { Accumulator, type AccumulatorDefinition } from "./accumulator.js";
+import { Accumulator, type AccumulatorDefinition, sumsNumbers } from "./accumulator.js";
 import { invalidArgument, requireSyncFunction, requireText } from "./arguments.js";
 import { blobPieces, hashOf } from "./blobs.js";
 import { Broadcast } from "./broadcast.js";
@@ -23,6 +25,7 @@ import type { MasterLink } from "./master-link.js";
 import type { PartitionResult, ResultPiece } from "./result-pieces.js";
 import { tellSessionOpened } from "./session-hooks.js";
 import { type TaskLog, TaskLogPrinter } from "./task-log.js";
+import { type AnyMetric, newMetric } from "./user-metrics.js";
 import { ValueEncoder } from "./value-encoder.js";
 
 export interface SessionParts {
@@ -33,6 +36,9 @@ export interface SessionParts {
   /** How long the master may take to answer `open`. */
   readonly openTimeoutMs: number;
 }
+
+/** Characters of an accumulator's value that are shown. */
+const MAX_SHOWN = 500;
 
 export interface SessionStatistics {
   /** Jobs submitted so far. Transformations start none, an action at most one. */
@@ -62,6 +68,8 @@ export class DriverSession {
     () => performance.now(),
   );
   readonly #accumulators = new Map<number, Accumulator<unknown, unknown>>();
+  readonly #metrics = new Map<number, AnyMetric>();
+  readonly #metricsByName = new Map<string, AnyMetric>();
   /** Bundles of packages that the master has. */
   readonly #bundlesSent = new Set<string>();
   readonly #counts = new Map<number, CountQuestion>();
@@ -90,6 +98,7 @@ export class DriverSession {
       lineage: this.#lineage,
       mapStack: (stack) => parts.positions.mapStack(stack),
       accumulators: () => [...this.#accumulators.keys()],
+      group: () => this.jobGroup,
       beforeSubmit: () => this.#sendBundles(),
       onEnd: (end) => this.#jobEnded(end),
     });
@@ -244,11 +253,30 @@ export class DriverSession {
       zero: zero.bytes,
       add,
       classes: zero.classes,
+      ...(sumsNumbers in definition ? { sums: true as const } : {}),
     } as const;
     const made = new Accumulator<V, A>(name, definition, reference, () => this.values.decode(zero.bytes) as V);
     this.#accumulators.set(made.id, made as Accumulator<unknown, unknown>);
     return made;
   }
+
+  /** The metric of that name; made when there is none. INVALID_ARGUMENT when it is one of another kind. */
+  metric(name: string, metric: UserMetricKind): AnyMetric {
+    this.requireOpen(metric);
+    requireText(metric, "name", name);
+    const known = this.#metricsByName.get(name);
+    if (known !== undefined) {
+      if (known.kind === metric) return known;
+      throw invalidArgument(metric, "name", `of no ${known.kind} of this session`, name);
+    }
+    const made = newMetric({ kind: "metric", id: ++this.#handles, name, metric, classes: [] });
+    this.#metricsByName.set(name, made);
+    this.#metrics.set(made.id, made);
+    return made;
+  }
+
+  /** What jobs from now on are called in the event log; null: nothing. */
+  jobGroup: { readonly group: string; readonly description: string | null } | null = null;
 
   /** Jobs still running fail with SESSION_STOPPED. Calling it again waits for the same end. */
   stop(): Promise<void> {
@@ -325,8 +353,10 @@ export class DriverSession {
 
   #absorb(message: MasterToDriver & { kind: "accumulators" }): void {
     try {
-      for (const { accumulator, value } of message.updates) {
-        this.#accumulators.get(accumulator)?.absorb(this.values.decode(value));
+      for (const { accumulator, value, numbers = [] } of message.updates) {
+        const metric = this.#metrics.get(accumulator);
+        if (metric !== undefined) metric.absorb(numbers);
+        else this.#accumulators.get(accumulator)?.absorb(this.values.decode(value));
       }
     } catch (error) {
       this.#jobs.fail(message.job, error);
@@ -334,9 +364,29 @@ export class DriverSession {
   }
 
   #jobEnded(end: JobEnd): void {
-    if (end.summary !== null) this.#lastSummary = end.summary;
+    const told = end.summary === null ? end : { ...end, summary: this.#withValues(end.job, end.summary) };
+    if (told.summary !== null) this.#lastSummary = told.summary;
     this.#printer.flush();
-    this.jobEnds.tell(end);
+    this.jobEnds.tell(told);
+  }
+
+  /** A named accumulator with what it comes to now, in all jobs. */
+  currentValue(value: NamedValue): NamedValue {
+    const metric = this.#metrics.get(value.id);
+    if (metric !== undefined) return metric.toNamedValue();
+    const accumulator = this.#accumulators.get(value.id);
+    if (accumulator === undefined) return value;
+    const now = accumulator.value;
+    return { ...value, value: value.kind === "sum" && typeof now === "number" ? now : shortText(now) };
+  }
+
+  /** Accumulators that a function of the program adds up have a value here alone: the master is told, for its event log. */
+  #withValues(job: JobId, summary: JobSummary): JobSummary {
+    const values = summary.accumulators.filter(({ kind }) => kind === "custom").map((one) => this.currentValue(one));
+    if (values.length === 0) return summary;
+    if (this.#over === null) this.#link.send({ kind: "accumulatorValues", job, values });
+    const accumulators = summary.accumulators.map((one) => values.find(({ id }) => id === one.id) ?? one);
+    return { ...summary, accumulators };
   }
 
   #closed(error: Error | null): void {
@@ -362,6 +412,17 @@ export class DriverSession {
     this.#counts.clear();
     this.#printer.flush();
   }
+}
+
+/** A value in a line. */
+function shortText(value: unknown): string {
+  const text = inspect(value, {
+    depth: 2,
+    breakLength: Number.POSITIVE_INFINITY,
+    maxArrayLength: 20,
+    maxStringLength: 200,
+  });
+  return text.length <= MAX_SHOWN ? text : `${text.slice(0, MAX_SHOWN)}...`;
 }
 
 function sessionStopped(): MillraceError {

@@ -37,6 +37,8 @@ export interface JobClientParts {
   readonly lineage: LineageStore;
   readonly mapStack: StackMapper;
   readonly accumulators: () => readonly number[];
+  /** What the user calls the jobs of this part of the program; null: nothing. */
+  readonly group: () => { readonly group: string; readonly description: string | null } | null;
   /** Sends what the job's functions need and the master does not have yet. */
   readonly beforeSubmit: () => void;
   readonly onEnd: (end: JobEnd) => void;
@@ -195,6 +197,7 @@ export class JobClient {
       action: request.action,
       callSite: request.callSite,
       accumulators: this.#parts.accumulators(),
+      ...groupFields(this.#parts.group()),
     });
     return id;
   }
@@ -240,6 +243,11 @@ export class JobClient {
     this.#parts.onEnd({ job: job.id, callSite: job.request.callSite, error, summary });
     job.onSettled(error);
   }
+}
+
+function groupFields(told: ReturnType<JobClientParts["group"]>): { group?: string; description?: string } {
+  if (told === null) return {};
+  return { group: told.group, ...(told.description === null ? {} : { description: told.description }) };
 }
 
 function cancelled(request: JobRequest): MillraceError {

@@ -1,7 +1,7 @@
 // What a user sees of running stages.
 
 import type { StageProgress } from "../../protocol/driver.js";
-import type { SessionRecord } from "./state.js";
+import type { SessionRecord, StageRecord } from "./state.js";
 
 export function progressOf(session: SessionRecord): StageProgress[] {
   const jobs = [...session.jobs.values()];
@@ -19,7 +19,14 @@ export function progressOf(session: SessionRecord): StageProgress[] {
         records: record.records,
         bytes: record.bytes,
         startedMs: record.startedMs,
+        metrics: { ...record.metrics },
+        ...shownOf(record),
         ...(record.skew.length === 0 ? {} : { skew: record.skew }),
       })),
   );
+}
+
+function shownOf({ accumulators }: StageRecord): Pick<StageProgress, "accumulators"> {
+  const shown = accumulators.shown();
+  return shown.length === 0 ? {} : { accumulators: shown };
 }

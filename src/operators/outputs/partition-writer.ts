@@ -113,7 +113,7 @@ export class PartitionWriter {
         this.output.write(p, frame);
       }
     }
-    metrics.recordsWritten += count;
+    metrics.shuffleWriteRecords += count;
     this.context.checkCancelled();
   }
 }

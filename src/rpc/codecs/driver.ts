@@ -4,6 +4,7 @@
 import type { WireError } from "../../core/errors.js";
 import type { BlobHash, JobId, NodeId, SessionId, StageId } from "../../core/ids.js";
 import { pack, unpack } from "../../core/packed.js";
+import type { NamedValue } from "../../core/user-metrics.js";
 import type { CallSite } from "../../plan/function.js";
 import type { ActionSpec, LineageNode, StorageLevel } from "../../plan/lineage.js";
 import type {
@@ -15,8 +16,8 @@ import type {
 } from "../../protocol/driver.js";
 import { millrace as pb } from "../generated/messages.js";
 import { fromProtoError, toProtoError } from "./errors.js";
-import { fromProtoAccumulator } from "./tasks.js";
-import { decodeWith, enumMapping, malformed, mutable, plainBytes, required, requiredText } from "./wire.js";
+import { fromProtoAccumulator, toProtoAccumulator } from "./tasks.js";
+import { decodeWith, enumMapping, malformed, plainBytes, required, requiredText } from "./wire.js";
 
 const levels = enumMapping<StorageLevel>({ NONE: 1, MEMORY_ONLY: 2, MEMORY_AND_DISK: 3, DISK_ONLY: 4 });
 
@@ -45,9 +46,10 @@ function toProtoDriverMessage(message: DriverToMaster): pb.DriverToMaster.$Prope
     case "blob":
       return { blob: message };
     case "submit": {
-      const { job, nodes, root, action, callSite, accumulators } = message;
+      const { job, nodes, root, action, callSite, accumulators, group, description } = message;
       const packed = { nodes: pack(nodes), action: pack(action), callSite: pack(callSite) };
-      return { submit: { job, root, accumulators: accumulators as number[], ...packed } };
+      const told = { group: group ?? null, description: description ?? null };
+      return { submit: { job, root, accumulators: accumulators as number[], ...packed, ...told } };
     }
     case "countPartitions":
       return { countPartitions: { request: message.request, nodes: pack(message.nodes), node: message.node } };
@@ -57,6 +59,8 @@ function toProtoDriverMessage(message: DriverToMaster): pb.DriverToMaster.$Prope
       return { acknowledge: message };
     case "persist":
       return { persist: { node: message.node, level: levels.to[message.level], name: message.name ?? null } };
+    case "accumulatorValues":
+      return { accumulatorValues: { job: message.job, values: pack(message.values) } };
     case "releaseNodes":
       return { releaseNodes: { nodes: message.nodes as NodeId[] } };
     case "releaseBlob":
@@ -86,6 +90,8 @@ function fromProtoDriverMessage(message: pb.DriverToMaster): DriverToMaster {
         action: unpackField<ActionSpec>(submit.action, "SubmitJob.action"),
         callSite: unpackField<CallSite>(submit.callSite, "SubmitJob.callSite"),
         accumulators: submit.accumulators,
+        ...(submit.group == null ? {} : { group: submit.group }),
+        ...(submit.description == null ? {} : { description: submit.description }),
       };
     }
     case "countPartitions": {
@@ -105,6 +111,11 @@ function fromProtoDriverMessage(message: pb.DriverToMaster): DriverToMaster {
       const { node, level, name } = required(message.persist, "persist");
       const named = name == null ? {} : { name };
       return { kind: "persist", node: node as NodeId, level: levels.from(level, "Persist.level"), ...named };
+    }
+    case "accumulatorValues": {
+      const { job, values } = required(message.accumulatorValues, "accumulatorValues");
+      const unpacked = unpackField<NamedValue[]>(values, "AccumulatorValues.values");
+      return { kind: "accumulatorValues", job: job as JobId, values: unpacked };
     }
     case "releaseNodes":
       return { kind: "releaseNodes", nodes: required(message.releaseNodes, "releaseNodes").nodes as NodeId[] };
@@ -139,8 +150,7 @@ function toProtoMasterMessage(message: MasterToDriver): pb.MasterToDriver.$Prope
     case "resultsRestarted":
       return { resultsRestarted: message };
     case "accumulators": {
-      const updates = mutable(message.updates);
-      return { accumulators: { job: message.job, updates } };
+      return { accumulators: { job: message.job, updates: message.updates.map(toProtoAccumulator) } };
     }
     case "jobEnded": {
       const { job, error, summary } = message;
