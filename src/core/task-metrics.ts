@@ -6,7 +6,8 @@ export interface TaskMetrics {
   readonly executorRunTime: number;
   /**
    * CPU time of the slot's thread since its attempt before: this attempt and receiving it. Compilers and collectors that run on
-   * threads of their own are not in it. 0 where the system does not tell it by thread.
+   * threads of their own are not in it. Exact in sums; of one attempt to some milliseconds (Linux counts at scheduler ticks). 0
+   * where the system does not tell it by thread.
    */
   readonly executorCpuTime: number;
   /** Spark's jvmGcTime: the slot stood still so long for its garbage. That of attempts under 2 ms may count for a later one. */

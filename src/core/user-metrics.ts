@@ -143,6 +143,7 @@ const FIRST_CALLS = 64;
  * about a hundredth of the calls; it then stands for `step` calls.
  */
 export class TimerCell extends HistogramCell {
+  #calls = 0;
   #left = 0;
   #step = 1;
   #measured = 0;
@@ -150,6 +151,7 @@ export class TimerCell extends HistogramCell {
 
   /** Calls `work` and gives what it gives; also the time of one that throws counts. Of a promise the time until it settles. */
   time<R>(work: () => R): R {
+    this.#calls++;
     if (this.#left > 0) {
       this.#left--;
       return work();
@@ -167,11 +169,31 @@ export class TimerCell extends HistogramCell {
       return result;
     }
     // Asynchronous ones are long.
-    return result.finally(() => this.record(performance.now() - started)) as R;
+    return result.finally(() => super.record(performance.now() - started)) as R;
+  }
+
+  /** A time that was measured otherwise. */
+  override record(ms: number): void {
+    this.#calls++;
+    super.record(ms);
+  }
+
+  /** The next attempt begins with a call that is measured. */
+  override clear(): void {
+    super.clear();
+    this.#calls = 0;
+    this.#left = 0;
+  }
+
+  /** How many there were is known exactly; what they took is drawn from those that were measured. */
+  override toNumbers(): number[] {
+    const [count = 0, sum = 0, min = 0, max = 0, ...buckets] = super.toNumbers();
+    const share = this.#calls / count;
+    return [this.#calls, sum * share, min, max, ...buckets.map((value, i) => (i % 2 === 0 ? value : value * share))];
   }
 
   #took(ms: number): void {
-    this.record(ms, this.#step);
+    super.record(ms, this.#step);
     if (++this.#measured < FIRST_CALLS) return;
     const mean = this.sum / this.count;
     this.#step = Math.max(1, Math.min(1024, Math.ceil(CLOCK_MS / (ALLOWED_SHARE * mean))));

@@ -56,6 +56,8 @@ export class DriverDesk {
   readonly #links = new Map<SessionId, DriverLink>();
   /** Sessions whose end is under way: their last commands still find them. */
   readonly #closing = new Map<SessionId, DriverLink>();
+  /** They end with the session's log whole. */
+  readonly #closings = new Set<Promise<void>>();
   #sessions = 0;
 
   constructor(parts: DriverDeskParts) {
@@ -111,7 +113,8 @@ export class DriverDesk {
   }
 
   async closeAll(error: WireError): Promise<void> {
-    await Promise.all([...this.#links.values()].map((link) => this.#close(link, error)));
+    for (const link of [...this.#links.values()]) void this.#close(link, error);
+    await Promise.all(this.#closings);
   }
 
   #open(connection: Connection, message: DriverToMaster): DriverLink {
@@ -216,7 +219,13 @@ export class DriverDesk {
     }
   }
 
-  async #close(link: DriverLink, error: WireError): Promise<void> {
+  #close(link: DriverLink, error: WireError): Promise<void> {
+    const closing = this.#closeLink(link, error).finally(() => this.#closings.delete(closing));
+    this.#closings.add(closing);
+    return closing;
+  }
+
+  async #closeLink(link: DriverLink, error: WireError): Promise<void> {
     const { id } = link.host;
     const { blobs, handle } = this.#parts;
     if (!this.#links.delete(id)) return;

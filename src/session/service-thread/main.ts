@@ -32,6 +32,8 @@ async function start(data: ServiceData): Promise<void> {
     if (stopping) return;
     stopping = true;
     clearInterval(heartbeat);
+    // The driver's last word arrives in a later turn of the loop: it closes its session, which else would end by its master's.
+    await new Promise((resolve) => setImmediate(resolve));
     await backend?.close();
     post({ kind: "ended" });
     port.close();

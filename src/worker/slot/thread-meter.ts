@@ -1,6 +1,7 @@
 // CPU time and garbage collections of the thread that runs attempts. Node before 23.9 has no CPU time by thread (process.cpuUsage
-// adds up all of them): Linux says it in /proc/thread-self/schedstat, in nanoseconds; one read costs 1.2 us, so there is one
-// an attempt, at its end. Collections are told by a PerformanceObserver, whose entries arrive only when the event loop turns,
+// adds up all of them): Linux says it in /proc/thread-self/schedstat, as of the last time that the scheduler looked (1 to 10 ms
+// ago while the thread runs: single short attempts may show 0 or too much, sums are right). One read costs 1.2 us, so there is
+// one an attempt, at its end. Collections are told by a PerformanceObserver, whose entries arrive only when the event loop turns,
 // and an attempt is synchronous: an attempt that was long enough to matter waits for one turn.
 
 import { openSync, readSync } from "node:fs";
