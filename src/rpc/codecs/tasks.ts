@@ -2,7 +2,6 @@
 // names what is missing. These are the hot messages: 100 launches or statuses take well under a millisecond each way.
 
 import type { BlobHash, NodeId, SessionId, ShuffleId, StageId, TaskKey, WorkerId } from "../../core/ids.js";
-import { type MutableMetrics, metricNames, noMetrics } from "../../core/task-metrics.js";
 import type { AccumulatorKind } from "../../core/user-metrics.js";
 import type { HotKey, TaskSlice } from "../../plan/skew.js";
 import type { Split, TaskSplit } from "../../plan/stages.js";
@@ -102,7 +101,7 @@ export function toProtoStatus(status: TaskStatus): pb.TaskStatus.$Properties {
         succeeded: {
           result: toProtoResult(outcome.result),
           accumulators: outcome.accumulators.map(toProtoAccumulator),
-          metrics: toProtoMetrics(outcome.metrics),
+          metrics: outcome.metrics,
           cached: mutable(outcome.cached),
         },
       };
@@ -110,7 +109,7 @@ export function toProtoStatus(status: TaskStatus): pb.TaskStatus.$Properties {
       const { error, metrics } = outcome;
       return {
         key,
-        failed: { error: toProtoError(error), ...(metrics === null ? {} : { metrics: toProtoMetrics(metrics) }) },
+        failed: { error: toProtoError(error), ...(metrics === null ? {} : { metrics }) },
       };
     }
     case "fetchFailed": {
@@ -322,15 +321,28 @@ function fromProtoResult(message: pb.TaskResult | null | undefined): TaskResult 
   throw malformed("TaskResult.kind is missing");
 }
 
-/** Few of them are not 0: of an empty task three of twenty. */
-function toProtoMetrics(metrics: TaskMetrics): pb.TaskMetrics.$Properties {
-  const found: pb.TaskMetrics.$Properties = {};
-  for (const name of metricNames) if (metrics[name] !== 0) found[name] = metrics[name];
-  return found;
-}
-
+/** Written out: it runs once a task in the master. */
 function fromProtoMetrics(message: pb.TaskMetrics): TaskMetrics {
-  const metrics: MutableMetrics = { ...noMetrics };
-  for (const name of metricNames) metrics[name] = message[name];
-  return metrics;
+  return {
+    executorRunTime: message.executorRunTime,
+    executorCpuTime: message.executorCpuTime,
+    gcTime: message.gcTime,
+    resultSize: message.resultSize,
+    memoryBytesSpilled: message.memoryBytesSpilled,
+    diskBytesSpilled: message.diskBytesSpilled,
+    peakExecutionMemory: message.peakExecutionMemory,
+    inputRecords: message.inputRecords,
+    inputBytes: message.inputBytes,
+    outputRecords: message.outputRecords,
+    outputBytes: message.outputBytes,
+    shuffleReadRecords: message.shuffleReadRecords,
+    shuffleLocalBlocksFetched: message.shuffleLocalBlocksFetched,
+    shuffleRemoteBlocksFetched: message.shuffleRemoteBlocksFetched,
+    shuffleLocalBytesRead: message.shuffleLocalBytesRead,
+    shuffleRemoteBytesRead: message.shuffleRemoteBytesRead,
+    shuffleFetchWaitTime: message.shuffleFetchWaitTime,
+    shuffleWriteRecords: message.shuffleWriteRecords,
+    shuffleWriteBytes: message.shuffleWriteBytes,
+    shuffleWriteTime: message.shuffleWriteTime,
+  };
 }
