@@ -39,7 +39,8 @@ export class RunSummary {
     counts.tasks += summary.tasks;
     counts.failedAttempts += summary.failedAttempts;
     addMetrics(this.#metrics, summary.metrics);
-    for (const value of summary.accumulators) this.#accumulators.set(`${session} ${value.id}`, () => currentValue(value));
+    for (const value of summary.accumulators)
+      this.#accumulators.set(`${session} ${value.id}`, () => currentValue(value));
   }
 
   totals(): RunTotals {

@@ -112,6 +112,10 @@ export class DriverDesk {
     }
   }
 
+  async endLogs(): Promise<void> {
+    await Promise.all([...this.#links.values()].map(({ log }) => log.ended(null)));
+  }
+
   async closeAll(error: WireError): Promise<void> {
     for (const link of [...this.#links.values()]) void this.#close(link, error);
     await Promise.all(this.#closings);

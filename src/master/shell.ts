@@ -194,6 +194,11 @@ export class MasterShell {
     return wasToGo;
   }
 
+  /** The process is about to end, and its sessions with it: their event logs say so. */
+  endLogs(): Promise<void> {
+    return this.#desk.endLogs();
+  }
+
   /** Ends every session with MASTER_LOST and lets the workers go. */
   async close(): Promise<void> {
     clearInterval(this.#timer);

@@ -169,8 +169,13 @@ function taskRow(stage: number, { partition, attempt, worker, locality, metrics 
 function failureOf({ job, stage, partition, attempt, worker, outcome, error }: FailureHistory): string {
   const lines = [`  job ${job}, stage ${stage}, partition ${partition}, attempt ${attempt} on ${worker} ${outcome}`];
   for (let cause: typeof error | undefined = error; cause !== undefined; cause = cause.cause)
-    lines.push(`    ${cause.code}: ${cause.message.split("\n")[0]}`);
+    lines.push(`    ${nameOf(cause)}: ${cause.message.split("\n")[0]}`);
   return `${lines.join("\n")}\n`;
+}
+
+/** A user's error crosses with its name as its only field. */
+function nameOf({ code, fields }: FailureHistory["error"]): string {
+  return typeof fields.name === "string" && Object.keys(fields).length === 1 ? fields.name : code;
 }
 
 function formatSums(metrics: TaskMetrics): string {

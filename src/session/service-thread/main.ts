@@ -50,6 +50,8 @@ async function start(data: ServiceData): Promise<void> {
       calls.delete(message.id);
       if (message.error === null) call?.resolve(message.outcome);
       else call?.reject(new Error(message.error));
+    } else if (message.kind === "leaving") {
+      void leave(message.done, backend);
     } else if (message.kind === "shutdown") {
       void stop();
     }
@@ -84,6 +86,12 @@ async function start(data: ServiceData): Promise<void> {
     post({ kind: "failed", error: toWireError(error ?? new Error("the master closed the connection"), "MASTER_LOST") });
   });
   for (const bytes of early) connection.send(bytes);
+}
+
+async function leave(done: Int32Array, backend: Backend | null): Promise<void> {
+  await backend?.endLogs?.();
+  Atomics.store(done, 0, 1);
+  Atomics.notify(done, 0);
 }
 
 const HEARTBEAT_MS = 2_000;
