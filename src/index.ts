@@ -1,6 +1,7 @@
 // The public face of millrace, and the one place where a session is wired to its parts: options, capturing, the service
 // thread that holds its master, and for master `local` the slot on the calling thread.
 
+import { hostname, release } from "node:os";
 import { dirname } from "node:path";
 import { Capturer, callSite, mapStack } from "./closure/index.js";
 import { parseMasterUrl } from "./core/master-url.js";
@@ -14,16 +15,19 @@ import { ServiceLink } from "./session/service-thread/link.js";
 import { referenceOf } from "./session/travelling.js";
 import { SlotHost } from "./worker/slot/host.js";
 import type { SlotInit, SlotRun } from "./worker/slot/messages.js";
+import { SystemThreadMeter } from "./worker/slot/thread-meter.js";
 
 export { type ErrorCode, type ErrorFields, type FieldValue, isMillraceError, MillraceError } from "./core/errors.js";
 export type { GivenOptions, OptionName, OptionValues } from "./core/options.js";
 export type { PoolDefinition, PoolDefinitions, SchedulingMode } from "./core/scheduler-pools.js";
+export type { TaskMetrics } from "./core/task-metrics.js";
+export type { Distribution, NamedValue } from "./core/user-metrics.js";
 export { version } from "./core/version.js";
 export type { Counter, Counters, TaskContext } from "./mapreduce/contexts.js";
 export type { MapReduceResult, MapReduceSpec } from "./mapreduce/job.js";
 export type { CallSite } from "./plan/function.js";
 export type { StorageLevel } from "./plan/lineage.js";
-export type { JobSummary, JobTraits, StageProgress } from "./protocol/driver.js";
+export type { JobSummary, JobTraits, StageProgress, StageSummary } from "./protocol/driver.js";
 export { formatSkew, type SkewFinding } from "./protocol/skew.js";
 export type { MapBatchesOptions } from "./rdd/operations/map-batches.js";
 export type { PipeOptions } from "./rdd/operations/pipe.js";
@@ -46,6 +50,7 @@ export { Broadcast } from "./session/broadcast.js";
 export type { SessionStatistics } from "./session/driver-session.js";
 export type { JobEnd } from "./session/job-client.js";
 export type { TaskLog } from "./session/task-log.js";
+export { CounterMetric, HistogramMetric, TimerMetric } from "./session/user-metrics.js";
 
 /** How long a master, or the start of local workers, may take. */
 const OPEN_TIMEOUT_MS = 60_000;
@@ -108,6 +113,7 @@ export class Session extends RddSession {
         options: toPortableOptions(values),
         workingDirectory: process.cwd(),
         version,
+        environment: environmentOfDriver(),
       },
       openTimeoutMs: OPEN_TIMEOUT_MS,
     });
@@ -148,7 +154,18 @@ function ownOptions(values: OptionValues): Record<string, string | number | bool
   return own;
 }
 
+function environmentOfDriver(): Record<string, string> {
+  const { platform, arch, version: node, pid, argv } = process;
+  return {
+    node,
+    system: `${platform} ${arch} ${release()}`,
+    host: hostname(),
+    pid: String(pid),
+    program: argv[1] ?? "",
+  };
+}
+
 function callingThreadSlot(): (call: unknown) => Promise<unknown> {
-  const host = new SlotHost(false);
+  const host = new SlotHost(false, new SystemThreadMeter(false));
   return (call) => host.call(call as SlotRun | SlotInit);
 }

@@ -60,10 +60,12 @@ program
   )
   .addOption(conf())
   .option("--no-progress", "no progress bar, even on a terminal")
+  .option("--summary", "at the end on stderr: jobs, tasks, records, bytes, spill, time, memory, failures, accumulators")
+  .option("--json", "with --summary: as one line of JSON")
   .passThroughOptions()
   .addHelpText(
     "after",
-    "\nExamples:\n  millrace run counts.ts --top 10 logs/*.txt\n  millrace run --master local[2] --conf driver.maxResultSize=2g counts.ts\n\nThe exit code is the program's own.",
+    "\nExamples:\n  millrace run counts.ts --top 10 logs/*.txt\n  millrace run --master local[2] --conf driver.maxResultSize=2g counts.ts\n  millrace run --summary counts.ts\n\nThe exit code is the program's own.",
   )
   .action(async (path: string, args: string[], options: RunFlags) =>
     (await import("./commands/run.js")).run(path, args, options),
@@ -77,6 +79,8 @@ program
   .option("--secret-file <path>", "the cluster's secret, a file of mode 0600 (or MILLRACE_SECRET)")
   .addOption(tls())
   .option("--no-progress", "no progress bar, even on a terminal")
+  .option("--summary", "at the end on stderr: jobs, tasks, records, bytes, spill, time, memory, failures, accumulators")
+  .option("--json", "with --summary: as one line of JSON")
   .argument("<program>", "a .ts, .mts, .cts, .js, .mjs or .cjs file anywhere on disk")
   .argument("[args...]", "everything after the program's name is its own")
   .passThroughOptions()
@@ -177,8 +181,11 @@ program
 
 program
   .command("status")
-  .description("Show the sessions, jobs, stages, tasks and workers of a running master.")
-  .requiredOption("--master <url>", "millrace://host:port of the master")
+  .description("Show the sessions, jobs, stages, tasks and workers of a running master; or sessions that have ended.")
+  .option("--master <url>", "millrace://host:port of a running master")
+  .option("--history [session]", "sessions from their event logs, newest first; or one of them in detail, by its id")
+  .option("--event-log-dir <path>", "with --history: where the event logs are (default: eventLog.dir)")
+  .option("--limit <n>", "with --history: sessions that are listed (default: 20)")
   .option(
     "--secret-file <path>",
     "the cluster's secret, a file of mode 0600 (default: ~/.millrace/secret, or MILLRACE_SECRET)",
@@ -187,7 +194,7 @@ program
   .option("--json", "print one JSON object instead of tables")
   .addHelpText(
     "after",
-    "\nExamples:\n  millrace status --master millrace://127.0.0.1:7077\n  millrace status --master millrace://127.0.0.1:7077 --json | jq .workers",
+    "\nExamples:\n  millrace status --master millrace://127.0.0.1:7077\n  millrace status --master millrace://127.0.0.1:7077 --json | jq .workers\n  millrace status --history\n  millrace status --history s1-mfz3k2-9a7c1e --json | jq '.stages[].runTime'",
   )
   .action(async (options: StatusFlags) => (await import("./commands/status.js")).status(options));
 

@@ -297,6 +297,14 @@ export const optionTable = {
   ),
   "eventLog.enabled": row("true or false", "Write an event log of the session.", parseBoolean, true),
   "eventLog.dir": row("a path", "Directory of event logs.", parseText, () => join(homedir(), ".millrace", "events")),
+  "eventLog.rolling": row("true or false", "Go on in another file when one is full.", parseBoolean, true),
+  "eventLog.maxFileSize": row(
+    size,
+    "An event log's file of about this size is full.",
+    atLeast(64 * 2 ** 10, "64k", bytes),
+    128 * 2 ** 20,
+  ),
+  "eventLog.compress": row("true or false", "Compress event logs (zstd).", parseBoolean, false),
   "log.level": row(
     "error, warn, info or debug",
     "The least severe message that is logged.",

@@ -196,6 +196,11 @@ export class MasterShell {
     return wasToGo;
   }
 
+  /** The process is about to end, and its sessions with it: their event logs say so. */
+  endLogs(): Promise<void> {
+    return this.#desk.endLogs();
+  }
+
   /** Ends every session with MASTER_LOST and lets the workers go. */
   async close(): Promise<void> {
     clearInterval(this.#timer);
@@ -257,6 +262,7 @@ export class MasterShell {
         this.#handle({ kind: "statuses", worker, incarnation, statuses: message.statuses });
         return;
       case "uncached":
+        this.#desk.find(message.session)?.log.uncached(worker, message.partitions);
         this.#handle({
           kind: "uncached",
           worker,

@@ -309,8 +309,7 @@ export class Evaluator {
       for (let next = frames.next(); next !== null; next = frames.next()) {
         context.checkCancelled();
         const { keys, values } = decodePairs(next.frame, next.schemas, context.classes);
-        context.metrics.shuffleReadBytes += next.frame.byteLength;
-        context.metrics.recordsRead += keys.length;
+        context.metrics.shuffleReadRecords += keys.length;
         add(keys, values);
       }
     } finally {
@@ -395,9 +394,9 @@ function countedSplit(source: BatchSource, context: TaskContext): BatchSource {
   let bytes = 0;
   const count = (batch: readonly unknown[] | null) => {
     const { metrics } = context;
-    metrics.recordsRead += batch?.length ?? 0;
+    metrics.inputRecords += batch?.length ?? 0;
     const read = source.bytesRead ?? 0;
-    metrics.bytesRead += read - bytes;
+    metrics.inputBytes += read - bytes;
     bytes = read;
     return batch;
   };
@@ -437,9 +436,12 @@ class FrameRecords implements BatchSource {
       if (next === null) return null;
       this.#records = decodeRecords(next.frame, next.schemas, this.context.classes);
       this.#at = 0;
-      this.context.metrics.recordsRead += this.#records.length;
-      if (this.shuffled) this.context.metrics.shuffleReadBytes += next.frame.byteLength;
-      else this.context.metrics.bytesRead += next.frame.byteLength;
+      const { metrics } = this.context;
+      if (this.shuffled) metrics.shuffleReadRecords += this.#records.length;
+      else {
+        metrics.inputRecords += this.#records.length;
+        metrics.inputBytes += next.frame.byteLength;
+      }
     }
     const from = this.#at;
     this.#at = Math.min(this.#records.length, from + BATCH_RECORDS);

@@ -5,7 +5,7 @@ import type { SessionId } from "../core/ids.js";
 import { toAbsoluteUrl } from "../emrfs/url.js";
 import type { Source } from "../plan/lineage.js";
 import type { JobSummary, StageProgress } from "../protocol/driver.js";
-import type { Accumulator, AccumulatorDefinition } from "../session/accumulator.js";
+import { type Accumulator, type AccumulatorDefinition, sumsNumbers } from "../session/accumulator.js";
 import { invalidArgument, optionalPartitions, requireCount, requireText } from "../session/arguments.js";
 import type { Broadcast } from "../session/broadcast.js";
 import type { SessionStatistics } from "../session/driver-session.js";
@@ -14,6 +14,7 @@ import type { JobEnd } from "../session/job-client.js";
 import type { NodeHandle } from "../session/lineage-store.js";
 import type { TaskLog } from "../session/task-log.js";
 import { driverOnly } from "../session/travelling.js";
+import type { CounterMetric, HistogramMetric, TimerMetric } from "../session/user-metrics.js";
 import { datasetNode, Operand } from "./operand.js";
 import { union } from "./operations/union.js";
 import { RDD } from "./rdd.js";
@@ -204,7 +205,8 @@ export class RddSession extends SessionJobs implements AsyncDisposable {
         return total + amount;
       },
       merge: (left, right) => left + right,
-    });
+      [sumsNumbers]: true,
+    } as AccumulatorDefinition<number>);
   }
 
   /** An accumulator of numbers. */
@@ -213,7 +215,30 @@ export class RddSession extends SessionJobs implements AsyncDisposable {
       zero: 0,
       add: (total, amount) => total + amount,
       merge: (left, right) => left + right,
-    });
+      [sumsNumbers]: true,
+    } as AccumulatorDefinition<number>);
+  }
+
+  /**
+   * Counts in tasks, shown by its name in `lastJob`, by `millrace status` and in the event log; a session has one of a name.
+   *
+   * ```ts
+   * const bad = session.counter("bad lines");
+   * await lines.foreach((line) => { if (!line.includes("\t")) bad.add(); });
+   * ```
+   */
+  counter(name: string): CounterMetric {
+    return this.driver.metric(name, "counter") as CounterMetric;
+  }
+
+  /** Times calls in tasks, in milliseconds: `timer.time(() => parse(line))`. Else as `counter`. */
+  timer(name: string): TimerMetric {
+    return this.driver.metric(name, "timer") as TimerMetric;
+  }
+
+  /** The spread of a number in tasks: `sizes.record(line.length)`. Else as `counter`. */
+  histogram(name: string): HistogramMetric {
+    return this.driver.metric(name, "histogram") as HistogramMetric;
   }
 
   /** Called with every job that ends, failed and cancelled ones too. Gives the function that removes the listener. */

@@ -12,7 +12,8 @@ import type { JobRequest } from "./job-client.js";
 import type { Checkpoint, CheckpointWriting, NodeHandle } from "./node-handle.js";
 
 export interface CheckpointPorts {
-  run(request: JobRequest): Promise<void>;
+  /** In the pool and group of the action that waits for it. */
+  run(request: Omit<JobRequest, "traits">): Promise<void>;
   persist(handle: NodeHandle, level: StorageLevel): void;
   /** The records are kept: whoever plans with this RDD from now on begins with them. CACHE_FULL where not all are. */
   cut(handle: NodeHandle, url: string | null): Promise<void>;

@@ -4,16 +4,18 @@
 //   opening --opened--> open --stop()--> stopped
 //           --refused, timeout--> fails      open --link lost--> lost
 
+import { inspect } from "node:util";
 import { fromWireError, isMillraceError, MillraceError } from "../core/errors.js";
-import { blobHash, type SessionId } from "../core/ids.js";
+import { blobHash, type JobId, type SessionId } from "../core/ids.js";
+import { type PoolDefinitions, parsePools } from "../core/scheduler-pools.js";
+import type { NamedValue, UserMetricKind } from "../core/user-metrics.js";
 import { toAbsoluteUrl } from "../emrfs/url.js";
 import { cutSource } from "../plan/cut-lineage.js";
-import { type PoolDefinitions, parsePools } from "../core/scheduler-pools.js";
 import type { CallSite, FunctionRef } from "../plan/function.js";
 import type { HandleReference } from "../plan/handles.js";
 import type { StorageLevel } from "../plan/lineage.js";
 import type { JobSummary, JobTraits, MasterToDriver, SessionSettings, StageProgress } from "../protocol/driver.js";
-import { Accumulator, type AccumulatorDefinition } from "./accumulator.js";
+import { Accumulator, type AccumulatorDefinition, sumsNumbers } from "./accumulator.js";
 import { invalidArgument, requireSyncFunction, requireText } from "./arguments.js";
 import { blobPieces, hashOf } from "./blobs.js";
 import { Broadcast } from "./broadcast.js";
@@ -29,6 +31,7 @@ import { placementOf } from "./placement.js";
 import type { PartitionResult, ResultPiece } from "./result-pieces.js";
 import { tellSessionOpened } from "./session-hooks.js";
 import { type TaskLog, TaskLogPrinter } from "./task-log.js";
+import { type AnyMetric, newMetric } from "./user-metrics.js";
 import { ValueEncoder } from "./value-encoder.js";
 
 export interface SessionParts {
@@ -39,6 +42,9 @@ export interface SessionParts {
   /** How long the master may take to answer `open`. */
   readonly openTimeoutMs: number;
 }
+
+/** Characters of an accumulator's value that are shown. */
+const MAX_SHOWN = 500;
 
 export interface SessionStatistics {
   /** Jobs submitted so far. Transformations start none, an action at most one. */
@@ -70,6 +76,8 @@ export class DriverSession {
     () => performance.now(),
   );
   readonly #accumulators = new Map<number, Accumulator<unknown, unknown>>();
+  readonly #metrics = new Map<number, AnyMetric>();
+  readonly #metricsByName = new Map<string, AnyMetric>();
   /** Bundles of packages that the master has. */
   readonly #bundlesSent = new Set<string>();
   readonly #counts = new Map<number, CountQuestion>();
@@ -102,7 +110,7 @@ export class DriverSession {
       onEnd: (end) => this.#jobEnded(end),
     });
     this.checkpoints = new Checkpoints({
-      run: (request) => this.#jobs.run(request, () => () => undefined),
+      run: (request) => this.#jobs.run({ ...request, traits: this.scopes.traits(null) }, () => () => undefined),
       persist: (handle, level) => this.persist(handle, level),
       cut: (handle, url) => this.#cut(handle, url),
     });
@@ -287,9 +295,25 @@ export class DriverSession {
       zero: zero.bytes,
       add,
       classes: zero.classes,
+      ...(sumsNumbers in definition ? { sums: true as const } : {}),
     } as const;
     const made = new Accumulator<V, A>(name, definition, reference, () => this.values.decode(zero.bytes) as V);
     this.#accumulators.set(made.id, made as Accumulator<unknown, unknown>);
+    return made;
+  }
+
+  /** The metric of that name; made when there is none. INVALID_ARGUMENT when it is one of another kind. */
+  metric(name: string, metric: UserMetricKind): AnyMetric {
+    this.requireOpen(metric);
+    requireText(metric, "name", name);
+    const known = this.#metricsByName.get(name);
+    if (known !== undefined) {
+      if (known.kind === metric) return known;
+      throw invalidArgument(metric, "name", `of no ${known.kind} of this session`, name);
+    }
+    const made = newMetric({ kind: "metric", id: ++this.#handles, name, metric, classes: [] });
+    this.#metricsByName.set(name, made);
+    this.#metrics.set(made.id, made);
     return made;
   }
 
@@ -396,8 +420,10 @@ export class DriverSession {
 
   #absorb(message: MasterToDriver & { kind: "accumulators" }): void {
     try {
-      for (const { accumulator, value } of message.updates) {
-        this.#accumulators.get(accumulator)?.absorb(this.values.decode(value));
+      for (const { accumulator, value, numbers = [] } of message.updates) {
+        const metric = this.#metrics.get(accumulator);
+        if (metric !== undefined) metric.absorb(numbers);
+        else this.#accumulators.get(accumulator)?.absorb(this.values.decode(value));
       }
     } catch (error) {
       this.#jobs.fail(message.job, error);
@@ -405,9 +431,29 @@ export class DriverSession {
   }
 
   #jobEnded(end: JobEnd): void {
-    if (end.summary !== null) this.#lastSummary = end.summary;
+    const told = end.summary === null ? end : { ...end, summary: this.#withValues(end.job, end.summary) };
+    if (told.summary !== null) this.#lastSummary = told.summary;
     this.#printer.flush();
-    this.jobEnds.tell(end);
+    this.jobEnds.tell(told);
+  }
+
+  /** A named accumulator with what it comes to now, in all jobs. */
+  currentValue(value: NamedValue): NamedValue {
+    const metric = this.#metrics.get(value.id);
+    if (metric !== undefined) return metric.toNamedValue();
+    const accumulator = this.#accumulators.get(value.id);
+    if (accumulator === undefined) return value;
+    const now = accumulator.value;
+    return { ...value, value: value.kind === "sum" && typeof now === "number" ? now : shortText(now) };
+  }
+
+  /** Accumulators that a function of the program adds up have a value here alone: the master is told, for its event log. */
+  #withValues(job: JobId, summary: JobSummary): JobSummary {
+    const values = summary.accumulators.filter(({ kind }) => kind === "custom").map((one) => this.currentValue(one));
+    if (values.length === 0) return summary;
+    if (this.#over === null) this.#link.send({ kind: "accumulatorValues", job, values });
+    const accumulators = summary.accumulators.map((one) => values.find(({ id }) => id === one.id) ?? one);
+    return { ...summary, accumulators };
   }
 
   #closed(error: Error | null): void {
@@ -442,6 +488,17 @@ function checkedPools(pools: unknown): PoolDefinitions {
     if (!isMillraceError(error)) throw error;
     throw new MillraceError("INVALID_ARGUMENT", error.message, { fields: { ...error.fields, method: "pools" } });
   }
+}
+
+/** A value in a line. */
+function shortText(value: unknown): string {
+  const text = inspect(value, {
+    depth: 2,
+    breakLength: Number.POSITIVE_INFINITY,
+    maxArrayLength: 20,
+    maxStringLength: 200,
+  });
+  return text.length <= MAX_SHOWN ? text : `${text.slice(0, MAX_SHOWN)}...`;
 }
 
 function sessionStopped(): MillraceError {

@@ -4,6 +4,7 @@ import { expect, test } from "vitest";
 import { formatSnapshot } from "../../src/cli/commands/status.js";
 import { ProgressBar } from "../../src/cli/progress-bar.js";
 import { jobId, stageId } from "../../src/core/ids.js";
+import { noMetrics } from "../../src/core/task-metrics.js";
 import type { StageProgress } from "../../src/protocol/driver.js";
 
 const skew = {
@@ -29,6 +30,7 @@ const stage: StageProgress = {
   records: 10,
   bytes: 10,
   startedMs: 0,
+  metrics: noMetrics,
 };
 
 test("the progress bar has a line below the stage that reads it", () => {

@@ -4,6 +4,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { errorCatalog } from "../../src/core/error-codes.js";
 import type { ErrorCode, WireError } from "../../src/core/errors.js";
+import { metricNames } from "../../src/core/task-metrics.js";
 import {
   decodeDriverMessage,
   decodeMasterToDriver,
@@ -84,18 +85,19 @@ const markedLaunch = fc.tuple(launch, fc.boolean(), fc.boolean()).map(([one, alo
   ...(alone ? { alone: true } : {}),
   ...(speculative ? { speculative: true } : {}),
 }));
-const metrics = record({
-  runMs: size,
-  recordsRead: size,
-  bytesRead: size,
-  recordsWritten: size,
-  bytesWritten: size,
-  shuffleReadBytes: size,
-  shuffleWriteBytes: size,
-  spillBytes: size,
-  peakMemoryBytes: size,
-});
-const update = record({ accumulator: count, value: bytes });
+const metrics = record(Object.fromEntries(metricNames.map((name) => [name, size])) as Record<string, typeof size>);
+const plainUpdate = record({ accumulator: count, value: bytes });
+const update = fc.oneof(
+  plainUpdate,
+  fc
+    .tuple(
+      plainUpdate,
+      name,
+      fc.constantFrom("sum", "counter", "timer", "histogram"),
+      fc.array(size, { minLength: 1, maxLength: 6 }),
+    )
+    .map(([plain, name, kind, numbers]) => ({ ...plain, name, kind, numbers })),
+);
 const result = fc.oneof(
   record({ kind: kind("inline"), bytes, records: size }),
   record({ kind: kind("block"), sizeBytes: size, records: size }),

@@ -5,6 +5,7 @@ import { compareKeys } from "../../src/codec/keys.js";
 import { decodeValue, encodeValue, RecordStreamWriter } from "../../src/codec/stream.js";
 import { MillraceError, toWireError, type WireError } from "../../src/core/errors.js";
 import { sessionId } from "../../src/core/ids.js";
+import { noMetrics } from "../../src/core/task-metrics.js";
 import type { ActionSpec } from "../../src/plan/lineage.js";
 import type { DriverToMaster, JobSummary, MasterToDriver } from "../../src/protocol/driver.js";
 import type { MasterLink } from "../../src/session/master-link.js";
@@ -20,6 +21,9 @@ const summary: JobSummary = {
   elapsedMs: 1,
   shuffleBytes: 0,
   spillBytes: 0,
+  metrics: noMetrics,
+  byStage: [],
+  accumulators: [],
   workers: [],
 };
 

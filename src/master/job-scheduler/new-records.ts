@@ -2,7 +2,9 @@
 
 import { MillraceError } from "../../core/errors.js";
 import type { StageId } from "../../core/ids.js";
+import { noMetrics } from "../../core/task-metrics.js";
 import type { Stage } from "../../plan/stages.js";
+import { NamedSums } from "../../protocol/named-values.js";
 import { ResultWindow } from "./result-window.js";
 import type { Submission } from "./scheduling.js";
 import { StagePace } from "./stage-pace.js";
@@ -30,8 +32,6 @@ export function newJob(session: SessionRecord, submission: Submission, now: numb
     skew: [],
     tasks: 0,
     failedAttempts: 0,
-    shuffleBytes: 0,
-    spillBytes: 0,
     workers: new Map(),
     workerlessSinceMs: null,
   };
@@ -64,6 +64,10 @@ function newStage(stage: Stage, job: JobRecord): StageRecord {
     blame: null,
     records: 0,
     bytes: 0,
+    succeeded: 0,
+    lastEndMs: 0,
+    metrics: { ...noMetrics },
+    accumulators: new NamedSums(),
   };
 }
 

@@ -1,7 +1,7 @@
 // What a user sees of running stages.
 
 import type { StageProgress } from "../../protocol/driver.js";
-import type { SessionRecord } from "./state.js";
+import type { SessionRecord, StageRecord } from "./state.js";
 
 export function progressOf(session: SessionRecord): StageProgress[] {
   const jobs = [...session.jobs.values()];
@@ -21,7 +21,14 @@ export function progressOf(session: SessionRecord): StageProgress[] {
         startedMs: record.startedMs,
         ...(job.traits.pool === undefined ? {} : { pool: job.traits.pool }),
         ...(job.traits.group === undefined ? {} : { group: job.traits.group }),
+        metrics: { ...record.metrics },
+        ...shownOf(record),
         ...(record.skew.length === 0 ? {} : { skew: record.skew }),
       })),
   );
+}
+
+function shownOf({ accumulators }: StageRecord): Pick<StageProgress, "accumulators"> {
+  const shown = accumulators.shown();
+  return shown.length === 0 ? {} : { accumulators: shown };
 }

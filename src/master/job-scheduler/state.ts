@@ -2,9 +2,11 @@
 // through transitions.ts.
 
 import type { JobId, NodeId, SessionId, ShuffleId, StageId, TaskKey, WorkerId } from "../../core/ids.js";
+import type { MutableMetrics } from "../../core/task-metrics.js";
 import type { JoinParts } from "../../plan/skew.js";
 import type { Stage, StageGraph, StageTask } from "../../plan/stages.js";
 import type { JobTraits } from "../../protocol/driver.js";
+import type { NamedSums } from "../../protocol/named-values.js";
 import type { SkewFinding } from "../../protocol/skew.js";
 import type { TaskResult } from "../../protocol/tasks.js";
 import type { CachedPartitions, MapOutputs } from "../map-outputs/index.js";
@@ -100,6 +102,12 @@ export interface StageRecord {
   blame: StageBlame | null;
   records: number;
   bytes: number;
+  /** Tasks of it that succeeded. */
+  succeeded: number;
+  /** When the last of them did. */
+  lastEndMs: number;
+  readonly metrics: MutableMetrics;
+  readonly accumulators: NamedSums;
 }
 
 export interface AttemptStory {
@@ -144,8 +152,6 @@ export interface JobRecord {
   readonly skew: SkewFinding[];
   tasks: number;
   failedAttempts: number;
-  shuffleBytes: number;
-  spillBytes: number;
   readonly workers: Map<WorkerId, { readonly role: string; tasks: number; runMs: number }>;
   /** Since when tasks are pending and no worker is there; null while one is. */
   workerlessSinceMs: number | null;

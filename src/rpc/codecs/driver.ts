@@ -5,6 +5,7 @@ import type { WireError } from "../../core/errors.js";
 import type { BlobHash, JobId, NodeId, SessionId, StageId } from "../../core/ids.js";
 import { pack, unpack } from "../../core/packed.js";
 import type { PoolDefinitions } from "../../core/scheduler-pools.js";
+import type { NamedValue } from "../../core/user-metrics.js";
 import type { CallSite } from "../../plan/function.js";
 import type { ActionSpec, LineageNode, StorageLevel } from "../../plan/lineage.js";
 import type {
@@ -17,8 +18,8 @@ import type {
 } from "../../protocol/driver.js";
 import { millrace as pb } from "../generated/messages.js";
 import { fromProtoError, toProtoError } from "./errors.js";
-import { fromProtoAccumulator } from "./tasks.js";
-import { decodeWith, enumMapping, malformed, mutable, plainBytes, required, requiredText } from "./wire.js";
+import { fromProtoAccumulator, toProtoAccumulator } from "./tasks.js";
+import { decodeWith, enumMapping, malformed, plainBytes, required, requiredText } from "./wire.js";
 
 const levels = enumMapping<StorageLevel>({ NONE: 1, MEMORY_ONLY: 2, MEMORY_AND_DISK: 3, DISK_ONLY: 4 });
 
@@ -64,6 +65,8 @@ function toProtoDriverMessage(message: DriverToMaster): pb.DriverToMaster.$Prope
       return { persist: { node: message.node, level: levels.to[message.level], name: message.name ?? null } };
     case "cutLineage":
       return { cutLineage: { request: message.request, node: message.node, url: message.url } };
+    case "accumulatorValues":
+      return { accumulatorValues: { job: message.job, values: pack(message.values) } };
     case "releaseNodes":
       return { releaseNodes: { nodes: message.nodes as NodeId[] } };
     case "releaseBlob":
@@ -120,6 +123,11 @@ function fromProtoDriverMessage(message: pb.DriverToMaster): DriverToMaster {
       const { request, node, url } = required(message.cutLineage, "cutLineage");
       return { kind: "cutLineage", request, node: node as NodeId, url: url ?? null };
     }
+    case "accumulatorValues": {
+      const { job, values } = required(message.accumulatorValues, "accumulatorValues");
+      const unpacked = unpackField<NamedValue[]>(values, "AccumulatorValues.values");
+      return { kind: "accumulatorValues", job: job as JobId, values: unpacked };
+    }
     case "releaseNodes":
       return { kind: "releaseNodes", nodes: required(message.releaseNodes, "releaseNodes").nodes as NodeId[] };
     case "releaseBlob": {
@@ -153,8 +161,7 @@ function toProtoMasterMessage(message: MasterToDriver): pb.MasterToDriver.$Prope
     case "resultsRestarted":
       return { resultsRestarted: message };
     case "accumulators": {
-      const updates = mutable(message.updates);
-      return { accumulators: { job: message.job, updates } };
+      return { accumulators: { job: message.job, updates: message.updates.map(toProtoAccumulator) } };
     }
     case "jobEnded": {
       const { job, error, summary } = message;
