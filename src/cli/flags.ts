@@ -5,6 +5,8 @@ export interface RunFlags {
   readonly conf?: readonly string[];
   readonly secretFile?: string;
   readonly progress: boolean;
+  /** A file. */
+  readonly summary?: string;
 }
 
 export interface MasterFlags {
@@ -22,6 +24,19 @@ export interface DecommissionFlags {
   readonly timeout?: string;
   /** --no-wait: false. */
   readonly wait: boolean;
+  readonly json?: boolean;
+}
+
+export interface KillFlags {
+  readonly master: string;
+  readonly secretFile?: string;
+  readonly job?: string;
+  readonly reason?: string;
+  readonly json?: boolean;
+}
+
+export interface ExampleFlags extends RunFlags {
+  readonly json?: boolean;
 }
 
 export interface WorkerFlags {
@@ -44,9 +59,12 @@ export interface StatusFlags {
   readonly master: string;
   readonly secretFile?: string;
   readonly json?: boolean;
+  readonly watch?: boolean;
+  readonly interval: string;
 }
 
 export interface ConfigFlags {
+  readonly master?: string;
   readonly conf?: readonly string[];
   readonly json?: boolean;
 }

@@ -1,13 +1,20 @@
 // The `millrace` command: one file a subcommand in commands/, loaded when it is called, because start-up time is a promise.
 
-import { Command, Option } from "commander";
+import { Command } from "commander";
 import { isMillraceError } from "../core/errors.js";
 import { version } from "../core/version.js";
+import { defineCompletion } from "./definitions/completion.js";
+import { defineExample } from "./definitions/example.js";
+import { defineKill } from "./definitions/kill.js";
 import type { ConfigFlags, DecommissionFlags, MasterFlags, RunFlags, StatusFlags, WorkerFlags } from "./flags.js";
-import { reportError } from "./report-error.js";
+import { formatUsageError, reportError } from "./report-error.js";
+import { conf, jsonOption, masterOption, secretFileOption } from "./shared-options.js";
 
 /** Exit code of a failure that is ours; a user's program keeps its own. */
 const FAILURE_EXIT_CODE = 1;
+
+/** Whether the command that runs was asked for JSON: its failure is JSON then, too. */
+let json = false;
 
 const program = new Command("millrace")
   .description(
@@ -15,6 +22,10 @@ const program = new Command("millrace")
   )
   .version(version, "-V, --version", "print the version")
   .showSuggestionAfterError()
+  .configureOutput({ outputError: (text, write) => write(formatUsageError(text, process.argv.slice(2))) })
+  .hook("preAction", (_program, command) => {
+    json = command.opts().json === true;
+  })
   .enablePositionalOptions()
   .addHelpText(
     "after",
@@ -26,13 +37,10 @@ Examples:
   millrace worker --master millrace://127.0.0.1:7077
   millrace worker decommission <id> --master millrace://127.0.0.1:7077
   millrace submit --master millrace://127.0.0.1:7077 counts.ts logs/
-  millrace status --master millrace://127.0.0.1:7077
+  millrace status --master millrace://127.0.0.1:7077 --watch
+  millrace kill s1 --master millrace://127.0.0.1:7077
+  millrace example wordcount
   millrace config                                     every option, its value and where it comes from`,
-  );
-
-const conf = () =>
-  new Option("--conf <name=value>", "a session option, e.g. --conf task.maxFailures=2 (repeatable)").argParser(
-    (text: string, earlier: string[] | undefined) => [...(earlier ?? []), text],
   );
 
 program
@@ -48,7 +56,9 @@ program
     "local, local[N], local[*], local-cluster[workers,slots,memory] or millrace://host:port (default: MILLRACE_MASTER, else local[*])",
   )
   .addOption(conf())
+  .addOption(secretFileOption())
   .option("--no-progress", "no progress bar, even on a terminal")
+  .option("--summary <path>", "write what each job did to this file as JSON when the program ends")
   .passThroughOptions()
   .addHelpText(
     "after",
@@ -61,10 +71,11 @@ program
 program
   .command("submit")
   .description("Run a program against a running master.")
-  .requiredOption("--master <url>", "millrace://host:port of the master")
+  .addOption(masterOption())
   .addOption(conf())
-  .option("--secret-file <path>", "the cluster's secret, a file of mode 0600 (or MILLRACE_SECRET)")
+  .addOption(secretFileOption())
   .option("--no-progress", "no progress bar, even on a terminal")
+  .option("--summary <path>", "write what each job did to this file as JSON when the program ends")
   .argument("<program>", "a .ts, .mts, .cts, .js, .mjs or .cjs file anywhere on disk")
   .argument("[args...]", "everything after the program's name is its own")
   .passThroughOptions()
@@ -98,7 +109,7 @@ const worker = program
   .command("worker")
   .description("Start a worker and keep it running; or, by a subcommand, let one go.")
   // Not requiredOption: that would ask for it before the name of a subcommand, which has one of its own.
-  .option("--master <url>", "millrace://host:port of the master (required)")
+  .addOption(masterOption(false))
   .option("--role <role>", "core (also stores DFS blocks) or task (compute only)", "core")
   .option("--slots <n>", "attempts that run at once, each in a thread (default: the cores this process may use)")
   .option("--memory <size>", "memory of the whole process, e.g. 2g (default: half of what this machine or cgroup has)")
@@ -108,10 +119,7 @@ const worker = program
   .option("--advertise <host>", "the name under which others reach this host (default: --host)")
   .option("--node <name>", "the node this worker stands on, for locality (default: the host name)")
   .option("--id <id>", "a name that stays the same over restarts (default: made up)")
-  .option(
-    "--secret-file <path>",
-    "the cluster's secret, a file of mode 0600 (default: ~/.millrace/secret, or MILLRACE_SECRET)",
-  )
+  .addOption(secretFileOption())
   .option("--insecure", "allow listening beyond loopback without TLS")
   .option("--master-timeout <time>", "how long to look for a master that does not answer before giving up", "10min")
   .addHelpText(
@@ -129,16 +137,14 @@ worker
     "Let a worker of a running master go without losing work: what it holds is given to other workers first.",
   )
   .argument("<id>", "the worker's id, as `millrace status` shows it")
-  .requiredOption("--master <url>", "millrace://host:port of the master")
+  .addOption(masterOption())
   .option(
     "--timeout <time>",
     "it leaves after this long whatever is left (default: the master's decommission.timeout, 2min)",
   )
   .option("--no-wait", "do not wait until it has left")
-  .option(
-    "--secret-file <path>",
-    "the cluster's secret, a file of mode 0600 (default: ~/.millrace/secret, or MILLRACE_SECRET)",
-  )
+  .addOption(jsonOption("print one JSON document, once it has left (with --no-wait: once it is told)"))
+  .addOption(secretFileOption())
   .addHelpText(
     "after",
     "\nExamples:\n  millrace worker decommission node7-3f2a --master millrace://127.0.0.1:7077\n  millrace worker decommission node7-3f2a --master millrace://node1.lan:7077 --timeout 10min --no-wait\n\nIts running tasks finish, its map outputs and cached partitions are moved, then its process ends; nothing is computed again.\nAt the end of the time it leaves anyway: tasks that still run go to others uncharged, what was not moved is computed again.\n`millrace status` shows how far it is. The exit code is 0 once it has left, or with --no-wait once it is told.",
@@ -149,36 +155,40 @@ worker
 
 program
   .command("status")
-  .description("Show the sessions, jobs, stages, tasks and workers of a running master.")
-  .requiredOption("--master <url>", "millrace://host:port of the master")
-  .option(
-    "--secret-file <path>",
-    "the cluster's secret, a file of mode 0600 (default: ~/.millrace/secret, or MILLRACE_SECRET)",
-  )
-  .option("--json", "print one JSON object instead of tables")
+  .description("Show the workers, sessions, jobs, stages and cached RDDs of a running master.")
+  .addOption(masterOption())
+  .addOption(secretFileOption())
+  .addOption(jsonOption("print one JSON document instead of tables; with --watch one a line"))
+  .option("--watch", "show it until Ctrl-C, refreshed in place; in a pipe a line whenever something changed")
+  .option("--interval <time>", "how often --watch asks the master", "1s")
   .addHelpText(
     "after",
-    "\nExamples:\n  millrace status --master millrace://127.0.0.1:7077\n  millrace status --master millrace://127.0.0.1:7077 --json | jq .workers",
+    "\nExamples:\n  millrace status --master millrace://127.0.0.1:7077\n  millrace status --master millrace://127.0.0.1:7077 --watch --interval 500ms\n  millrace status --master millrace://127.0.0.1:7077 --json | jq .workers",
   )
   .action(async (options: StatusFlags) => (await import("./commands/status.js")).status(options));
 
 program
   .command("config")
-  .description("Show every option, its value, and where the value comes from: --conf, MILLRACE_* or millrace.json.")
+  .description("Show every option, its value, and where the value comes from.")
   .argument("[program]", "the program whose directory may have a millrace.json (default: this directory)")
+  .option("--master <url>", "as for `millrace run`")
   .addOption(conf())
-  .option("--json", "print a JSON array, with variables, forms and help")
+  .addOption(jsonOption("print a JSON array, with defaults, variables, forms and help too"))
   .addHelpText(
     "after",
-    "\nExamples:\n  millrace config\n  MILLRACE_MEMORY=4g millrace config counts.ts\n  millrace config --json | jq -r '.[].variable'\n\nWhat a program gives to Session.open itself beats all of these.",
+    "\nWhere a value may come from, the strongest first: the command line (--master, --conf), a variable (MILLRACE_MEMORY for\nmemory), millrace.json beside the program (its line is shown), the default.\n\nExamples:\n  millrace config\n  MILLRACE_MEMORY=4g millrace config counts.ts\n  millrace config --json | jq -r '.[].variable'\n\nWhat a program gives to Session.open itself beats all of these.",
   )
   .action(async (path: string | undefined, options: ConfigFlags) =>
     (await import("./commands/config.js")).config(path, options),
   );
 
+defineKill(program);
+defineExample(program);
+defineCompletion(program);
+
 try {
   await program.parseAsync();
 } catch (error) {
-  reportError(error);
+  reportError(error, json);
   process.exitCode = isMillraceError(error) ? FAILURE_EXIT_CODE : (process.exitCode ?? FAILURE_EXIT_CODE);
 }

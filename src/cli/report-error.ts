@@ -2,12 +2,30 @@
 // what to do next. Frames of millrace's own are left out, except for a fault of millrace.
 
 import { type ErrorCode, errorCatalog } from "../core/error-codes.js";
-import { isMillraceError, type MillraceError } from "../core/errors.js";
+import { isMillraceError, type MillraceError, toWireError } from "../core/errors.js";
 import { userFrames } from "../session/job-errors.js";
 
-/** Writes the error to stderr. */
-export function reportError(error: unknown): void {
-  process.stderr.write(`${formatError(error)}\n`);
+/** Writes the error to stderr, as text or as one JSON document. */
+export function reportError(error: unknown, json = false): void {
+  process.stderr.write(`${json ? jsonError(error) : formatError(error)}\n`);
+}
+
+/** `{ "error": { code, message, fields, cause?, cure } }`; a user's own error has PROGRAM_FAILED. */
+function jsonError(error: unknown): string {
+  const { stack: _, ...wire } = toWireError(error, "PROGRAM_FAILED");
+  const cure = isMillraceError(error) ? cureOf(error) : errorCatalog[wire.code].cure;
+  return JSON.stringify({ error: { ...wire, cure } }, null, 2);
+}
+
+/** What commander says of arguments that it cannot read; as JSON for somebody who asked for it. */
+export function formatUsageError(text: string, args: readonly string[]): string {
+  const end = args.indexOf("--");
+  if (!args.slice(0, end < 0 ? args.length : end).includes("--json")) return text;
+  const message = text
+    .trim()
+    .replace(/^error: /, "")
+    .replace(/\s*\n\s*/g, " ");
+  return `${JSON.stringify({ error: { code: "INVALID_ARGUMENT", message, fields: {}, cure: "`millrace --help` lists commands and options." } }, null, 2)}\n`;
 }
 
 export function formatError(error: unknown): string {

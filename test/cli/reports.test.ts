@@ -78,6 +78,7 @@ test("status shows each worker's memory, and what is persisted where", () => {
           openedMs: 0,
           jobs: [],
           stages: [],
+          shuffleBytes: 0,
           storage: [
             {
               ...stored,
