@@ -20,7 +20,8 @@ function jsonError(error: unknown): string {
 /** What commander says of arguments that it cannot read; as JSON for somebody who asked for it. */
 export function formatUsageError(text: string, args: readonly string[]): string {
   const end = args.indexOf("--");
-  if (!args.slice(0, end < 0 ? args.length : end).includes("--json")) return text;
+  if (!args.slice(0, end < 0 ? args.length : end).includes("--json"))
+    return text.includes("'--master <url>'") ? text.replace(/(\n?)$/, " (MILLRACE_MASTER stands in for it)$1") : text;
   const message = text
     .trim()
     .replace(/^error: /, "")

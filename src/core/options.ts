@@ -2,12 +2,13 @@
 // beside the program, that beats the defaults. Every value keeps its origin. A name that no option has is an error that
 // names the nearest one; so is a value that cannot be read. Nothing here is written back to what the caller gave.
 
-import { distance } from "fastest-levenshtein";
 import { MillraceError } from "./errors.js";
 import { type MachineLimits, readMachineLimits } from "./machine-limits.js";
+import { nearestName } from "./nearest-name.js";
 import { readOptionFile } from "./option-file.js";
 import { isOptionName, type OptionName, type OptionValues, optionNames, optionTable } from "./option-table.js";
 
+export { nearestName } from "./nearest-name.js";
 export type { OptionName, OptionValues } from "./option-table.js";
 export { optionNames, optionTable } from "./option-table.js";
 
@@ -97,20 +98,6 @@ export function fromPortableOptions(
   limits?: MachineLimits,
 ): OptionValues {
   return resolveOptions({ given: portable, ...(limits === undefined ? {} : { limits }) }).values;
-}
-
-/** The known name that `name` was probably meant to be. */
-export function nearestName(name: string, names: readonly string[]): string | undefined {
-  const wanted = name.toLowerCase().replace(/^spark\./, "");
-  const exact = names.filter((known) => known.toLowerCase() === wanted || known.toLowerCase().endsWith(`.${wanted}`));
-  if (exact.length === 1) return exact[0];
-  let best: string | undefined;
-  let bestDistance = Math.max(1, Math.floor(wanted.length / 3)) + 1;
-  for (const known of names) {
-    const edits = distance(wanted, known.toLowerCase());
-    if (edits < bestDistance) [best, bestDistance] = [known, edits];
-  }
-  return best;
 }
 
 function checkName(name: string, source: string): OptionName {

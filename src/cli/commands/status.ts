@@ -49,7 +49,7 @@ export function formatSnapshot(snapshot: MasterSnapshot, nowMs: number): string 
   const since = (sinceMs: number) => formatDuration(nowMs - sinceMs);
   const slots = snapshot.workers.reduce((sum, worker) => sum + worker.slots, 0);
   const parts = [
-    `${snapshot.url}  millrace ${snapshot.version}, up ${since(snapshot.startedMs)}, ${snapshot.workers.length} workers with ${slots} slots\n`,
+    `${snapshot.url}  millrace ${snapshot.version}, up ${since(snapshot.startedMs)}, ${snapshot.workers.length} ${snapshot.workers.length === 1 ? "worker" : "workers"} with ${slots} slots\n`,
   ];
   parts.push(
     table(
