@@ -77,7 +77,7 @@ export function complete(program: Command, words: readonly string[], current: st
     };
   }
   if (current.startsWith("-")) return startingWith({ candidates: optionsOf(command, words), files: false }, current);
-  const names = positionals === 0 ? command.commands.filter(isShown).map((one) => about(one)) : [];
+  const names = positionals === 0 ? command.createHelp().visibleCommands(command).map(about) : [];
   const argument = argumentAt(command, positionals);
   const here = argument === undefined ? nothing : argumentValues(command, argument, current);
   return startingWith({ candidates: [...names, ...here.candidates], files: here.files }, current);
@@ -116,12 +116,11 @@ function startingWith({ candidates, files }: Completion, start: string): Complet
 /** Without those that stand there already and cannot be given again. */
 function optionsOf(command: Command, words: readonly string[]): Candidate[] {
   const given = new Set(words.map((word) => word.replace(/=.*/, "")));
-  const own = command.options.filter(
-    ({ hidden, long, short, parseArg }) =>
-      !hidden && (parseArg !== undefined || !(given.has(long ?? "") || given.has(short ?? ""))),
-  );
-  const candidates = own.map(({ long, short, description }) => ({ value: long ?? short ?? "", about: description }));
-  return [...candidates, { value: "--help", about: "display help for command" }];
+  return command
+    .createHelp()
+    .visibleOptions(command)
+    .filter(({ long, short, parseArg }) => parseArg !== undefined || !(given.has(long ?? "") || given.has(short ?? "")))
+    .map(({ long, short, description }) => ({ value: long ?? short ?? "", about: description }));
 }
 
 function optionOf(command: Command, word: string): Option | undefined {
@@ -145,11 +144,6 @@ function passesThrough(command: Command, positionals: number): boolean {
 function argumentAt(command: Command, position: number): Argument | undefined {
   const known = command.registeredArguments;
   return known[position] ?? (known.at(-1)?.variadic ? known.at(-1) : undefined);
-}
-
-/** The word of a hidden command is not offered. */
-function isShown(command: Command): boolean {
-  return (command as unknown as { readonly _hidden?: boolean })._hidden !== true;
 }
 
 function about(command: Command): Candidate {

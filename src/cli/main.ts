@@ -118,7 +118,7 @@ const worker = program
   .option("--port <n>", "port to serve blocks on; 0 takes a free one", "0")
   .option("--advertise <host>", "the name under which others reach this host (default: --host)")
   .option("--node <name>", "the node this worker stands on, for locality (default: the host name)")
-  .option("--id <id>", "a name that stays the same over restarts (default: made up)")
+  .option("--id <id>", "a name that stays the same over restarts (default: the host name and 8 hexadecimal digits)")
   .addOption(secretFileOption())
   .option("--insecure", "allow listening beyond loopback without TLS")
   .option("--master-timeout <time>", "how long to look for a master that does not answer before giving up", "10min")
@@ -140,7 +140,7 @@ worker
   .addOption(masterOption())
   .option(
     "--timeout <time>",
-    "it leaves after this long whatever is left (default: the master's decommission.timeout, 2min)",
+    "it leaves after this long whatever is left, e.g. 10min (default: the master's decommission.timeout, 2min)",
   )
   .option("--no-wait", "do not wait until it has left")
   .addOption(jsonOption("print one JSON document, once it has left (with --no-wait: once it is told)"))
@@ -160,7 +160,7 @@ program
   .addOption(secretFileOption())
   .addOption(jsonOption("print one JSON document instead of tables; with --watch one a line"))
   .option("--watch", "show it until Ctrl-C, refreshed in place; in a pipe a line whenever something changed")
-  .option("--interval <time>", "how often --watch asks the master", "1s")
+  .option("--interval <time>", "how often --watch asks the master, e.g. 500ms", "1s")
   .addHelpText(
     "after",
     "\nExamples:\n  millrace status --master millrace://127.0.0.1:7077\n  millrace status --master millrace://127.0.0.1:7077 --watch --interval 500ms\n  millrace status --master millrace://127.0.0.1:7077 --json | jq .workers",

@@ -17,16 +17,17 @@ function jsonError(error: unknown): string {
   return JSON.stringify({ error: { ...wire, cure } }, null, 2);
 }
 
-/** What commander says of arguments that it cannot read; as JSON for somebody who asked for it. */
+/** What commander says of arguments that it cannot read, with what to do; as JSON for somebody who asked for it. */
 export function formatUsageError(text: string, args: readonly string[]): string {
+  const message = text.replace(/^error: /, "").trim();
+  const cure = message.includes("'--master <url>'")
+    ? "Give --master, or set MILLRACE_MASTER."
+    : "`millrace --help` lists the commands, `millrace <command> --help` its options.";
   const end = args.indexOf("--");
   if (!args.slice(0, end < 0 ? args.length : end).includes("--json"))
-    return text.includes("'--master <url>'") ? text.replace(/(\n?)$/, " (MILLRACE_MASTER stands in for it)$1") : text;
-  const message = text
-    .trim()
-    .replace(/^error: /, "")
-    .replace(/\s*\n\s*/g, " ");
-  return `${JSON.stringify({ error: { code: "INVALID_ARGUMENT", message, fields: {}, cure: "`millrace --help` lists commands and options." } }, null, 2)}\n`;
+    return message.includes("Did you mean") ? text : `error: ${message}\n  what to do: ${cure}\n`;
+  const error = { code: "INVALID_ARGUMENT", message: message.replace(/\s*\n\s*/g, " "), fields: {}, cure };
+  return `${JSON.stringify({ error }, null, 2)}\n`;
 }
 
 export function formatError(error: unknown): string {

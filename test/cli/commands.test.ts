@@ -52,12 +52,16 @@ describe("help", () => {
 
 test.each([
   [["rnu", "x.ts"], /unknown command 'rnu'\s+\(Did you mean run\?\)/],
+  [["xyzzy"], /unknown command 'xyzzy'\n {2}what to do: `millrace --help` lists the commands/],
   [["run", "--mastr", "local", "x.ts"], /unknown option '--mastr'\s+\(Did you mean --master\?\)/],
   [["run", "--conf", "task.maxFailurs=2", "echo.ts"], /UNKNOWN_OPTION.*did you mean task\.maxFailures\?/],
   [["run", "--conf", "memory", "echo.ts"], /INVALID_OPTION: --conf memory: expected name=value/],
   [["run", "missing.ts"], /PATH_NOT_FOUND: there is no program missing\.ts/],
   [["submit", "echo.ts"], /required option '--master <url>'/],
-  [["kill", "s1"], /required option '--master <url>' not specified.*MILLRACE_MASTER/],
+  [
+    ["kill", "s1"],
+    /required option '--master <url>' not specified\n {2}what to do: Give --master, or set MILLRACE_MASTER\./,
+  ],
   [["kill", "s1", "--master", "millrace://127.0.0.1:1", "--job", "two"], /INVALID_OPTION: --job two: expected a whole/],
   [["status", "--master", "millrace://127.0.0.1:1", "--interval", "5"], /--interval.*unit/],
   [["example", "wordcont"], /INVALID_ARGUMENT: there is no example wordcont: did you mean wordcount\?/],

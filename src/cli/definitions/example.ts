@@ -25,7 +25,7 @@ export function defineExample(program: Command): void {
     .addHelpText(
       "after",
       `
-Examples of the list:
+What there is:
 ${examples.map(({ name, about }) => `  ${name.padEnd(width)}  ${about}`).join("\n")}
 
 Example:
