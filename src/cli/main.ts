@@ -13,6 +13,9 @@ import { conf, jsonOption, masterOption, secretFileOption } from "./shared-optio
 /** Exit code of a failure that is ours; a user's program keeps its own. */
 const FAILURE_EXIT_CODE = 1;
 
+/** Commands whose end is not that of what they print: a program's, or a server's. */
+const RUNS_ON: ReadonlySet<string> = new Set(["run", "submit", "example", "master", "worker"]);
+
 /** Whether the command that runs was asked for JSON: its failure is JSON then, too. */
 let json = false;
 
@@ -25,6 +28,7 @@ const program = new Command("millrace")
   .configureOutput({ outputError: (text, write) => write(formatUsageError(text, process.argv.slice(2))) })
   .hook("preAction", (_program, command) => {
     json = command.opts().json === true;
+    if (!RUNS_ON.has(command.name())) process.stdout.on("error", endWithReader);
   })
   .enablePositionalOptions()
   .addHelpText(
@@ -191,4 +195,10 @@ try {
 } catch (error) {
   reportError(error, json);
   process.exitCode = isMillraceError(error) ? FAILURE_EXIT_CODE : (process.exitCode ?? FAILURE_EXIT_CODE);
+}
+
+/** `millrace config | head -1`: whoever reads has enough. */
+function endWithReader(error: NodeJS.ErrnoException): void {
+  if (error.code !== "EPIPE") throw error;
+  process.exit(0);
 }

@@ -2,7 +2,7 @@
 // what to do next. Frames of millrace's own are left out, except for a fault of millrace.
 
 import { type ErrorCode, errorCatalog } from "../core/error-codes.js";
-import { isMillraceError, type MillraceError, toWireError } from "../core/errors.js";
+import { isMillraceError, type MillraceError } from "../core/errors.js";
 import { userFrames } from "../session/job-errors.js";
 
 /** Writes the error to stderr, as text or as one JSON document. */
@@ -10,11 +10,18 @@ export function reportError(error: unknown, json = false): void {
   process.stderr.write(`${json ? jsonError(error) : formatError(error)}\n`);
 }
 
-/** `{ "error": { code, message, fields, cause?, cure } }`; a user's own error has PROGRAM_FAILED. */
+/** `{ "error": { code, message, fields, cause?, cure } }`, without stacks. */
 function jsonError(error: unknown): string {
-  const { stack: _, ...wire } = toWireError(error, "PROGRAM_FAILED");
-  const cure = isMillraceError(error) ? cureOf(error) : errorCatalog[wire.code].cure;
-  return JSON.stringify({ error: { ...wire, cure } }, null, 2);
+  const cure = isMillraceError(error) ? cureOf(error) : errorCatalog.INTERNAL.cure;
+  const told = isMillraceError(error) ? plainError(error) : { code: "INTERNAL", fields: {}, ...plainError(error) };
+  return JSON.stringify({ error: { ...told, cure } }, null, 2);
+}
+
+function plainError(error: unknown): object {
+  if (!(error instanceof Error)) return { message: String(error) };
+  const cause = error.cause === undefined ? {} : { cause: plainError(error.cause) };
+  if (!isMillraceError(error)) return { name: error.name, message: error.message, ...cause };
+  return { code: error.code, message: error.message, fields: error.fields, ...cause };
 }
 
 /** What commander says of arguments that it cannot read, with what to do; as JSON for somebody who asked for it. */

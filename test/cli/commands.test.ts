@@ -153,6 +153,17 @@ describe("JSON", () => {
   });
 });
 
+test("a reader that has enough ends a command without an error", async () => {
+  const child = spawn(process.execPath, [cli, "config", "--json"], { env: { ...process.env, HOME: folder } });
+  child.stdout.destroy();
+  let stderr = "";
+  child.stderr.setEncoding("utf8").on("data", (text: string) => {
+    stderr += text;
+  });
+  const [code] = await once(child, "close");
+  expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+});
+
 describe("run", () => {
   test("everything after the program's name is its own, and so is the exit code", async () => {
     const args = ["--master", "local", "--help", "-V", "--", "a b"];
