@@ -7,7 +7,7 @@ import { defineCompletion } from "./definitions/completion.js";
 import { defineExample } from "./definitions/example.js";
 import { defineKill } from "./definitions/kill.js";
 import type { ConfigFlags, DecommissionFlags, MasterFlags, RunFlags, StatusFlags, WorkerFlags } from "./flags.js";
-import { formatUsageError, reportError } from "./report-error.js";
+import { formatUsageError, reportError, unknownSubcommand } from "./report-error.js";
 import { conf, jsonOption, masterOption, secretFileOption } from "./shared-options.js";
 
 /** Exit code of a failure that is ours; a user's program keeps its own. */
@@ -130,7 +130,9 @@ const worker = program
     "after",
     "\nExamples:\n  millrace worker --master millrace://127.0.0.1:7077\n  millrace worker --master millrace://node1.lan:7077 --role task --slots 4 --memory 8g\n\nOn SIGTERM or SIGPWR it is decommissioned: it takes no more tasks, finishes those that it runs, gives its shuffle files and\ncached partitions to other workers and ends, within decommission.timeout (MILLRACE_DECOMMISSION_TIMEOUT, 2min). A second\none, or Ctrl-C, ends it at once; its running tasks then go to other workers.",
   )
+  .allowExcessArguments()
   .action(async (options: Partial<WorkerFlags>) => {
+    if (worker.args[0] !== undefined) worker.error(unknownSubcommand(worker, worker.args[0]));
     if (options.master === undefined) worker.error("error: required option '--master <url>' not specified");
     await (await import("./commands/worker.js")).worker(options as WorkerFlags);
   });

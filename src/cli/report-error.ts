@@ -1,8 +1,10 @@
 // How the command line shows a failure: the code and message, the user's own error with the stack in the user's files, and
 // what to do next. Frames of millrace's own are left out, except for a fault of millrace.
 
+import type { Command } from "commander";
 import { type ErrorCode, errorCatalog } from "../core/error-codes.js";
 import { isMillraceError, type MillraceError } from "../core/errors.js";
+import { nearestName } from "../core/nearest-name.js";
 import { userFrames } from "../session/job-errors.js";
 
 /** Writes the error to stderr, as text or as one JSON document. */
@@ -35,6 +37,14 @@ export function formatUsageError(text: string, args: readonly string[]): string 
     return message.includes("Did you mean") ? text : `error: ${message}\n  what to do: ${cure}\n`;
   const error = { code: "INVALID_ARGUMENT", message: message.replace(/\s*\n\s*/g, " "), fields: {}, cure };
   return `${JSON.stringify({ error }, null, 2)}\n`;
+}
+
+/** Of a command that has subcommands and an action: commander would count its arguments. */
+export function unknownSubcommand(command: Command, name: string): string {
+  const names = command.commands.map((one) => one.name());
+  const nearest = nearestName(name, names);
+  const hint = nearest === undefined ? `; ${command.name()} has ${names.join(", ")}` : `\n(Did you mean ${nearest}?)`;
+  return `error: unknown command '${name}' of ${command.name()}${hint}`;
 }
 
 export function formatError(error: unknown): string {

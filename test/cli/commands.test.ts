@@ -52,6 +52,9 @@ describe("help", () => {
 
 test.each([
   [["rnu", "x.ts"], /unknown command 'rnu'\s+\(Did you mean run\?\)/],
+  [["worker", "decomission", "w1"], /unknown command 'decomission' of worker\n\(Did you mean decommission\?\)/],
+  [["worker", "xyzzy"], /unknown command 'xyzzy' of worker; worker has decommission/],
+  [["example", "--json", "pi"], /INVALID_ARGUMENT[^]*--json is for the list/],
   [["xyzzy"], /unknown command 'xyzzy'\n {2}what to do: `millrace --help` lists the commands/],
   [["run", "--mastr", "local", "x.ts"], /unknown option '--mastr'\s+\(Did you mean --master\?\)/],
   [["run", "--conf", "task.maxFailurs=2", "echo.ts"], /UNKNOWN_OPTION.*did you mean task\.maxFailures\?/],
