@@ -34,6 +34,7 @@ try {
   install();
   checkContents();
   runPrograms();
+  runExamples();
   checkTypes();
   checkSize();
 } finally {
@@ -62,10 +63,14 @@ function checkContents() {
     "dist/cli.js",
     "dist/types/index.d.ts",
     "dist/types-cjs/index.d.ts",
+    "examples/wordcount.ts",
+    "examples/support/arguments.ts",
+    "data/king-james-bible.txt",
+    "data/README.md",
   ];
   for (const path of [...wanted, "LICENSE", "README.md", "CHANGELOG.md"])
     if (!existsSync(join(installed, path))) failures.push(`${path} is not in the package`);
-  for (const path of ["src", "test", "bench", "dist/bench.js", "dist/simulate.js"])
+  for (const path of ["src", "test", "bench", "dist/bench.js", "dist/simulate.js", "data/make.mjs"])
     if (existsSync(join(installed, path))) failures.push(`${path} is in the package`);
   const said = must(join(project, "node_modules/.bin/millrace"), ["--version"], project).trim();
   if (said !== version) failures.push(`millrace --version says ${said}, package.json ${version}`);
@@ -99,6 +104,22 @@ function runPrograms() {
       if (answer !== '[["three",4],["two",3]]') failures.push(`${name} on ${master} answered ${answer}`);
     }
   }
+}
+
+/** The examples come as files and work on the data beside them, on threads and on processes. */
+function runExamples() {
+  const cli = join(project, "node_modules/.bin/millrace");
+  const listed = JSON.parse(must(cli, ["example", "--json"], project));
+  const usual = { grep: ["unicorn"], pi: ["--samples", "10000"] };
+  for (const { name } of listed) {
+    const answers = ["local[2]", "local-cluster[2,1,512m]"].map((master) =>
+      must(cli, ["example", "--master", master, name, ...(usual[name] ?? [])], project),
+    );
+    console.log(`example ${name}: ${answers[0].split("\n")[0]}`);
+    if (answers[0].trim() === "" || answers[0] !== answers[1])
+      failures.push(`example ${name} answered on threads:\n${answers[0]}and on processes:\n${answers[1]}`);
+  }
+  if (listed.length < 8) failures.push(`${listed.length} examples are listed`);
 }
 
 /** Types as import and as require see them; nothing of ours may need a flag of the user's. */

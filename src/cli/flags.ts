@@ -28,6 +28,20 @@ export interface DecommissionFlags {
   readonly timeout?: string;
   /** --no-wait: false. */
   readonly wait: boolean;
+  readonly json?: boolean;
+}
+
+export interface KillFlags {
+  readonly master: string;
+  readonly secretFile?: string;
+  readonly tls?: string;
+  readonly job?: string;
+  readonly reason?: string;
+  readonly json?: boolean;
+}
+
+export interface ExampleFlags extends RunFlags {
+  readonly json?: boolean;
 }
 
 export interface WorkerFlags {
@@ -56,9 +70,12 @@ export interface StatusFlags {
   readonly secretFile?: string;
   readonly tls?: string;
   readonly json?: boolean;
+  readonly watch?: boolean;
+  readonly interval: string;
 }
 
 export interface ConfigFlags {
+  readonly master?: string;
   readonly conf?: readonly string[];
   readonly json?: boolean;
 }

@@ -104,8 +104,12 @@ export const errorCatalog = {
     "Read the cause: it is the last attempt's error; the fields list every attempt.",
   ),
   JOB_CANCELLED: row(
-    "The job was cancelled by its AbortSignal, with its job group or tag (the fields name them and the reason), by session.stop() or because its driver vanished.",
-    "Nothing if you asked for it; else look at the driver's log.",
+    "The job was cancelled by its AbortSignal, with its job group or tag (the fields name them and the reason), by session.stop(), by `millrace kill` or because its driver vanished.",
+    "Nothing if you asked for it; else ask who killed it (the message says), or look at the driver's log.",
+  ),
+  SESSION_KILLED: row(
+    "Somebody ended the session with `millrace kill`, and its running jobs with it.",
+    "Ask who did it: the message has the name and the reason. Run the program again when it may run.",
   ),
   RESULT_TOO_LARGE: row(
     "The results of a job are larger than driver.maxResultSize.",
@@ -214,6 +218,14 @@ export const errorCatalog = {
   UNKNOWN_WORKER: row(
     "The master has no worker of that name.",
     "`millrace status` lists the workers that are there, with their ids.",
+  ),
+  UNKNOWN_SESSION: row(
+    "The master has no open session of that id.",
+    "`millrace status` lists the sessions that are open, with their ids.",
+  ),
+  UNKNOWN_JOB: row(
+    "The session has no running job of that number.",
+    "`millrace status` lists the jobs that run; one that has ended cannot be killed.",
   ),
   PROTOCOL_ERROR: row(
     "A message from the other side cannot be read.",

@@ -6,9 +6,10 @@
 
 import { homedir, tmpdir } from "node:os";
 import { join } from "node:path";
-import { MillraceError } from "./errors.js";
+import { isMillraceError, MillraceError } from "./errors.js";
 import type { MachineLimits } from "./machine-limits.js";
 import { parseMasterUrl } from "./master-url.js";
+import { nearestName } from "./nearest-name.js";
 import { type PoolDefinitions, parsePools, type SchedulingMode } from "./scheduler-pools.js";
 import { parseBytes, parseDuration } from "./sizes.js";
 
@@ -43,10 +44,7 @@ export const optionTable = {
   master: row(
     "a master URL",
     "Where the program runs: local, local[N], local[*], local-cluster[workers,slots,memory], millrace://host:port.",
-    (value) => {
-      parseMasterUrl(value);
-      return (value as string).trim();
-    },
+    parseMaster,
     "local[*]",
   ),
   appName: row("a text", "The session's name in status, logs and events.", parseText, "millrace"),
@@ -328,6 +326,17 @@ export function isOptionName(name: string): name is OptionName {
   return Object.hasOwn(optionTable, name);
 }
 
+function parseMaster(value: unknown, what: string): string {
+  try {
+    parseMasterUrl(value);
+    return (value as string).trim();
+  } catch (error) {
+    // Where it stands: a URL may come from a file or a variable that nobody thinks of.
+    if (!isMillraceError(error)) throw error;
+    throw new MillraceError(error.code, `${what}: ${error.message}`, { fields: { what, ...error.fields } });
+  }
+}
+
 function parseText(value: unknown, what: string): string {
   if (typeof value === "string" && value.trim() !== "") return value;
   throw invalid(what, value, "a text that is not empty");
@@ -371,13 +380,15 @@ function oneOf<const T extends string>(...values: readonly T[]) {
   return (value: unknown, what: string): T => {
     const found = values.find((allowed) => allowed === value);
     if (found !== undefined) return found;
-    throw invalid(what, value, `one of ${values.join(", ")}`);
+    const nearest = typeof value === "string" ? nearestName(value, values) : undefined;
+    throw invalid(what, value, `one of ${values.join(", ")}`, nearest);
   };
 }
 
-function invalid(what: string, value: unknown, expected: string): MillraceError {
+function invalid(what: string, value: unknown, expected: string, nearest?: string): MillraceError {
   const shown = typeof value === "string" ? JSON.stringify(value) : String(value);
-  return new MillraceError("INVALID_OPTION", `${what}: ${shown} cannot be read, ${expected} was expected`, {
+  const hint = nearest === undefined ? "" : `; did you mean ${nearest}?`;
+  return new MillraceError("INVALID_OPTION", `${what}: ${shown} cannot be read, ${expected} was expected${hint}`, {
     fields: { what, value: shown },
   });
 }

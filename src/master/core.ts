@@ -8,7 +8,7 @@ import type { MapOutputLocation, MapOutputLocations, TaskLaunch, TaskStatus } fr
 import type { MasterToWorker, WorkerRegistration } from "../protocol/worker.js";
 import { type DecommissionProgress, Decommissions } from "./decommission/index.js";
 import { type MasterCommand, type MasterEvent, VALUE_INLINE_BYTES, valueBytes } from "./events.js";
-import { type JobCommand, JobScheduler, type Place } from "./job-scheduler/index.js";
+import { type JobCommand, type JobProgress, JobScheduler, type Place } from "./job-scheduler/index.js";
 import type { NodeStorage } from "./map-outputs/index.js";
 import { defaultMasterOptions, type MasterOptions } from "./options.js";
 import { type Capacity, type PoolSnapshot, TaskAssigner } from "./task-assigner/index.js";
@@ -101,17 +101,19 @@ export class MasterMachine {
     return this.#jobs.progress(session);
   }
 
+  /** How far the session's jobs are that have not ended. */
+  jobProgress(session: SessionId): JobProgress[] {
+    return this.#jobs.jobProgress(session);
+  }
+
+  /** What the session's map outputs take that are counted on, over all workers. */
+  shuffleBytes(session: SessionId): number {
+    return this.#jobs.sessions.get(session)?.outputs.totalBytes ?? 0;
+  }
+
   /** Jobs that have not ended, by session. */
   liveJobs(session: SessionId): readonly number[] {
     return [...(this.#jobs.sessions.get(session)?.jobs.keys() ?? [])];
-  }
-
-  /** The same with what they were submitted as. */
-  jobTraits(session: SessionId): ({ readonly job: number } & JobTraits)[] {
-    return [...(this.#jobs.sessions.get(session)?.jobs.values() ?? [])].map(({ id, traits }) => ({
-      job: id,
-      ...traits,
-    }));
   }
 
   /** None where the session schedules FIFO. */

@@ -97,6 +97,11 @@ export class DriverDesk {
     });
   }
 
+  /** Ends a session whatever it does: its driver is told `error`, as are its running jobs, and disconnected. */
+  kill(link: DriverLink, error: MillraceError): void {
+    void this.#close(link, toWireError(error)).then(() => link.disconnect());
+  }
+
   /** Sends progress, and closes the sessions of drivers that are silent. */
   tick(now: number): void {
     const { machine, timeoutMs } = this.#parts;

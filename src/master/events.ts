@@ -41,7 +41,7 @@ export type MasterEvent =
   | { readonly kind: "sessionClosed"; readonly session: SessionId; readonly error: WireError }
   | ({ readonly kind: "submitted" } & Submission)
   | { readonly kind: "jobCancelled"; readonly session: SessionId; readonly job: JobId; readonly reason: string }
-  /** The shell cannot bring the job to its end: it fails with `error`. */
+  /** The shell cannot bring the job to its end, or an administrator killed it: it fails with `error`. */
   | { readonly kind: "jobBroken"; readonly session: SessionId; readonly job: JobId; readonly error: WireError }
   | { readonly kind: "workerRegistered"; readonly registration: WorkerRegistration }
   | ({

@@ -49,6 +49,8 @@ export class SessionHost {
   readonly #running = new Set<JobId>();
   /** Nodes whose lineage was cut, and the jobs that read them through it still. */
   readonly #cuts = new Map<NodeId, Set<JobId>>();
+  /** Submissions that are neither refused nor the machine's yet; with what they are to end, once somebody killed them. */
+  readonly #preparing = new Map<JobId, MillraceError | null>();
   #queue: Promise<void> = Promise.resolve();
   #closed = false;
 
@@ -62,10 +64,13 @@ export class SessionHost {
 
   submit(message: SubmitMessage): void {
     for (const node of message.nodes) this.#nodes.set(node.id, node);
+    this.#preparing.set(message.job, null);
     this.#later(async () => {
       try {
         const graph = await this.#prepare(message);
         if (this.#closed || this.#cancelled.delete(message.job)) return await this.abort(message.job);
+        const killed = this.#preparing.get(message.job);
+        if (killed) throw killed;
         for (const stage of graph.stages) this.#ports.putBlob(stage.fragmentHash, stage.fragment);
         this.#running.add(message.job);
         this.#ports.prepared(message.job, message, graph);
@@ -84,6 +89,8 @@ export class SessionHost {
       } catch (error) {
         await this.abort(message.job);
         this.#ports.refused(message.job, toWireError(error));
+      } finally {
+        this.#preparing.delete(message.job);
       }
     });
   }
@@ -101,6 +108,17 @@ export class SessionHost {
   cancel(job: JobId, reason: string): void {
     this.#cancelled.add(job);
     this.#ports.handle({ kind: "jobCancelled", session: this.id, job, reason });
+  }
+
+  /** Jobs that the machine does not know yet. */
+  get preparing(): Iterable<JobId> {
+    return this.#preparing.keys();
+  }
+
+  /** Ends a job with `error`, which its driver is told: unlike a cancelled one, which has settled it by itself. */
+  kill(job: JobId, error: MillraceError): void {
+    if (this.#preparing.has(job)) this.#preparing.set(job, error);
+    else this.#ports.handle({ kind: "jobBroken", session: this.id, job, error: toWireError(error) });
   }
 
   /** The machine has seen the job's end. */

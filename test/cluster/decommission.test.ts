@@ -167,6 +167,8 @@ describe("a cluster that was started by hand", () => {
     expect([sizeOf(counts.maps), sizeOf(counts.cached)]).toEqual([MAPS, MAPS]);
     const again = await runCli(args, made.env);
     expect([again.code, again.stdout]).toEqual([0, expect.stringMatching(left)]);
+    const { kind, worker, counts: told } = JSON.parse((await runCli([...args, "--json"], made.env)).stdout);
+    expect({ kind, worker, moved: told.outputsMoved }).toEqual({ kind: "left", worker: "w1", moved: Number(outputs) });
     await s.stop();
     const events = await eventsOf(place.mark("events"));
     expect(failures(events)).toEqual([]);

@@ -28,7 +28,7 @@ export async function decommission(id: string, flags: DecommissionFlags): Promis
     version,
     address,
   });
-  const tell = (line: string) => process.stdout.write(`${line}\n`);
+  const tell = (line: string) => void (flags.json === true || process.stdout.write(`${line}\n`));
   try {
     let departure = (await channel.ask({ ask: "decommission", worker: id, timeoutMs })) as Departure;
     let told = "";
@@ -37,13 +37,14 @@ export async function decommission(id: string, flags: DecommissionFlags): Promis
       const line = `worker ${id} is leaving: ${describeWaiting(progress)}`;
       if (line !== told) tell(line);
       told = line;
-      if (!flags.wait) return;
+      if (!flags.wait) break;
       deadline ??= Date.now() + progress.leavesInMs + OVERDUE_MS;
       if (Date.now() > deadline) throw stillThere(id, flags.master);
       await sleep(ASK_EVERY_MS);
       departure = (await channel.ask({ ask: "departure", worker: id })) as Departure;
     }
-    tell(describeLeft(departure));
+    if (flags.json === true) process.stdout.write(`${JSON.stringify(departure, null, 2)}\n`);
+    else if (departure.kind === "left") tell(describeLeft(departure));
   } finally {
     channel.close();
   }

@@ -1,6 +1,6 @@
 // `millrace status`: what a running master says of its sessions, jobs, stages and workers, as tables or as JSON.
 
-import { formatBytes } from "../../core/sizes.js";
+import { formatBytes, formatDuration, parseDuration } from "../../core/sizes.js";
 import { version } from "../../core/version.js";
 import type { MasterSnapshot } from "../../master/snapshot.js";
 import type { StoredOnWorker } from "../../master/storage-snapshot.js";
@@ -10,14 +10,17 @@ import { tlsIdentity } from "../../rpc/access/tls.js";
 import { dial } from "../../rpc/grpc/channel.js";
 import type { StatusFlags } from "../flags.js";
 import { formatNamedValue } from "../named-values.js";
+import { formatCount } from "../progress-bar.js";
 import { remoteAddress } from "../remote-master.js";
+import { watchStatus } from "../status-watch.js";
 import { table } from "../tables.js";
-import { checkStatusFlags, history } from "./history.js";
+import { history, masterOf } from "./history.js";
 
 export async function status(flags: StatusFlags): Promise<void> {
-  checkStatusFlags(flags);
-  if (flags.master === undefined) return history(flags);
-  const address = remoteAddress(flags.master);
+  const master = masterOf(flags);
+  if (master === null) return history(flags);
+  const intervalMs = parseDuration(flags.interval, "--interval");
+  const address = remoteAddress(master);
   const channel = await dial({
     role: "admin",
     id: "status",
@@ -27,7 +30,19 @@ export async function status(flags: StatusFlags): Promise<void> {
     address,
   });
   try {
-    const snapshot = (await channel.ask({ ask: "status" })) as MasterSnapshot;
+    const ask = async () => (await channel.ask({ ask: "status" })) as MasterSnapshot;
+    if (flags.watch === true) {
+      const stop = new AbortController();
+      for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => stop.abort());
+      return await watchStatus({
+        ask,
+        intervalMs,
+        json: flags.json === true,
+        output: process.stdout,
+        signal: stop.signal,
+      });
+    }
+    const snapshot = await ask();
     process.stdout.write(
       flags.json === true ? `${JSON.stringify(snapshot, null, 2)}\n` : formatSnapshot(snapshot, Date.now()),
     );
@@ -37,10 +52,10 @@ export async function status(flags: StatusFlags): Promise<void> {
 }
 
 export function formatSnapshot(snapshot: MasterSnapshot, nowMs: number): string {
-  const seconds = (sinceMs: number) => `${((nowMs - sinceMs) / 1000).toFixed(0)} s`;
+  const since = (sinceMs: number) => formatDuration(nowMs - sinceMs);
   const slots = snapshot.workers.reduce((sum, worker) => sum + worker.slots, 0);
   const parts = [
-    `${snapshot.url}  millrace ${snapshot.version}, up ${seconds(snapshot.startedMs)}, ${snapshot.workers.length} workers with ${slots} slots\n`,
+    `${snapshot.url}  millrace ${snapshot.version}, up ${since(snapshot.startedMs)}, ${snapshot.workers.length} ${snapshot.workers.length === 1 ? "worker" : "workers"} with ${slots} slots\n`,
   ];
   parts.push(
     table(
@@ -73,12 +88,38 @@ export function formatSnapshot(snapshot: MasterSnapshot, nowMs: number): string 
   parts.push(
     table(
       "Sessions",
-      ["id", "name", "open for", "jobs running"],
-      snapshot.sessions.map((s) => [s.id, s.appName, seconds(s.openedMs), s.jobs.join(", ")]),
+      ["id", "name", "open for", "jobs running", "shuffle files"],
+      snapshot.sessions.map((s) => [
+        s.id,
+        s.appName,
+        since(s.openedMs),
+        s.jobs.map(({ job }) => job).join(", "),
+        formatBytes(s.shuffleBytes),
+      ]),
+    ),
+  );
+  parts.push(
+    table(
+      "Jobs running",
+      ["session", "job", "action", "stages", "tasks", "running", "failed", "shuffled", "spilled", "for"],
+      snapshot.sessions.flatMap((s) =>
+        s.jobs.map((j) => [
+          s.id,
+          j.job,
+          j.name,
+          `${j.stagesDone} of ${j.stages}`,
+          `${j.tasksDone} of ${j.tasks}`,
+          j.running,
+          j.failedAttempts,
+          formatBytes(j.shuffleBytes),
+          formatBytes(j.spillBytes),
+          since(j.startedMs),
+        ]),
+      ),
     ),
   );
   const named = snapshot.sessions.flatMap((s) =>
-    s.jobTraits
+    s.jobs
       .filter(({ pool, group, tags }) => pool !== undefined || group !== undefined || tags !== undefined)
       .map(({ job, pool = "", group = "", description = "", tags = [] }) => [
         s.id,
@@ -90,7 +131,7 @@ export function formatSnapshot(snapshot: MasterSnapshot, nowMs: number): string 
       ]),
   );
   if (named.length > 0)
-    parts.push(table("Jobs running", ["session", "job", "pool", "group", "description", "tags"], named));
+    parts.push(table("Names of jobs", ["session", "job", "pool", "group", "description", "tags"], named));
   const pools = snapshot.sessions.flatMap((s) =>
     s.pools.map((p) => [s.id, p.name, p.mode, p.weight, p.minShare, p.running, p.pending]),
   );
@@ -99,9 +140,12 @@ export function formatSnapshot(snapshot: MasterSnapshot, nowMs: number): string 
   parts.push(
     table(
       "Stages running",
-      ["session", "job", "stage", "name", "tasks", "done", "running", "failed"],
+      ["session", "job", "stage", "name", "tasks", "done", "running", "failed", "records", "bytes", "for"],
       snapshot.sessions.flatMap((s) =>
-        s.stages.map((g) => [s.id, g.job, g.stage, g.name, g.tasks, g.done, g.running, g.failed]),
+        s.stages.map((g) => [
+          ...[s.id, g.job, g.stage, g.name, g.tasks, g.done, g.running, g.failed],
+          ...[formatCount(g.records), formatBytes(g.bytes), since(g.startedMs)],
+        ]),
       ),
     ),
   );

@@ -20,7 +20,7 @@ import { Jobs } from "./jobs.js";
 import { makeLaunch } from "./launches.js";
 import { newJob } from "./new-records.js";
 import type { JobSchedulerOptions, SessionPolicy, SessionScheduling } from "./options.js";
-import { progressOf } from "./progress.js";
+import { type JobProgress, jobsOf, progressOf } from "./progress.js";
 import { Results } from "./results.js";
 import { type Place, type SchedulerPorts, type Scheduling, type Submission, wire } from "./scheduling.js";
 import { Speculation } from "./speculation.js";
@@ -285,6 +285,12 @@ export class JobScheduler {
   progress(session: SessionId): StageProgress[] {
     const record = this.#shared.sessions.get(session);
     return record === undefined ? [] : progressOf(record);
+  }
+
+  /** Jobs that have not ended. */
+  jobProgress(session: SessionId): JobProgress[] {
+    const record = this.#shared.sessions.get(session);
+    return record === undefined ? [] : jobsOf(record);
   }
 
   /** States the invariants between the collections; tests call it after every event. */

@@ -13,5 +13,6 @@ export {
   usualExclusion,
   usualSpeculation,
 } from "./options.js";
+export type { JobProgress } from "./progress.js";
 export type { Place, SchedulerPorts, Submission } from "./scheduling.js";
 export { allRows, type MoveObserver } from "./transitions.js";
