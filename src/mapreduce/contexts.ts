@@ -1,17 +1,8 @@
 // What the functions of a map/reduce job are given: where to write, counters, side files. One context serves one task.
 
 import { MillraceError } from "../core/errors.js";
-import type { Accumulator } from "../session/accumulator.js";
 import type { Broadcast } from "../session/broadcast.js";
-
-/** By group, then by name. */
-export type Counters = Readonly<Record<string, Readonly<Record<string, number>>>>;
-
-export interface Counted {
-  readonly group: string;
-  readonly name: string;
-  readonly amount: number;
-}
+import { type CounterTotals, TaskCounters } from "./counters.js";
 
 export interface Counter {
   /** Adds `amount`, 1 by default, when the task ends well: a task that is tried again counts once. */
@@ -32,7 +23,7 @@ export interface TaskContext<K, V> {
 }
 
 export interface Shared {
-  readonly counters: Accumulator<Counters, Counted>;
+  readonly counters: CounterTotals;
   readonly files: Broadcast<Readonly<Record<string, Uint8Array>>>;
   readonly outputs: readonly string[];
 }
@@ -40,18 +31,17 @@ export interface Shared {
 /** A pair with the output it goes to; "" is the job's own. */
 export type Written = readonly [output: string, key: unknown, value: unknown];
 
-/** The built-in counters' group, as Hadoop's users know them. */
-export const TASK_COUNTERS = "Map-Reduce Framework";
-
 export class CollectingContext implements TaskContext<unknown, unknown> {
   /** Written and not taken yet. */
   written: Written[] = [];
-  readonly #pending = new Map<string, Counted>();
+  readonly #counters: TaskCounters;
 
   constructor(
     readonly partition: number,
     private readonly shared: Shared,
-  ) {}
+  ) {
+    this.#counters = new TaskCounters(shared.counters);
+  }
 
   write(key: unknown, value: unknown): void {
     this.written.push(["", key, value]);
@@ -88,10 +78,7 @@ export class CollectingContext implements TaskContext<unknown, unknown> {
   }
 
   count(group: string, name: string, amount: number): void {
-    if (!Number.isSafeInteger(amount)) throw new RangeError(`a counter adds whole numbers, not ${amount}`);
-    const key = `${group}\n${name}`;
-    const before = this.#pending.get(key)?.amount ?? 0;
-    this.#pending.set(key, { group, name, amount: before + amount });
+    this.#counters.add(group, name, amount);
   }
 
   take(): Written[] {
@@ -102,19 +89,6 @@ export class CollectingContext implements TaskContext<unknown, unknown> {
 
   /** At the task's end. */
   finish(): void {
-    for (const counted of this.#pending.values()) this.shared.counters.add(counted);
-    this.#pending.clear();
+    this.#counters.finish();
   }
-}
-
-export function addCounted(counters: Counters, { group, name, amount }: Counted): Counters {
-  const before = counters[group] ?? {};
-  return { ...counters, [group]: { ...before, [name]: (before[name] ?? 0) + amount } };
-}
-
-export function mergeCounters(left: Counters, right: Counters): Counters {
-  let merged = left;
-  for (const [group, names] of Object.entries(right))
-    for (const [name, amount] of Object.entries(names)) merged = addCounted(merged, { group, name, amount });
-  return merged;
 }

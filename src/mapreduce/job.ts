@@ -7,7 +7,8 @@ import { MillraceError } from "../core/errors.js";
 import { RDD } from "../rdd/rdd.js";
 import type { RddSession } from "../rdd/session.js";
 import { invalidArgument, requirePartitions, requireSyncFunction, requireText } from "../session/arguments.js";
-import { addCounted, type Counters, mergeCounters, type Shared, type TaskContext, type Written } from "./contexts.js";
+import type { Shared, TaskContext, Written } from "./contexts.js";
+import { type Counters, countersDefinition } from "./counters.js";
 import { mapPhase, type Placement, type ReducePhase, type Routed, reducePhase } from "./phases.js";
 
 export interface MapReduceSpec<T, K1, V1, K2, V2> {
@@ -56,11 +57,7 @@ export async function runMapReduce<T, K1, V1, K2, V2>(
   const { output, outputs } = checked(spec);
   const input = spec.input instanceof RDD ? spec.input : session.textFile(spec.input as string);
   const shared: Shared = {
-    counters: session.accumulator("map/reduce counters", {
-      zero: {} as Counters,
-      add: addCounted,
-      merge: mergeCounters,
-    }),
+    counters: session.accumulator("map/reduce counters", countersDefinition),
     files: session.broadcast(readFiles(spec.files ?? {})),
     outputs,
   };

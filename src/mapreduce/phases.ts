@@ -3,7 +3,8 @@
 
 import { KeyMap } from "../codec/key-map.js";
 import { hashKey, keysEqual } from "../codec/keys.js";
-import { CollectingContext, type Shared, TASK_COUNTERS, type Written } from "./contexts.js";
+import { CollectingContext, type Shared, type Written } from "./contexts.js";
+import { TASK_COUNTERS } from "./counters.js";
 
 type Records = Iterable<unknown>;
 type Write = (key: unknown, values: Iterable<unknown>, context: CollectingContext) => unknown;

@@ -28,7 +28,7 @@ function linesOf(text: string): string[] {
 }
 
 function readSplit(file: ReturnType<typeof pinned>, start: number, end: number, chunkBytes: number): string[] {
-  const source = new TextSource(openPlainInput(file, textInputStart(start)), { start, end }, chunkBytes);
+  const source = new TextSource(openPlainInput(file, textInputStart(start)), { start, end }, {}, chunkBytes);
   const lines: string[] = [];
   for (let batch = source.next(); batch !== null; batch = source.next()) {
     expect(batch.length).toBeGreaterThan(0);

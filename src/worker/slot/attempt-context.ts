@@ -12,6 +12,7 @@ import { openPartFile } from "../../emrfs/output-committer.js";
 import { openSplit } from "../../formats/open-split.js";
 import type { MapRange, MutableTaskMetrics, TaskContext } from "../../operators/task-context.js";
 import type { FunctionRef } from "../../plan/function.js";
+import type { RunningTask } from "../../plan/handles.js";
 import type { StorageLevel } from "../../plan/lineage.js";
 import type { JoinParts } from "../../plan/skew.js";
 import type { FragmentNode, Partitioner } from "../../plan/stages.js";
@@ -98,6 +99,18 @@ export class AttemptContext implements TaskContext {
     control.report(heapBytes(), now);
     control.setProgress(this.metrics.recordsRead, this.metrics.bytesRead + this.metrics.shuffleReadBytes);
   };
+
+  /** For attempts that wait: aborts `signal` once the attempt is cancelled. */
+  readonly watchCancel = (): void => {
+    if (this.environment.control.isCancelled(this.call.run)) this.#abort.abort();
+  };
+
+  /** What functions may know of the attempt that runs them. */
+  get running(): RunningTask {
+    const { key, splits } = this.call.launch;
+    const { directory, worker } = this.environment.settings.address;
+    return { key, splits: splits.map(({ split }) => split), worker, scratch: attemptFile(directory, key, "work") };
+  }
 
   /** Operators pass it on by itself. */
   readonly revive = (fn: FunctionRef): ((...args: never[]) => unknown) => this.session.revive(fn);
@@ -210,8 +223,8 @@ export class AttemptContext implements TaskContext {
     });
   }
 
-  openPartFile(url: string, _partition: number, compression: "none" | "gzip"): PartFile {
-    return openPartFile(url, this.call.launch.key, compression);
+  openPartFile(url: string, _partition: number, compression: "none" | "gzip", output?: string): PartFile {
+    return openPartFile(url, this.call.launch.key, compression, output);
   }
 
   /** Removes scratch files and gives back what is still reserved. */

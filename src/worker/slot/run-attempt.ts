@@ -4,7 +4,9 @@
 import { encodeValue } from "../../codec/stream.js";
 import { type ErrorCode, isMillraceError, type MillraceError, toWireError, type WireError } from "../../core/errors.js";
 import type { WorkerId } from "../../core/ids.js";
+import { isPromise } from "../../operators/batches.js";
 import { runFragment } from "../../operators/index.js";
+import type { FragmentResult, MaybePromise } from "../../operators/task-context.js";
 import type { FunctionRef } from "../../plan/function.js";
 import type { Fragment } from "../../plan/stages.js";
 import type { TaskMetrics } from "../../protocol/tasks.js";
@@ -12,6 +14,9 @@ import { AttemptContext, type AttemptEnvironment } from "./attempt-context.js";
 import type { SlotOutcome, SlotRun } from "./messages.js";
 import type { SlotSession } from "./slot-session.js";
 import { storeResult } from "./store-result.js";
+
+/** An attempt that waits for something of its own (a command, a request) hears of its end by its signal, not by its records. */
+const CANCEL_LOOK_MS = 50;
 
 /** `prepare`: functions to load first; null when an earlier attempt of the fragment did. */
 export async function runAttempt(
@@ -31,16 +36,17 @@ export async function runAttempt(
   });
   const { address, inlineResultBytes } = environment.settings;
   const place = { directory: address.directory, inlineResultBytes };
+  session.handles.task.running = context.running;
   session.handles.begin();
   try {
     if (prepare !== null) await session.prepare(prepare);
-    const result = storeResult(await runFragment(fragment, context), call.launch.key, place);
+    const result = storeResult(await watched(runFragment(fragment, context), context), call.launch.key, place);
     const accumulators = session.handles
       .end()
       .map(({ accumulator, value }) => ({ accumulator, value: encodeValue(value, session.classes) }));
     return { kind: "succeeded", result, accumulators, metrics: metrics(), offers: context.offers };
   } catch (error) {
-    if (inChain(error, "TASK_CANCELLED") !== null) return { kind: "cancelled" };
+    if (context.signal.aborted || inChain(error, "TASK_CANCELLED") !== null) return { kind: "cancelled" };
     const lost = inChain(error, "FETCH_FAILED") ?? inChain(error, "BLOCK_CORRUPT");
     if (lost !== null && typeof lost.fields.shuffle === "number")
       return { kind: "fetchFailed", error: toWireError(lost) };
@@ -49,6 +55,17 @@ export async function runAttempt(
     return { kind: "failed", error: toWireError(error, "TASK_FAILED"), metrics: metrics() };
   } finally {
     context.close();
+  }
+}
+
+/** Looks for a cancellation while an attempt waits. */
+async function watched(result: MaybePromise<FragmentResult>, context: AttemptContext): Promise<FragmentResult> {
+  if (!isPromise(result)) return result;
+  const watch = setInterval(context.watchCancel, CANCEL_LOOK_MS);
+  try {
+    return await result;
+  } finally {
+    clearInterval(watch);
   }
 }
 
