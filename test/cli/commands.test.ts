@@ -32,7 +32,7 @@ describe("help", () => {
   test("names every command, and each command has examples", async () => {
     const { code, stdout } = await millrace(["--help"]);
     expect(code).toBe(0);
-    const commands = ["run", "submit", "master", "worker", "status", "config"];
+    const commands = ["run", "submit", "streaming", "master", "worker", "status", "config"];
     for (const command of commands) {
       expect(stdout).toMatch(new RegExp(`^  ${command} `, "m"));
       const help = await millrace([command, "--help"]);

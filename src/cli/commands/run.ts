@@ -37,7 +37,8 @@ function splitPair(pair: string): [string, string] {
   return [pair.slice(0, at), pair.slice(at + 1)];
 }
 
-async function showProgress(): Promise<void> {
+/** On a terminal, for every session that this process opens. */
+export async function showProgress(): Promise<void> {
   const { createLogUpdate } = await import("log-update");
   const bar = new ProgressBar(createLogUpdate(process.stderr));
   onSessionOpened((session) => {

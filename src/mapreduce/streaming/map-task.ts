@@ -49,9 +49,9 @@ export function mapTask(task: MapTask) {
           outputs += pairs.length;
           yield pairs;
         }
+        counters.add(TASK_COUNTERS, "Map output records", outputs);
       };
       yield* task.combiner === null ? counted() : combine(task, task.combiner, commands, counted());
-      counters.add(TASK_COUNTERS, "Map output records", outputs);
       counters.finish();
     } finally {
       commands.close();
