@@ -1,8 +1,17 @@
 // What the functions of a map/reduce job are given: where to write, counters, side files. One context serves one task.
 
 import { MillraceError } from "../core/errors.js";
+import { displayUrl } from "../emrfs/url.js";
 import type { Broadcast } from "../session/broadcast.js";
+import type { DriverTaskHandle } from "../session/task-handle.js";
 import { type CounterTotals, TaskCounters } from "./counters.js";
+
+export interface InputSplit {
+  /** A path, or a URL where it is on no local disk. */
+  readonly path: string;
+  readonly start: number;
+  readonly length: number;
+}
 
 export interface Counter {
   /** Adds `amount`, 1 by default, when the task ends well: a task that is tried again counts once. */
@@ -12,6 +21,10 @@ export interface Counter {
 export interface TaskContext<K, V> {
   /** The task's partition, from 0. */
   readonly partition: number;
+  /** How often the task was tried before, 0 for the first time. */
+  readonly attempt: number;
+  /** What a map task reads: a part of a file, in bytes. null in reduce tasks, and where the input is no text file. */
+  readonly split: InputSplit | null;
   write(key: K, value: V): void;
   /** To the output of that name, which the job lists in `outputs`. */
   writeTo(output: string, key: unknown, value: unknown): void;
@@ -26,6 +39,7 @@ export interface Shared {
   readonly counters: CounterTotals;
   readonly files: Broadcast<Readonly<Record<string, Uint8Array>>>;
   readonly outputs: readonly string[];
+  readonly task: DriverTaskHandle;
 }
 
 /** A pair with the output it goes to; "" is the job's own. */
@@ -41,6 +55,16 @@ export class CollectingContext implements TaskContext<unknown, unknown> {
     private readonly shared: Shared,
   ) {
     this.#counters = new TaskCounters(shared.counters);
+  }
+
+  get attempt(): number {
+    return this.shared.task.current.key.attempt;
+  }
+
+  get split(): InputSplit | null {
+    const [split] = this.shared.task.current.splits;
+    if (split?.kind !== "file") return null;
+    return { path: displayUrl(split.url), start: split.start, length: split.length };
   }
 
   write(key: unknown, value: unknown): void {

@@ -130,21 +130,16 @@ export async function runStreaming(session: RddSession, job: StreamingJob): Prom
           .flatMap<string>(itself);
   const gzip = settings.flag("mapreduce.output.fileoutputformat.compress") ?? false;
   checkCodec(settings, gzip);
-  let summary: JobSummary | null = null;
-  const unhear = session.onJobEnd((end) => {
-    if (end.callSite.method === "saveAsTextFile") summary = end.summary;
-  });
   try {
     await result.saveAsTextFile(output, {
       encoding: "latin1",
       compression: gzip ? "gzip" : "none",
       signal: job.signal,
     });
+    return { counters: counters.value, elapsedMs: performance.now() - started, summary: session.lastJob };
   } finally {
-    unhear();
     shipped.destroy();
   }
-  return { counters: counters.value, elapsedMs: performance.now() - started, summary };
 }
 
 /** null where Hadoop's `identity` is meant. */
