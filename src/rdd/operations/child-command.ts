@@ -1,8 +1,12 @@
 // A command of the system beside a task: bytes into its stdin, bytes out of its stdout, each no faster than the other side
 // takes them. It lives no longer than the task: whatever ends the loop over its output ends the command and what it has
-// started. Runs in tasks, where it travels with the function that uses it.
+// started, and so does the end of the slot's thread or of the worker, however they end: the command is on a leash. Runs in
+// tasks, where it travels with the function that uses it.
 
 import { type ChildProcess, spawn } from "node:child_process";
+import { accessSync, constants } from "node:fs";
+import { delimiter, join, resolve } from "node:path";
+import type { Writable } from "node:stream";
 import { MillraceError } from "../../core/errors.js";
 
 export interface ChildCommand {
@@ -24,6 +28,12 @@ export interface ChildCommand {
 const LAST_WORDS = 2_000;
 
 /**
+ * Beside the command one process of its group waits for the end of a pipe that this process holds, and ends the group then. The
+ * shell is replaced by the command, which keeps its number: a parent of its own between would change what scripts see.
+ */
+const LEASHED = '(exec </dev/null >/dev/null 2>&1; read -r end <&3; kill -s KILL -- -$$) & exec "$@" 3<&-';
+
+/**
  * What the command prints, piece by piece. A command that reads only a part of `input` (head) is right to do so; its exit code
  * decides. Throws COMMAND_FAILED, TIMEOUT, and what `input` throws.
  */
@@ -32,27 +42,32 @@ export async function* runCommand(
   input: Iterable<Uint8Array>,
   signal: AbortSignal,
 ): AsyncGenerator<Buffer, void, void> {
-  const [program, ...args] = command.argv as [string, ...string[]];
+  const env: NodeJS.ProcessEnv = { ...process.env, ...command.env };
+  requireProgram(command, env.PATH ?? "");
   // A group of its own, so that what a shell has started ends with it.
-  const child = spawn(program, args, {
-    stdio: ["pipe", "pipe", "pipe"],
-    env: { ...process.env, ...command.env },
+  const child = spawn("/bin/sh", ["-c", LEASHED, "sh", ...command.argv], {
+    stdio: ["pipe", "pipe", "pipe", "pipe"],
+    env,
     detached: true,
     ...(command.cwd === null ? {} : { cwd: command.cwd }),
   });
   let ended = false;
-  const end = new Promise<string | null>((resolve) => {
+  const end = new Promise<string | null>((settle) => {
     child.on("error", (error) => {
       ended = true;
-      resolve(`cannot be started: ${error.message}`);
+      settle(`cannot be started: ${error.message}`);
     });
     child.on("close", (code, killed) => {
       ended = true;
-      if (killed !== null) resolve(`was ended by ${killed}`);
-      else resolve(code === 0 || !command.failsByCode ? null : `exited with code ${code}`);
+      if (killed !== null) settle(`was ended by ${killed}`);
+      else settle(code === 0 || !command.failsByCode ? null : `exited with code ${code}`);
     });
   });
   if (child.pid === undefined) throw commandFailed(command, (await end) ?? "cannot be started", null, "none");
+  const exited = new Promise<void>((settle) => child.on("exit", () => settle()));
+  const leash = child.stdio[3] as Writable;
+  // It breaks where the group was killed.
+  leash.on("error", () => undefined);
   let failure: unknown = null;
   let progressAt = Date.now();
   let paused = false;
@@ -88,6 +103,9 @@ export async function* runCommand(
       paused = false;
       progressAt = Date.now();
     }
+    // Nobody holds stdout any more, and the command has said its code: what waits beside it may go.
+    await exited;
+    leash.destroy();
     const how = await end;
     await feeding;
     if (failure !== null) throw failure;
@@ -98,6 +116,7 @@ export async function* runCommand(
     clearInterval(watch);
     signal.removeEventListener("abort", onAbort);
     if (!ended) killGroup(child);
+    leash.destroy();
   }
 }
 
@@ -144,6 +163,28 @@ function readErrors(child: ChildProcess, onLine: (line: string) => void): () => 
     if (open !== "") onLine(open);
   });
   return () => said.trim() || "none";
+}
+
+/** A shell would say it by the exit code 127, which may be the command's own. */
+function requireProgram(command: ChildCommand, searchPath: string): void {
+  const program = command.argv[0] as string;
+  const from = command.cwd ?? process.cwd();
+  const places = program.includes("/")
+    ? [resolve(from, program)]
+    : searchPath.split(delimiter).map((one) => join(one, program));
+  if (!places.some(isExecutable))
+    throw commandFailed(command, `cannot be started: ENOENT, there is no program ${program}`, null, "none");
+}
+
+function isExecutable(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK);
+    return true;
+  } catch (error) {
+    // Not there, not allowed, a file where a directory was named: not this one.
+    if (error instanceof Error && "code" in error) return false;
+    throw error;
+  }
 }
 
 function killGroup(child: ChildProcess): void {

@@ -305,7 +305,7 @@ describe("what goes wrong", () => {
     const job = { input: bible, output: fresh(), mapper: "cat", reducer: "cat" };
     await expect(s.streaming({ ...job, output: engine.directory })).rejects.toMatchObject({ code: "OUTPUT_EXISTS" });
     await expect(s.streaming({ ...job, mapper: "no-such-command-anywhere" })).rejects.toMatchObject({
-      message: expect.stringContaining("cannot be started: spawn no-such-command-anywhere ENOENT"),
+      message: expect.stringContaining("cannot be started: ENOENT, there is no program no-such-command-anywhere"),
     });
     await expect(s.streaming({ ...job, files: ["/no/such/file"] })).rejects.toMatchObject({ code: "PATH_NOT_FOUND" });
     for (const [wrong, message] of [
@@ -354,10 +354,17 @@ describe("what goes wrong", () => {
   test("a worker that is killed in the middle of a mapper costs nothing but time", async () => {
     const s = await engine.open("local-cluster[2,1,512m]");
     const fault = fresh();
-    // Once, in one task: its worker goes, by SIGKILL.
+    // Once, in one task: its worker goes, by SIGKILL, and leaves a process behind that would run for minutes.
     const mapper = script(
       "once.sh",
-      `#!/bin/sh\nif [ "$mapreduce_task_partition" = 1 ] && mkdir ${fault} 2>/dev/null; then kill -9 $PPID; sleep 1; fi\nexec awk '{ print $1 }'\n`,
+      `#!/bin/sh
+if [ "$mapreduce_task_partition" = 1 ] && mkdir ${fault} 2>/dev/null; then
+  sleep 300 & echo $! > ${fault}/pid
+  kill -9 $PPID
+  wait
+fi
+exec awk '{ print $1 }'
+`,
     );
     chmodSync(mapper, 0o644);
     const output = fresh();
@@ -368,7 +375,9 @@ describe("what goes wrong", () => {
       reducer: "uniq -c",
       files: [mapper],
     });
-    expect(existsSync(fault)).toBe(true);
+    const left = Number(readFileSync(join(fault, "pid"), "utf8"));
+    expect(left).toBeGreaterThan(1);
+    await until("what the killed worker's command has started is gone", () => !isRunning(left));
     expect(summary!.failedAttempts).toBeGreaterThan(0);
     expect(counters[FRAMEWORK]!["Map input records"]).toBe(31_102);
     const { stdout } = spawnSync(
