@@ -2,13 +2,17 @@
 
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { expect, test } from "vitest";
+import { afterAll, expect, test } from "vitest";
 import { runCli } from "../support/cli.js";
+import { HandCluster } from "../support/hand-cluster.js";
 import { scratchDirectory } from "../support/scratch.js";
 
 const folder = scratchDirectory();
 const streaming = (...args: readonly string[]) =>
   runCli(["streaming", "-master", "local[1]", ...args], { HOME: folder, MILLRACE_LOCAL_DIR: folder }, folder);
+
+const cluster = new HandCluster();
+afterAll(() => cluster.close());
 
 writeFileSync(join(folder, "in.txt"), "b a\na c a\n");
 writeFileSync(join(folder, "words.sh"), "#!/bin/sh\nexec tr -s ' ' '\\n'\n");
@@ -44,4 +48,15 @@ test("-help shows the arguments, and a wrong one is told by name", async () => {
   const wrong = await streaming("-input", "in.txt", "-outptu", "x");
   expect(wrong.stderr).toContain("UNKNOWN_OPTION: there is no option -outptu; did you mean -output?");
   expect(wrong.code).toBe(1);
+});
+
+test("runs on a cluster that was started by hand, with its secret; scripts go along", async () => {
+  await cluster.startMaster();
+  await cluster.startWorker("w1");
+  const args = ["-master", cluster.url, "-secret-file", cluster.secretFile, "-files", "words.sh#w.sh"];
+  const job = ["-input", "in.txt", "-output", "far", "-mapper", "w.sh", "-reducer", "uniq -c", "-verbose"];
+  const { code, stderr } = await runCli(["streaming", ...args, ...job], { HOME: folder }, folder);
+  expect(stderr).toMatch(/2 stages, 2 tasks, 0 failed attempts/);
+  expect(code).toBe(0);
+  expect(readFileSync(join(folder, "far/part-00000"), "utf8")).toMatch(/^ *3 a\s+1 b\s+1 c\s+$/);
 });

@@ -24,6 +24,7 @@ import type { FragmentResult, MaybePromise, TaskContext } from "../task-context.
 import { isThenable, operatorFailure, settledValue } from "../user-errors.js";
 import { NamedTexts, TEXT_CHUNK } from "./named-texts.js";
 import { ResultWriter } from "./result-writer.js";
+import { textBytes } from "./text-bytes.js";
 import { TopRecords } from "./top-records.js";
 
 interface ActionRun {
@@ -269,7 +270,7 @@ function saveText(
   const encoding = action.encoding ?? "utf8";
   if (action.outputs !== undefined) return saveNamedTexts({ ...action, encoding, outputs: action.outputs }, run);
   const file = context.openPartFile(action.url, context.partition, action.compression);
-  const env = { print: printRecord, write: (text: string) => file.write(Buffer.from(text, encoding)) };
+  const env = { print: printRecord, write: (text: string) => file.write(textBytes(text, encoding)) };
   const failed = (error: unknown): never => {
     file.abort();
     throw error;

@@ -4,6 +4,7 @@
 import { printRecord } from "../../codec/print-record.js";
 import { MillraceError } from "../../core/errors.js";
 import type { PartFile } from "../task-context.js";
+import { textBytes } from "./text-bytes.js";
 
 /** Text is written in pieces of at least so many characters. */
 export const TEXT_CHUNK = 256 * 1024;
@@ -62,7 +63,7 @@ export class NamedTexts {
   }
 
   #flush(open: OpenText): void {
-    if (open.text.length > 0) open.file.write(Buffer.from(open.text, this.encoding));
+    if (open.text.length > 0) open.file.write(textBytes(open.text, this.encoding));
     open.text = "";
   }
 }
