@@ -1,25 +1,20 @@
 // A streaming job: Hadoop's map/reduce with commands of the system in place of functions. What the user asks for is checked
 // here and becomes RDDs: lines of the input, pairs that the mapper prints, one sorted exchange, lines that the reducer prints.
 
-import { MillraceError } from "../../core/errors.js";
 import type { JobSummary } from "../../protocol/driver.js";
-import type { RDD } from "../../rdd/rdd.js";
 import type { RddSession } from "../../rdd/session.js";
 import { invalidArgument, requirePartitions, requireText } from "../../session/arguments.js";
 import { DriverTaskHandle } from "../../session/task-handle.js";
 import { type Counters, countersDefinition } from "../counters.js";
-import { splitCommand } from "./command-line.js";
-import { parseKeyFields, sortKeyOf } from "./key-fields.js";
-import { type InputForm, mapTask } from "./map-task.js";
-import type { Cut, Pair } from "./pairs.js";
-import { reducerOf, type StreamingPartitioner } from "./partitioning.js";
+import { commandOf, type StreamingCommand } from "./commands.js";
+import { inputForm } from "./input-format.js";
+import { mapTask } from "./map-task.js";
+import { type Cut, itself, type Pair } from "./pairs.js";
+import { exchanged, placingOf } from "./placing.js";
 import { reduceTask } from "./reduce-task.js";
 import { Settings, wrong } from "./settings.js";
 import { readShippedFiles } from "./shipped-files.js";
 import type { TaskSetup } from "./task-commands.js";
-
-/** A command as one text, cut into words as a shell does (no shell runs), or its words. */
-export type StreamingCommand = string | readonly string[];
 
 export interface StreamingJob {
   /** Files, directories or globs, as `session.textFile` takes them. */
@@ -74,8 +69,8 @@ export async function runStreaming(session: RddSession, job: StreamingJob): Prom
   };
   const asked = job.reducers ?? settings.whole("mapreduce.job.reduces", 0) ?? 1;
   const reducers = job.reducer === "NONE" || asked === 0 ? 0 : requirePartitions("streaming", "reducers", asked);
-  const placing = placingOf(job, settings);
-  const form = inputForm(job, settings, commands.mapper === null);
+  const placing = placingOf(job.partitioner, settings);
+  const form = inputForm(job.inputFormat, settings, commands.mapper === null);
   const shipped = session.broadcast(readShippedFiles(files, process.cwd()));
   const counters = session.accumulator("streaming counters", countersDefinition);
   const timeout = settings.whole("mapreduce.task.timeout", 0) ?? DEFAULT_TIMEOUT_MS;
@@ -142,125 +137,11 @@ export async function runStreaming(session: RddSession, job: StreamingJob): Prom
   }
 }
 
-/** null where Hadoop's `identity` is meant. */
-function commandOf(
-  what: string,
-  given: StreamingCommand | undefined,
-  files: readonly string[],
-  identity: string | null,
-): readonly string[] | null {
-  if (given === undefined) return null;
-  if (identity !== null && typeof given === "string" && given.split(".").at(-1) === identity) return null;
-  const words = typeof given === "string" ? splitCommand(given, what) : given;
-  if (!Array.isArray(words) || words.length === 0 || words.some((word) => typeof word !== "string" || word === ""))
-    throw invalidArgument("streaming", what, "a text or an array of texts, the program first", given);
-  const [program, ...rest] = words as [string, ...string[]];
-  if (program === "aggregate" || /^org\.apache\.hadoop\./.test(program))
-    throw new MillraceError(
-      "INVALID_ARGUMENT",
-      `streaming: the ${what} ${program} is a class of Hadoop's; a command is due, such as awk or a script of your own (-files)`,
-      { fields: { argument: what, command: program } },
-    );
-  // A path of a file that goes along is the file beside the command.
-  const along = files.map((file) => file.split("#")).find(([path]) => path === program);
-  return along === undefined ? words : [`./${along[1] ?? program.split("/").at(-1)}`, ...rest];
-}
-
 function cutOf(settings: Settings, side: "map" | "reduce"): Cut {
   return {
     separator: settings.separator(`stream.${side}.output.field.separator`),
     fields: settings.whole(`stream.num.${side}.output.key.fields`, 0) ?? 1,
   };
-}
-
-function inputForm(
-  job: StreamingJob,
-  settings: Settings,
-  identity: boolean,
-): { readonly input: InputForm; readonly read: object } {
-  const format = job.inputFormat?.split(".").at(-1) ?? "TextInputFormat";
-  if (!["TextInputFormat", "KeyValueTextInputFormat", "NLineInputFormat"].includes(format))
-    throw new MillraceError(
-      "INVALID_ARGUMENT",
-      `streaming: the input format ${job.inputFormat} is not known; TextInputFormat, KeyValueTextInputFormat and NLineInputFormat are`,
-      { fields: { inputFormat: String(job.inputFormat) } },
-    );
-  const key = format === "KeyValueTextInputFormat" ? "field" : "offset";
-  const givesKey = !(settings.flag("stream.map.input.ignoreKey") ?? format === "TextInputFormat");
-  const linesPerPartition =
-    format === "NLineInputFormat" ? (settings.whole("mapreduce.input.lineinputformat.linespermap", 1) ?? 1) : undefined;
-  const keepEnds = key === "offset" && (givesKey || identity);
-  return {
-    input: {
-      key,
-      givesKey: givesKey || key === "field",
-      keyEnd: settings.separator("mapreduce.input.keyvaluelinerecordreader.key.value.separator"),
-      separator: settings.separator("stream.map.input.field.separator"),
-    },
-    read: {
-      encoding: "latin1",
-      keepEnds,
-      linesPerPartition,
-      minPartitions: settings.whole("mapreduce.job.maps", 1),
-    },
-  };
-}
-
-interface Placing {
-  readonly partitioner: StreamingPartitioner;
-  /** What keys are ordered by; null: their bytes. */
-  readonly fields: ReturnType<typeof parseKeyFields> | null;
-  readonly separator: string;
-}
-
-function placingOf(job: StreamingJob, settings: Settings): Placing {
-  const separator = settings.separator("mapreduce.map.output.key.field.separator");
-  const named = job.partitioner?.split(".").at(-1) ?? settings.className("mapreduce.job.partitioner.class");
-  if (named !== undefined && named !== "HashPartitioner" && named !== "KeyFieldBasedPartitioner")
-    throw new MillraceError(
-      "INVALID_ARGUMENT",
-      `streaming: the partitioner ${named} is not known; HashPartitioner and KeyFieldBasedPartitioner are`,
-      { fields: { partitioner: named } },
-    );
-  const count = settings.whole("mapreduce.partition.keypartitioner.fields", 1);
-  const setting = "mapreduce.partition.keypartitioner.options";
-  const options = count === undefined ? (settings.text(setting) ?? "") : `-k1,${count}`;
-  const comparator = "mapreduce.job.output.key.comparator.class";
-  const compares = settings.className(comparator);
-  if (compares !== undefined && compares !== "KeyFieldBasedComparator")
-    throw wrong(comparator, settings.text(comparator) as string, "KeyFieldBasedComparator is the one that is known");
-  const order = "mapreduce.partition.keycomparator.options";
-  const fields = compares === undefined ? [] : parseKeyFields(settings.text(order) ?? "", order);
-  return {
-    partitioner:
-      named === "KeyFieldBasedPartitioner"
-        ? { kind: "keyFields", fields: parseKeyFields(options, setting), separator }
-        : { kind: "hash" },
-    fields: fields.length === 0 ? null : fields,
-    separator,
-  };
-}
-
-/** Pairs by reducer, in the order of their keys; with a comparator as [[reducer, ...sort key], pair]. */
-function exchanged(pairs: RDD<readonly Pair[]>, placing: Placing, partitions: number): RDD<unknown> {
-  const { partitioner, fields, separator } = placing;
-  if (fields === null) {
-    return pairs
-      .flatMap<string, string>(itself)
-      .repartitionAndSortWithinPartitions({ partitions, by: (key, n) => reducerOf(key, partitioner, n) });
-  }
-  const placed = (batch: readonly Pair[]) =>
-    batch.map((pair) => {
-      const place = [reducerOf(pair[0], partitioner, partitions), ...sortKeyOf(pair[0], fields, separator)];
-      return [place, pair] as const;
-    });
-  return pairs
-    .flatMap<readonly (number | string | null)[], Pair>(placed)
-    .repartitionAndSortWithinPartitions({ partitions, by: (place) => place[0] as number });
-}
-
-function itself<T>(batch: readonly T[]): readonly T[] {
-  return batch;
 }
 
 function printed(separator: string) {

@@ -65,10 +65,10 @@ async function* mapLines(
   commands: TaskCommands,
   records: Iterable<string>,
 ): AsyncGenerator<readonly Pair[], void, void> {
-  const { givesKey, separator } = task.input;
+  const { key: kind, givesKey, separator } = task.input;
   let inputs = 0;
   const texts = function* (): Generator<string, void, void> {
-    if (!givesKey) {
+    if (kind === "offset" && !givesKey) {
       for (const line of records) {
         inputs++;
         yield `${line}\n`;
@@ -77,7 +77,7 @@ async function* mapLines(
     }
     for (const [key, value] of inputPairs(task, commands, records)) {
       inputs++;
-      yield `${key}${separator}${value}\n`;
+      yield givesKey ? `${key}${separator}${value}\n` : `${value}\n`;
     }
   };
   for await (const lines of commands.lines(mapper, texts())) yield lines.map((line) => cutPair(line, task.output));

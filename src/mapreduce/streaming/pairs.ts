@@ -30,3 +30,8 @@ export function* inPieces(texts: Iterable<string>): Generator<Uint8Array, void, 
   }
   if (gathered !== "") yield Buffer.from(gathered, "latin1");
 }
+
+/** What flatMap needs to take arrays of records apart. */
+export function itself<T>(batch: readonly T[]): readonly T[] {
+  return batch;
+}

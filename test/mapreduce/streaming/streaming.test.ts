@@ -206,6 +206,12 @@ test("input formats: pairs of a line, n lines a mapper, offsets", () =>
     expect(await run("KeyValueTextInputFormat", { "key.value.separator.in.input.line": "o" })).toEqual([
       "\tne\t1\ntw\t\n\t\nlast\t2\t\n",
     ]);
+    expect(await run("KeyValueTextInputFormat", { "stream.map.input.ignoreKey": "true" })).toEqual([
+      "1\t\n\t\n\t\n2\t\n",
+    ]);
+    expect(await run("TextInputFormat", { "stream.map.input.ignoreKey": "false" }, "tail -n 1")).toEqual([
+      "12\tlast\t2\n",
+    ]);
     expect(await run("org.apache.hadoop.mapred.lib.NLineInputFormat")).toEqual([
       "0\tone\t1\n",
       "7\ttwo\n",
