@@ -192,6 +192,41 @@ test("side files are read by name in map, combine and reduce, as bytes and as te
     ]);
   }));
 
+test("a worker killed in the middle of its writing: every output has each record once", async () => {
+  const s = await engine.open("local-cluster[2,1,512m]");
+  const fault = fresh();
+  const output = fresh();
+  const { counters, summary } = await s.mapReduce({
+    input: s.range(0, 400, 1, 8),
+    map: (n, context: TaskContext<number, number>) => {
+      context.writeTo("seen", n, "map");
+      context.write(n, n);
+    },
+    reduce: (n, _values, context: TaskContext<number, number>) => {
+      // Parts of all outputs are open and half written.
+      if (n === 250 && !existsSync(fault)) {
+        writeFileSync(fault, String(process.pid));
+        process.kill(process.pid, "SIGKILL");
+      }
+      context.counter("mine", "reduced").increment();
+      context.write(n, n);
+      context.writeTo("squares", n, n * n);
+    },
+    partition: (n, reducers) => Math.floor((n * reducers) / 400),
+    reducers: 4,
+    output,
+    outputs: ["seen", "squares"],
+  });
+  expect(Number(readFileSync(fault, "utf8"))).not.toBe(process.pid);
+  expect(summary!.failedAttempts).toBeGreaterThan(0);
+  const numbers = Array.from({ length: 400 }, (_, n) => n);
+  expect(linesOf(output)).toEqual(numbers.map((n) => `${n}\t${n}`));
+  expect(linesOf(join(output, "squares"))).toEqual(numbers.map((n) => `${n}\t${n * n}`));
+  expect(linesOf(join(output, "seen")).sort()).toEqual(numbers.map((n) => `${n}\tmap`).sort());
+  expect(readdirSync(output).filter((name) => name.startsWith("_"))).toEqual(["_SUCCESS"]);
+  expect(counters.mine).toEqual({ reduced: 400 });
+});
+
 test("what cannot be is refused", async () => {
   const s = masters[0] as Session;
   const map = () => undefined;
