@@ -90,7 +90,8 @@ const streaming = program
   -input <path>            files, directories or globs, several by commas or by several -input
   -output <directory>      made by the job; must not be there yet
   -mapper <command>        gets lines, prints key, tab, value; default: offset and line
-  -reducer <command|NONE>  gets the pairs sorted by key; default: they are printed; NONE: map only
+  -reducer <command|NONE>  gets the pairs sorted by key; default: they are printed; NONE: map only;
+                           aggregate: as keys such as LongValueSum:words say
   -combiner <command>      a reducer for parts of a mapper's output
   -numReduceTasks <n>      part files of the output (default 1)
   -file <path>             put into the working directory of every task, executable (repeatable)

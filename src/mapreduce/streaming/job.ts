@@ -11,7 +11,7 @@ import { inputForm } from "./input-format.js";
 import { mapTask } from "./map-task.js";
 import { type Cut, itself, type Pair } from "./pairs.js";
 import { exchanged, placingOf } from "./placing.js";
-import { reduceTask } from "./reduce-task.js";
+import { type ReduceTask, reduceTask } from "./reduce-task.js";
 import { Settings, wrong } from "./settings.js";
 import { readShippedFiles } from "./shipped-files.js";
 import type { TaskSetup } from "./task-commands.js";
@@ -23,7 +23,10 @@ export interface StreamingJob {
   readonly output: string;
   /** Gets the lines on its stdin; each line that it prints is a key, a tab and a value. Left out: pairs of offset and line. */
   readonly mapper?: StreamingCommand | undefined;
-  /** Gets `key tab value` lines in the order of their keys. "NONE": what mappers print is the output. Left out: it is sorted. */
+  /**
+   * Gets `key tab value` lines in the order of their keys. "NONE": what mappers print is the output.
+   * "aggregate": Hadoop's ready-made ones, which a mapper chooses by keys such as `LongValueSum:words`. Left out: it is sorted.
+   */
   readonly reducer?: StreamingCommand | undefined;
   /** A reducer for parts of a mapper's output, before it is moved; any number of times. */
   readonly combiner?: StreamingCommand | undefined;
@@ -65,7 +68,7 @@ export async function runStreaming(session: RddSession, job: StreamingJob): Prom
   const commands = {
     mapper: commandOf("mapper", job.mapper, files, "IdentityMapper"),
     combiner: commandOf("combiner", job.combiner, files, null),
-    reducer: job.reducer === "NONE" ? null : commandOf("reducer", job.reducer, files, "IdentityReducer"),
+    reducer: reducerOf(job.reducer, files),
   };
   const asked = job.reducers ?? settings.whole("mapreduce.job.reduces", 0) ?? 1;
   const reducers = job.reducer === "NONE" || asked === 0 ? 0 : requirePartitions("streaming", "reducers", asked);
@@ -135,6 +138,12 @@ export async function runStreaming(session: RddSession, job: StreamingJob): Prom
   } finally {
     shipped.destroy();
   }
+}
+
+function reducerOf(given: StreamingCommand | undefined, files: readonly string[]): ReduceTask["reducer"] {
+  if (given === "NONE") return null;
+  if (given === "aggregate") return "aggregate";
+  return commandOf("reducer", given, files, "IdentityReducer");
 }
 
 function cutOf(settings: Settings, side: "map" | "reduce"): Cut {

@@ -2,13 +2,14 @@
 // output. The identity reducer prints the pairs.
 
 import { TASK_COUNTERS } from "../counters.js";
+import { aggregated } from "./aggregate.js";
 import { type Cut, cutPair, type Pair } from "./pairs.js";
 import { TaskCommands, type TaskSetup } from "./task-commands.js";
 
 export interface ReduceTask {
   readonly setup: TaskSetup;
   /** null: the identity. */
-  readonly reducer: readonly string[] | null;
+  readonly reducer: readonly string[] | "aggregate" | null;
   /** Between key and value on the reducer's stdin. */
   readonly input: string;
   readonly output: Cut;
@@ -30,8 +31,7 @@ export function reduceTask(task: ReduceTask) {
     try {
       const counted = { inputs: 0, groups: 0, outputs: 0 };
       const pairs = inGroups(task, records, counted);
-      const lines =
-        task.reducer === null ? identity(pairs, task.written) : reduceLines(task, task.reducer, commands, pairs);
+      const lines = linesOf(task, commands, pairs);
       for await (const batch of lines) {
         // A reducer that was given nothing has nothing to say: Hadoop drops what it prints.
         if (counted.inputs === 0) continue;
@@ -78,14 +78,25 @@ async function* reduceLines(
   for await (const lines of commands.lines(reducer, texts)) yield lines.map((line) => writtenLine(line, task));
 }
 
-async function* identity(pairs: Iterable<Pair>, written: string): AsyncGenerator<readonly string[], void, void> {
-  let lines: string[] = [];
-  for (const [key, value] of pairs) {
-    if (lines.push(key + written + value) < BATCH_LINES) continue;
-    yield lines;
-    lines = [];
+function linesOf(task: ReduceTask, commands: TaskCommands, pairs: Iterable<Pair>): AsyncIterable<readonly string[]> {
+  const { reducer, written } = task;
+  if (reducer === null) return inBatches(identity(pairs, written));
+  if (reducer === "aggregate") return inBatches(aggregated(pairs, written));
+  return reduceLines(task, reducer, commands, pairs);
+}
+
+function* identity(pairs: Iterable<Pair>, written: string): Generator<string, void, void> {
+  for (const [key, value] of pairs) yield key + written + value;
+}
+
+async function* inBatches(lines: Iterable<string>): AsyncGenerator<readonly string[], void, void> {
+  let batch: string[] = [];
+  for (const line of lines) {
+    if (batch.push(line) < BATCH_LINES) continue;
+    yield batch;
+    batch = [];
   }
-  if (lines.length > 0) yield lines;
+  if (batch.length > 0) yield batch;
 }
 
 /** As TextOutputFormat writes it: a line without a value ends with the separator. */

@@ -225,6 +225,46 @@ test("input formats: pairs of a line, n lines a mapper, offsets", () =>
     ]);
   }));
 
+test("aggregate: the mapper's keys say how values are put together", () =>
+  each(async (s) => {
+    const input = file("a 3\nb -7\na 12\nb 4\na 3\n");
+    const output = fresh();
+    const kinds = [
+      "LongValueSum",
+      "LongValueMax",
+      "longvaluemin",
+      "DoubleValueSum",
+      "StringValueMax",
+      "StringValueMin",
+    ];
+    const mapper = `awk '{ n = split("${[...kinds, "UniqValueCount", "ValueHistogram"].join(" ")}", k, " "); for (i = 1; i <= n; i++) print k[i] ":" $1 "-" k[i] "\t" $2 }'`;
+    const { counters } = await s.streaming({ input, output, mapper, reducer: "aggregate", reducers: 2 });
+    expect(linesOf(output).sort()).toEqual(
+      [
+        ...["a-LongValueSum\t18", "a-LongValueMax\t12", "a-longvaluemin\t3", "a-DoubleValueSum\t18.0"],
+        // Texts: "3" is above "12".
+        ...["a-StringValueMax\t3", "a-StringValueMin\t12", "a-UniqValueCount\t2"],
+        // Two values, of which one stands once and one twice: mean 1.5, deviation 0.5.
+        "a-ValueHistogram\t2\t1\t2\t2\t1.5\t0.5",
+        ...["b-LongValueSum\t-3", "b-LongValueMax\t4", "b-longvaluemin\t-7", "b-DoubleValueSum\t-3.0"],
+        ...[
+          "b-StringValueMax\t4",
+          "b-StringValueMin\t-7",
+          "b-UniqValueCount\t2",
+          "b-ValueHistogram\t2\t1\t1\t1\t1.0\t0.0",
+        ],
+      ].sort(),
+    );
+    expect(counters[FRAMEWORK]).toMatchObject({ "Reduce input groups": 16, "Reduce output records": 16 });
+    for (const [line, message] of [
+      ["a\t1", /the key a does not begin with one of LongValueSum:/],
+      ["LongValueSum:a\t1.5", /the value "1.5" is no whole number/],
+    ] as const)
+      await expect(
+        s.streaming({ input: file(line), output: fresh(), mapper: "cat", reducer: "aggregate" }),
+      ).rejects.toMatchObject({ message: expect.stringMatching(message) });
+  }));
+
 test("secondary sort: key of two fields, placed by the first, the second falling", () =>
   each(async (s) => {
     const readings = Array.from({ length: 400 }, (_, i) => `${1900 + ((i * 7) % 20)}.${((i * 7919) % 401) - 200}`);
@@ -316,7 +356,7 @@ describe("what goes wrong", () => {
     await expect(s.streaming({ ...job, files: ["/no/such/file"] })).rejects.toMatchObject({ code: "PATH_NOT_FOUND" });
     for (const [wrong, message] of [
       [{ mapper: "cat | sort" }, /only a shell knows/],
-      [{ reducer: "aggregate" }, /class of Hadoop's/],
+      [{ combiner: "aggregate" }, /class of Hadoop's/],
       [{ inputFormat: "SequenceFileInputFormat" }, /input format SequenceFileInputFormat is not known/],
       [{ partitioner: "TotalOrderPartitioner" }, /partitioner TotalOrderPartitioner is not known/],
       [{ settings: { "mapreduce.job.reduces": "-1" } }, /mapreduce.job.reduces=-1: a whole number/],
