@@ -49,6 +49,7 @@ Examples:
   millrace worker --master millrace://127.0.0.1:7077
   millrace worker decommission <id> --master millrace://127.0.0.1:7077
   millrace submit --master millrace://127.0.0.1:7077 counts.ts logs/
+  millrace streaming -input books/ -output out -mapper "tr -s ' ' '\\n'" -reducer "uniq -c"
   millrace status --master millrace://127.0.0.1:7077 --watch
   millrace kill s1 --master millrace://127.0.0.1:7077
   millrace example wordcount
@@ -101,6 +102,46 @@ program
   .action(async (path: string, args: string[], options: RunFlags) =>
     (await import("./commands/run.js")).run(path, args, options),
   );
+
+const streaming = program
+  .command("streaming")
+  .description("Run a map/reduce job whose mapper and reducer are commands, with the arguments of Hadoop streaming.")
+  .argument("[arguments...]", "-input, -output, -mapper, -reducer and the others, with one dash or two")
+  .usage("-input <path> -output <directory> -mapper <command> -reducer <command|NONE> [...]")
+  .allowUnknownOption()
+  .passThroughOptions()
+  .addHelpText(
+    "after",
+    `
+  -input <path>            files, directories or globs, several by commas or by several -input
+  -output <directory>      made by the job; must not be there yet
+  -mapper <command>        gets lines, prints key, tab, value; default: offset and line
+  -reducer <command|NONE>  gets the pairs sorted by key; default: they are printed; NONE: map only;
+                           aggregate: as keys such as LongValueSum:words say
+  -combiner <command>      a reducer for parts of a mapper's output
+  -numReduceTasks <n>      part files of the output (default 1)
+  -file <path>             put into the working directory of every task, executable (repeatable)
+  -files <a,b,c#name>      the same, several, with other names behind a #
+  -D <name=value>          a setting of Hadoop's, e.g. -D stream.num.map.output.key.fields=2 (repeatable)
+  -cmdenv <name=value>     a variable of the commands' environment (repeatable)
+  -partitioner <class>     HashPartitioner or KeyFieldBasedPartitioner
+  -inputformat <class>     TextInputFormat, KeyValueTextInputFormat or NLineInputFormat
+  -master <url>            as for run (default: MILLRACE_MASTER, else local[*])
+  -conf <name=value>       an option of millrace's (repeatable)
+  -secret-file <path>      the cluster's secret
+  -verbose, -no-progress
+
+Examples:
+  millrace streaming -input books/ -output out/counts -mapper "tr -s ' ' '\\n'" -reducer "uniq -c"
+  millrace streaming -master millrace://127.0.0.1:7077 -files map.py,reduce.py -mapper "python3 map.py" \\
+    -reducer "python3 reduce.py" -numReduceTasks 4 -input logs/ -output out/logs
+
+Commands are cut into words as a shell does, but no shell runs: for a pipe write -mapper "sh -c 'a | b'".`,
+  )
+  .action(async (args: string[]) => {
+    if (args.some((one) => /^--?(?:help|info)$/.test(one))) return streaming.help();
+    await (await import("./commands/streaming.js")).streaming(args);
+  });
 
 program
   .command("master")

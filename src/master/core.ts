@@ -3,7 +3,7 @@
 
 import type { WireError } from "../core/errors.js";
 import { formatTaskKey, type SessionId, type ShuffleId, type TaskKey, type WorkerId } from "../core/ids.js";
-import type { JobTraits, StageProgress } from "../protocol/driver.js";
+import type { StageProgress } from "../protocol/driver.js";
 import type { MapOutputLocation, MapOutputLocations, TaskLaunch, TaskStatus } from "../protocol/tasks.js";
 import type { MasterToWorker, WorkerRegistration } from "../protocol/worker.js";
 import { type DecommissionProgress, Decommissions } from "./decommission/index.js";

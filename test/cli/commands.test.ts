@@ -32,7 +32,8 @@ describe("help", () => {
   test("names every command, and each command has examples", async () => {
     const { code, stdout } = await millrace(["--help"]);
     expect(code).toBe(0);
-    const commands = ["run", "submit", "master", "worker", "status", "config", "kill", "example", "completion"];
+    const commands = ["run", "submit", "streaming", "master", "worker", "certs", "status", "config", "kill", "example"];
+    commands.push("completion");
     for (const command of commands) {
       expect(stdout).toMatch(new RegExp(`^  ${command} `, "m"));
       const help = await millrace([command, "--help"]);
