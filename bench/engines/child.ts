@@ -13,6 +13,8 @@ export interface ChildRequest {
   /** A master URL, or "plain" for the loop in one thread. */
   readonly engine: string;
   readonly input: string;
+  /** The second input file; "" for workloads of one. */
+  readonly second: string;
   /** A directory of its own; removed by the parent. */
   readonly scratch: string;
   readonly size: number;
@@ -44,14 +46,14 @@ export async function runChild(request: ChildRequest): Promise<void> {
   process.stdout.write(`\n${JSON.stringify(await answer)}\n`);
 }
 
-async function runPlain({ workload, input, scratch, size }: ChildRequest): Promise<ChildAnswer> {
+async function runPlain({ workload, input, second, scratch, size }: ChildRequest): Promise<ChildAnswer> {
   const started = performance.now();
-  const check = workloads[workload]!.plain!({ size, input, out: join(scratch, "plain") });
+  const check = workloads[workload]!.plain!({ size, input, second, out: join(scratch, "plain") });
   const first = secondsSince(started);
   return { first, warm: null, shuffleBytes: null, value: await check(), warmValue: null };
 }
 
-async function runOurs({ workload, engine, input, scratch, size, repeat }: ChildRequest): Promise<ChildAnswer> {
+async function runOurs({ workload, engine, input, second, scratch, size, repeat }: ChildRequest): Promise<ChildAnswer> {
   mkdirSync(scratch, { recursive: true });
   const { Session } = await import("millrace");
   const session = await Session.open({ master: engine, appName: `bench ${workload}` });
@@ -60,7 +62,7 @@ async function runOurs({ workload, engine, input, scratch, size, repeat }: Child
   const run = async (name: string) => {
     const out = join(scratch, name);
     const started = performance.now();
-    const check = await workloads[workload]!.run(session, { size, input, out });
+    const check = await workloads[workload]!.run(session, { size, input, second, out });
     const seconds = secondsSince(started);
     const value = await check();
     rmSync(out, { recursive: true, force: true });
