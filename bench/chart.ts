@@ -10,7 +10,7 @@ const MARGIN = 24;
 const HEAD = 72;
 const COLUMN_GAP = 32;
 const COLUMN = (WIDTH - 2 * MARGIN - COLUMN_GAP) / 2;
-const LABEL = 108;
+const LABEL = 124;
 /** Kept free right of the longest bar for its figure. */
 const FIGURE = 52;
 const LONGEST = COLUMN - LABEL - FIGURE;
@@ -86,9 +86,10 @@ function secondsOf({ warm, first }: Measurement): number {
   return warm ?? first;
 }
 
-/** local[2], local-cluster, Spark, DuckDB: what stands in brackets is said beside the table. */
+/** As people know them; what stands in the brackets of a cluster is said beside the table. */
 function labelOf(engine: string): string {
-  if (engine.startsWith("local-cluster")) return "local-cluster";
+  if (engine.startsWith("local-cluster")) return "millrace cluster";
+  if (engine.startsWith("local")) return `millrace ${engine}`;
   if (engine.startsWith("spark")) return "Spark";
   return engine === "plain" ? "plain loop" : engine === "duckdb" ? "DuckDB" : engine === "python" ? "Python" : engine;
 }

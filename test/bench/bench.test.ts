@@ -200,7 +200,7 @@ describe("the chart", () => {
   };
 
   test("has a bar for each engine, as long as its warm time in parts of the longest", () => {
-    const widths = [...chartOf(results).matchAll(/<rect class="(\w+)" x="132" y="\d+" width="([\d.]+)"/g)];
+    const widths = [...chartOf(results).matchAll(/<rect class="(\w+)" x="148" y="\d+" width="([\d.]+)"/g)];
     expect(widths.map(([, engine]) => engine)).toEqual(["local", "spark", "other"]);
     const [ours, spark, plain] = widths.map(([, , width]) => Number(width)) as [number, number, number];
     expect(ours / spark).toBeCloseTo(2 / 8, 2);
