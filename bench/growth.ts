@@ -4,6 +4,7 @@
 
 import Table from "cli-table3";
 import { measure, type Setting } from "./measure.js";
+import type { Measurement } from "./report.js";
 
 export const GROWTH_WORKLOADS = ["wordcount", "sort", "join"] as const;
 
@@ -16,6 +17,8 @@ export interface GrowthRow {
   readonly master: string;
   /** Warm seconds at 1, 4 and 16 times the size. */
   readonly seconds: readonly number[];
+  /** The processor time of the same runs; null where it is not known. */
+  readonly cpu: readonly (number | null)[];
 }
 
 /** Rows of what was measured to the end; the rest stands in `failures`. `setting.size` is the smallest of the three. */
@@ -26,17 +29,19 @@ export async function measureGrowth(
 ): Promise<GrowthRow[]> {
   const rows: GrowthRow[] = [];
   for (const name of names) {
-    const times = new Map<string, number[]>();
+    const byMaster = new Map<string, Measurement[]>();
     for (const factor of FACTORS) {
       if (setting.signal.aborted) return rows;
       const scaled = { ...setting, size: setting.size * factor, plain: false, peers: [] };
       const { measurements, disagreements } = await measure(name, scaled, failures);
       failures.push(...disagreements.map((difference) => `${name} at ${scaled.size}: ${difference}`));
-      for (const { engine, warm, first } of measurements)
-        times.set(engine, [...(times.get(engine) ?? []), warm ?? first]);
+      for (const one of measurements) byMaster.set(one.engine, [...(byMaster.get(one.engine) ?? []), one]);
     }
-    for (const [master, seconds] of times)
-      if (seconds.length === FACTORS.length) rows.push({ workload: name, master, seconds });
+    for (const [master, runs] of byMaster) {
+      if (runs.length < FACTORS.length) continue;
+      const seconds = runs.map(({ warm, first }) => warm ?? first);
+      rows.push({ workload: name, master, seconds, cpu: runs.map(({ cpu }) => cpu) });
+    }
   }
   return rows;
 }
@@ -47,13 +52,23 @@ export function growsWell({ seconds }: GrowthRow): boolean {
 }
 
 export function formatGrowth(rows: readonly GrowthRow[], size: number): string {
-  const head = ["work", "master", ...FACTORS.map((factor) => `${factor} x ${size}`), "4 x / 1 x", "16 x / 1 x", ""];
+  const head = [
+    "work",
+    "master",
+    ...FACTORS.map((factor) => `${factor} x ${size}`),
+    "4 x / 1 x",
+    "16 x / 1 x",
+    "its cpu",
+    "",
+  ];
   const table = new Table({ head, style: { head: [], border: [], compact: true } });
   for (const row of rows) {
     const { workload, master, seconds } = row;
     const ratios = seconds.slice(1).map((one) => (one / seconds[0]!).toFixed(1));
     const verdict = growsWell(row) ? "ok" : `more than ${MOST}`;
-    table.push([workload, master, ...seconds.map((one) => `${one.toFixed(2)} s`), ...ratios, verdict]);
+    const [once, , most] = row.cpu;
+    const cpu = once && most ? (most / once).toFixed(1) : "";
+    table.push([workload, master, ...seconds.map((one) => `${one.toFixed(2)} s`), ...ratios, cpu, verdict]);
   }
   return table.toString();
 }

@@ -83,7 +83,7 @@ async function measureChild(request: ChildRequest, { self, signal }: Setting): P
   const args = [...heap, self, "--child", JSON.stringify(request)];
   const { lastLine, peakBytes } = await runProcess({ command: process.execPath, args }, signal);
   const answer = JSON.parse(lastLine) as ChildAnswer;
-  const { first, warm, shuffleBytes, value, warmValue, idleWorkerBytes } = answer;
+  const { first, warm, cpu, shuffleBytes, value, warmValue, idleWorkerBytes } = answer;
   const differing = warmValue === null ? [] : compareValues(value, warmValue);
   if (differing.length > 0) throw new Error(`the warm run's answer is not the first one's: ${differing.join("; ")}`);
   const notes =
@@ -91,7 +91,7 @@ async function measureChild(request: ChildRequest, { self, signal }: Setting): P
       ? timings(warmValue ?? value)
       : `idle worker ${(idleWorkerBytes / 1e6).toFixed(0)} MB`;
   const idle = idleWorkerBytes === undefined ? {} : { idleWorkerBytes };
-  return { engine: request.engine, first, warm, peakBytes, shuffleBytes, value, notes, ...idle };
+  return { engine: request.engine, first, warm, cpu, peakBytes, shuffleBytes, value, notes, ...idle };
 }
 
 async function measurePeer(
@@ -109,6 +109,7 @@ async function measurePeer(
     engine: name,
     first: answer?.first ?? result.seconds,
     warm: answer?.warm ?? null,
+    cpu: answer?.cpu ?? null,
     peakBytes: result.peakBytes,
     shuffleBytes: answer?.shuffleBytes ?? null,
     value,

@@ -82,6 +82,8 @@ WORKLOADS = {"wordcount": wordcount, "grep": grep, "join": join, "groupByKey": g
 if __name__ == "__main__":
     workload, first, second = sys.argv[1:4]
     started = time.perf_counter()
+    used = time.process_time()
     check = WORKLOADS[workload](first, second)
     seconds = time.perf_counter() - started
-    print(json.dumps({"first": seconds, "warm": None, "shuffleBytes": None, "value": check()}))
+    cpu = time.process_time() - used
+    print(json.dumps({"first": seconds, "warm": None, "cpu": cpu, "shuffleBytes": None, "value": check()}))
