@@ -6,6 +6,7 @@
 //   npm run bench -- --growth --size 0.0625 --repeat 3
 
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { loadavg } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { Command } from "commander";
@@ -87,6 +88,7 @@ async function main(names: readonly string[], flags: Flags): Promise<void> {
   const peers = choosePeers(root, flags.peers);
   const data = join(root, "bench/data");
   const setting = { root, self, data, size, repeat, masters, peers, plain: flags.plain, scratch, signal: stop.signal };
+  const [load] = loadavg();
   const reports: WorkloadReport[] = [];
   const failures: string[] = [];
   let paired: PairedRow[] = [];
@@ -114,7 +116,7 @@ async function main(names: readonly string[], flags: Flags): Promise<void> {
     const differing = [...reports.flatMap((one) => one.disagreements), ...paired.flatMap((one) => one.differences)];
     if (failures.length > 0 || differing.length > 0 || !grown.every(growsWell)) process.exitCode = 1;
   }
-  const results = resultsOf(size, reports);
+  const results = resultsOf(size, load!, reports);
   const json = flags.json ?? join(root, "bench/results", `${results.time.replaceAll(":", "-")}.json`);
   writeResults(json, results);
   console.log(`figures: ${json}`);

@@ -2,10 +2,12 @@
 // there that was not measured. Of several files, runs of parts of the workloads, a later one wins.
 //
 //   npm run bench:readme -- bench/results/full.json
+//   npm run bench:readme -- --page bench/README.md bench/results/small.json
 
 import { readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
 import { chartOf } from "./chart.js";
 import type { Measurement, WorkloadReport } from "./report.js";
 import { type BenchResults, describeResults, readResults } from "./results-file.js";
@@ -16,21 +18,26 @@ const END = "<!-- figures: end -->";
 /** From the project's root. */
 const CHART = "bench/figures.svg";
 const PAGES = [
-  { page: "README.md", chart: CHART },
-  { page: "bench/README.md", chart: "figures.svg" },
+  { page: "README.md", chart: CHART, cpu: false },
+  { page: "bench/README.md", chart: "figures.svg", cpu: true },
 ];
 /** The other engines share a column: each has few rows. */
 const COLUMNS = ["local[2]", "local-cluster", "spark local[2]", "plain"];
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
-const sources = process.argv.slice(2);
-if (sources.length === 0) {
-  console.error("usage: npm run bench:readme -- <json of a bench run>...");
+const { positionals: sources, values: flags } = parseArgs({
+  allowPositionals: true,
+  options: { page: { type: "string" } },
+});
+const pages = PAGES.filter(({ page }) => flags.page === undefined || flags.page === page);
+if (sources.length === 0 || pages.length === 0) {
+  const names = PAGES.map(({ page }) => page).join(" | ");
+  console.error(`usage: npm run bench:readme -- [--page ${names}] <json of a bench run>...`);
   process.exit(1);
 }
 const results = merged(sources.map(readResults));
-for (const { page, chart } of PAGES)
-  writeFigures(join(root, page), `${tableOf(results)}\n![The same as bars](${chart})\n`);
+for (const { page, chart, cpu } of pages)
+  writeFigures(join(root, page), `${tableOf(results, cpu)}\n![The same as bars](${chart})\n`);
 writeFileSync(join(root, CHART), chartOf(results));
 
 /** Their reports in the usual order. Throws when they are of different sizes or machines. */
@@ -45,13 +52,19 @@ function merged(runs: readonly BenchResults[]): BenchResults {
   return { ...last, reports: workloadNames.flatMap((name) => reports.get(name) ?? []) };
 }
 
-function tableOf(run: BenchResults): string {
+/** `withCpu`: processor seconds stand in brackets. */
+function tableOf(run: BenchResults, withCpu: boolean): string {
   const rows = run.reports.map(({ title, measurements }) => {
-    const cells = COLUMNS.map((name) => cell(measurements.find(({ engine }) => columnOf(engine) === name)));
+    const cells = COLUMNS.map((name) =>
+      cell(
+        measurements.find(({ engine }) => columnOf(engine) === name),
+        withCpu,
+      ),
+    );
     const others = measurements.filter(({ engine }) => !COLUMNS.includes(columnOf(engine)));
-    return `| ${title} | ${cells.join(" | ")} | ${others.map((one) => `${one.engine} ${cell(one)}`).join(", ")} |`;
+    return `| ${title} | ${cells.join(" | ")} | ${others.map((one) => `${one.engine} ${cell(one, withCpu)}`).join(", ")} |`;
   });
-  return `Seconds, first / warm, on ${describeResults(run)}:
+  return `Seconds, first / warm${withCpu ? " (processor seconds of the latter)" : ""}, on ${describeResults(run)}:
 
 | work | ${COLUMNS.join(" | ")} | others |
 |---|${COLUMNS.map(() => "---|").join("")}---|
@@ -64,11 +77,13 @@ function columnOf(engine: string): string {
   return engine.replace(/^local-cluster\[.*/, "local-cluster");
 }
 
-function cell(measurement: Measurement | undefined): string {
+function cell(measurement: Measurement | undefined, withCpu: boolean): string {
   if (measurement === undefined) return "";
-  const { first, warm, notes } = measurement;
-  const seconds = [first, warm].filter((one) => one !== null).map((one) => one.toFixed(one < 1 ? 2 : 1));
-  return [seconds.join(" / "), notes].filter(Boolean).join("; ");
+  const { first, warm, cpu, notes } = measurement;
+  const figure = (seconds: number) => seconds.toFixed(seconds < 1 ? 2 : 1);
+  const seconds = [first, warm].filter((one) => one !== null).map(figure);
+  const used = withCpu && cpu !== null ? ` (${figure(cpu)})` : "";
+  return [seconds.join(" / ") + used, notes].filter(Boolean).join("; ");
 }
 
 function writeFigures(path: string, figures: string): void {

@@ -10,6 +10,8 @@ export interface BenchResults {
   readonly time: string;
   /** 1 = full. */
   readonly size: number;
+  /** Processes that wanted a core in the minute before the run; 0 on Windows, which does not count them. */
+  readonly load: number;
   readonly machine: {
     readonly cpus: number;
     readonly model: string | undefined;
@@ -20,9 +22,9 @@ export interface BenchResults {
   readonly reports: readonly WorkloadReport[];
 }
 
-export function resultsOf(size: number, reports: readonly WorkloadReport[]): BenchResults {
+export function resultsOf(size: number, load: number, reports: readonly WorkloadReport[]): BenchResults {
   const machine = { cpus: cpus().length, model: cpus()[0]?.model, memoryBytes: totalmem(), node: process.version };
-  return { time: new Date().toISOString(), size, machine, reports };
+  return { time: new Date().toISOString(), size, load, machine, reports };
 }
 
 export function writeResults(path: string, results: BenchResults): void {
@@ -38,10 +40,11 @@ export function readResults(path: string): BenchResults {
   return results;
 }
 
-/** 2 cores (Xeon), 24 GB, Node 20.20.2, 2026-11-26, at 0.1 of the sizes named */
-export function describeResults({ machine, time, size }: BenchResults): string {
+/** 2 cores (Xeon), 24 GB, Node 20.20.2, 2026-11-26, at 0.1 of the sizes named; and that the machine was busy, if it was. */
+export function describeResults({ machine, time, size, load }: BenchResults): string {
   const memory = `${(machine.memoryBytes / 2 ** 30).toFixed(0)} GB`;
   const scale = size === 1 ? "" : `, at ${size} of the sizes named`;
+  const busy = load > machine.cpus / 2 ? `, while other programs kept it busy (load ${load.toFixed(0)})` : "";
   const model = machine.model ?? "unknown model";
-  return `${machine.cpus} cores (${model}), ${memory}, Node ${machine.node.slice(1)}, ${time.slice(0, 10)}${scale}`;
+  return `${machine.cpus} cores (${model}), ${memory}, Node ${machine.node.slice(1)}, ${time.slice(0, 10)}${scale}${busy}`;
 }

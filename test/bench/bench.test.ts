@@ -198,6 +198,7 @@ describe("the chart", () => {
   const results: BenchResults = {
     time: "2026-11-26T12:00:00.000Z",
     size: 0.1,
+    load: 0.3,
     machine: { cpus: 2, model: "Some <CPU>", memoryBytes: 2 ** 34, node: "v20.19.0" },
     reports: [
       report("join", [measured("local[2]", 4, 2), measured("spark local[2]", 9, 8), measured("plain", 1, null)]),
@@ -218,6 +219,8 @@ describe("the chart", () => {
     expect(svg).toContain("2 cores (Some &lt;CPU&gt;), 16 GB, Node 20.19.0, 2026-11-26, at 0.1 of the sizes named");
     expect(svg).toContain("join of A &amp; B");
     expect(svg).not.toContain("rss of");
+    expect(svg).not.toContain("busy");
+    expect(chartOf({ ...results, load: 9.6 })).toContain("other programs kept it busy (load 10)");
   });
 
   test("is not drawn from a run whose answers differ", () => {
