@@ -7,6 +7,11 @@ export interface RunFlags {
   readonly progress: boolean;
 }
 
+export interface ShellFlags extends RunFlags {
+  readonly eval?: string;
+  readonly rows: string;
+}
+
 export interface MasterFlags {
   readonly host: string;
   readonly port: string;

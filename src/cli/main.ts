@@ -3,7 +3,15 @@
 import { Command, Option } from "commander";
 import { isMillraceError } from "../core/errors.js";
 import { version } from "../core/version.js";
-import type { ConfigFlags, DecommissionFlags, MasterFlags, RunFlags, StatusFlags, WorkerFlags } from "./flags.js";
+import type {
+  ConfigFlags,
+  DecommissionFlags,
+  MasterFlags,
+  RunFlags,
+  ShellFlags,
+  StatusFlags,
+  WorkerFlags,
+} from "./flags.js";
 import { reportError } from "./report-error.js";
 
 /** Exit code of a failure that is ours; a user's program keeps its own. */
@@ -22,6 +30,7 @@ const program = new Command("millrace")
 Examples:
   millrace run counts.ts logs/                        tasks in this process, a slot for each core
   millrace run --master local-cluster[2,1,1g] counts.ts
+  millrace shell                                      a TypeScript prompt with an open session
   millrace master --port 7077                         a master that waits for workers and drivers
   millrace worker --master millrace://127.0.0.1:7077
   millrace worker decommission <id> --master millrace://127.0.0.1:7077
@@ -75,6 +84,31 @@ program
   .action(async (path: string, args: string[], options: RunFlags) =>
     (await import("./commands/run.js")).run(path, args, options),
   );
+
+program
+  .command("shell")
+  .description("A TypeScript prompt with an open session; or, with -e or piped text, a script without a file.")
+  .option(
+    "--master <url>",
+    "local, local[N], local[*], local-cluster[workers,slots,memory] or millrace://host:port (default: MILLRACE_MASTER, else local[*])",
+  )
+  .addOption(conf())
+  .option("--secret-file <path>", "the cluster's secret, a file of mode 0600 (or MILLRACE_SECRET)")
+  .option("-e, --eval <code>", "run this instead of asking, print what its last expression gives, and end")
+  .option("--rows <n>", "how many rows a table shows", "20")
+  .option("--no-progress", "no progress bar, even on a terminal")
+  .addHelpText(
+    "after",
+    `
+Examples:
+  millrace shell
+  millrace shell --master local-cluster[2,1,1g]
+  millrace shell -e 'session.textFile("README.md").count()'
+  millrace shell < questions.ts
+
+The prompt's history is kept in ~/.millrace/shell_history.`,
+  )
+  .action(async (options: ShellFlags) => (await import("./commands/shell.js")).shell(options));
 
 program
   .command("master")

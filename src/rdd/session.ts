@@ -228,6 +228,16 @@ export class RddSession implements AsyncDisposable {
     return this.driver.logSinks.add(listener);
   }
 
+  /**
+   * Cancels every job of this session that runs now: its action rejects with JOB_CANCELLED. Jobs that are submitted later
+   * run as ever. A single one is cancelled by the `signal` that its action was given.
+   *
+   * @returns how many there were
+   */
+  cancelAllJobs(reason = "cancelAllJobs was called"): number {
+    return this.driver.cancelAllJobs(requireText("cancelAllJobs", "reason", reason));
+  }
+
   /** Ends the session: running jobs fail with SESSION_STOPPED, the master forgets it, local workers end. May be called twice. */
   stop(): Promise<void> {
     return this.driver.stop();

@@ -196,6 +196,10 @@ export class DriverSession {
     return this.#jobs.stream(request);
   }
 
+  cancelAllJobs(reason: string): number {
+    return this.#jobs.cancelAll(reason);
+  }
+
   /** Partitions that the node will have; asks the master, which looks at files but starts no job. */
   countPartitions(handle: NodeHandle): Promise<number> {
     this.requireOpen("numPartitions");

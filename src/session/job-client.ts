@@ -167,6 +167,16 @@ export class JobClient {
     if (job !== undefined) this.#failHere(job, error);
   }
 
+  /** Every job that runs now rejects with JOB_CANCELLED; gives how many there were. */
+  cancelAll(reason: string): number {
+    const jobs = [...this.#running.values()];
+    for (const job of jobs) {
+      const message = `${job.request.callSite.method} was cancelled: ${reason}`;
+      this.#cancel(job.id, reason, withCaller(new MillraceError("JOB_CANCELLED", message), job.request));
+    }
+    return jobs.length;
+  }
+
   /** The session is over: every job still running fails with `error`, as does every later one. */
   end(error: MillraceError): void {
     if (this.#over !== null) return;

@@ -1,4 +1,4 @@
-// Who wants to know of every session of this process: the CLI's progress bar. The list hangs on the global object, because
+// Who wants to know of every session of this process: the CLI's progress bar and its shell. The list hangs on the global object, because
 // the command and the user's program are two bundles with a copy of this module each.
 
 import type { StageProgress } from "../protocol/driver.js";
@@ -12,6 +12,9 @@ export interface OpenedSession {
   readonly progress: Listeners<readonly StageProgress[]>;
   /** Hear what tasks print before it is printed. */
   readonly logs: Listeners<TaskLog>;
+  /** Its running jobs reject with JOB_CANCELLED; gives how many there were. */
+  cancelAllJobs(reason: string): number;
+  stop(): Promise<void>;
 }
 
 type Hook = (session: OpenedSession) => void;

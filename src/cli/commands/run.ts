@@ -37,13 +37,17 @@ function splitPair(pair: string): [string, string] {
   return [pair.slice(0, at), pair.slice(at + 1)];
 }
 
-async function showProgress(): Promise<void> {
+/** The bar of every session that is opened from now on. `wanted`: whether it may be drawn just now. */
+export async function showProgress(wanted: () => boolean = () => true): Promise<ProgressBar> {
   const { createLogUpdate } = await import("log-update");
   const bar = new ProgressBar(createLogUpdate(process.stderr));
   onSessionOpened((session) => {
-    session.progress.add((stages) => bar.update(stages));
+    session.progress.add((stages) => {
+      if (wanted()) bar.update(stages);
+    });
     session.jobEnds.add(() => bar.clear());
     // A line of a task must not be written into the bar.
     session.logs.add(() => bar.clear());
   });
+  return bar;
 }
