@@ -49,6 +49,8 @@ export async function loadModule(file: string, own: object): Promise<object> {
   const bundle = await bundleProgram(file, contents).catch((error: unknown) =>
     Promise.reject(loadFailure(file, error)),
   );
+  // Its process would be ended by a Ctrl-C at the prompt, and the next build would find it gone.
+  await (await import("esbuild")).stop();
   const exports: object = {};
   const url = `${pathToFileURL(file).href}${count === 1 ? "" : `?${count}`}`;
   await runBundle(bundle, file, url, own, { [GIVE_EXPORTS]: (all: object) => Object.assign(exports, all) });

@@ -34,6 +34,8 @@ export async function shell(flags: ShellFlags): Promise<void> {
   if (flags.secretFile !== undefined) process.env[variableOfOption("secretFile")] = flags.secretFile;
   applyConf(flags.conf ?? []);
   process.env[variableOfOption("appName")] ??= "millrace shell";
+  // esbuild in a process of its own a call: one that stayed would be ended by the Ctrl-C that is meant for a line.
+  process.env.ESBUILD_WORKER_THREADS = "0";
   const place = join(process.cwd(), "<shell>");
   // A session's program stands here: packages and millrace.json are looked for from this folder.
   process.argv = [process.execPath, place];
@@ -64,10 +66,7 @@ export async function shell(flags: ShellFlags): Promise<void> {
       return;
     }
     const { values } = resolveOptions({ environment: process.env, programDirectory: process.cwd() });
-    const slots = `${session.slots} slot${session.slots === 1 ? "" : "s"}`;
-    process.stdout.write(
-      `millrace ${version}, ${values.master} with ${slots}; \`session\` is open, .help tells more\n`,
-    );
+    process.stdout.write(`millrace ${version} on ${values.master}; \`session\` is open, .help tells more\n`);
     const input = new PromptInput(process.stdin);
     prompt = new Prompt({
       evaluator,

@@ -57,7 +57,8 @@ function withoutTypes(text: string, url: string, name: string): { readonly code:
   try {
     return transform(text, url);
   } catch (error) {
-    throw syntaxError(error as TransformFailure, name);
+    const [first] = (error as Partial<TransformFailure>).errors ?? [];
+    throw first === undefined ? error : syntaxError(first, name);
   }
 }
 
@@ -76,11 +77,11 @@ function transform(text: string, url: string) {
   });
 }
 
-function syntaxError({ errors: [first], message }: TransformFailure, name: string): SyntaxError {
-  const made = first === undefined ? message : placed(first, name);
-  const error = first !== undefined && INCOMPLETE.test(first.text) ? new IncompleteLine(made) : new SyntaxError(made);
+function syntaxError(found: Message, name: string): SyntaxError {
+  const message = placed(found, name);
+  const error = INCOMPLETE.test(found.text) ? new IncompleteLine(message) : new SyntaxError(message);
   // Where in millrace it was found tells the user nothing.
-  error.stack = `SyntaxError: ${made}`;
+  error.stack = `SyntaxError: ${message}`;
   return error;
 }
 
@@ -101,8 +102,8 @@ class Body {
   readonly #specifiers = new Set<string>();
   readonly #imports = new Map<string, Import>();
   readonly #lines: string[] = [];
-  /** Of each line the line of the code that it comes from, or null. */
-  readonly #origins: (number | null)[] = [];
+  /** Of each line the line of the code that it comes from, with all its positions or with the first alone; or null. */
+  readonly #origins: ({ readonly line: number; readonly first: boolean } | null)[] = [];
   #edits: Edit[] = [];
 
   constructor(
@@ -146,7 +147,7 @@ class Body {
         this.#find(node);
         this.#variables(node);
         this.#put(node);
-        this.#add(");");
+        this.#add(");", node);
         return;
       case "ClassDeclaration":
         this.#find(node);
@@ -156,9 +157,9 @@ class Body {
       case "ExpressionStatement": {
         const expression = node.expression as AstNode;
         this.#find(expression);
-        if (last) this.#add("return (");
+        if (last) this.#add("return (", expression);
         this.#put(last ? expression : node);
-        if (last) this.#add(");");
+        if (last) this.#add(");", expression);
         return;
       }
       default:
@@ -236,17 +237,22 @@ class Body {
     for (const edit of this.#edits.sort((a, b) => b.start - a.start || b.end - a.end))
       text = text.slice(0, edit.start - start) + edit.by + text.slice(edit.end - start);
     this.#edits = [];
-    const first = this.code.slice(0, before).split("\n").length - 1;
+    const above = this.#lineOf(start);
     const lines = (" ".repeat(start - before) + text).split("\n");
     for (const [i, line] of lines.entries()) {
       this.#lines.push(line);
-      this.#origins.push(first + i);
+      this.#origins.push({ line: above + i, first: false });
     }
   }
 
-  #add(line: string): void {
+  /** A line of our own. V8 may blame it for what goes wrong in `of`, whose place it then has. */
+  #add(line: string, of: AstNode | null = null): void {
     this.#lines.push(line);
-    this.#origins.push(null);
+    this.#origins.push(of === null ? null : { line: this.#lineOf(of.start), first: true });
+  }
+
+  #lineOf(offset: number): number {
+    return this.code.slice(0, offset).split("\n").length - 1;
   }
 
   #mapped(): DecodedSourceMap {
@@ -254,7 +260,10 @@ class Body {
       "@jridgewell/trace-mapping",
     ) as typeof import("@jridgewell/trace-mapping");
     const lines = decodedMappings(new TraceMap(this.map));
-    const mappings = this.#origins.map((line) => (line === null ? [] : [...(lines[line] ?? [])]));
+    const mappings = this.#origins.map((origin) => {
+      const segments = origin === null ? [] : [...(lines[origin.line] ?? [])];
+      return origin?.first === true ? segments.slice(0, 1) : segments;
+    });
     return { version: 3, sources: [this.url], names: [], mappings };
   }
 }

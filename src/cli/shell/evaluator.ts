@@ -95,8 +95,8 @@ function callInterruptibly(call: () => Promise<unknown>): Promise<unknown> {
 }
 
 /** Frames of Node and of millrace tell nothing at a prompt. */
-function showUserLines(error: unknown): void {
+export function showUserLines(error: unknown): void {
   if (!(error instanceof Error) || typeof error.stack !== "string") return;
   const frames = userFrames(error.stack).split("\n");
-  error.stack = mapStack(frames.filter((line) => !/^\s+at .*(?:\(|at )(?:node:|millrace:)/.test(line)).join("\n"));
+  error.stack = mapStack(frames.filter((line) => !/^\s+at (?:.*\()?(?:node:|millrace:)/.test(line)).join("\n"));
 }

@@ -12,7 +12,7 @@ import { inspect } from "node:util";
 import { isMillraceError } from "../../core/errors.js";
 import { formatError } from "../report-error.js";
 import { IncompleteLine } from "./compile-line.js";
-import type { Evaluator } from "./evaluator.js";
+import { type Evaluator, showUserLines } from "./evaluator.js";
 import type { PromptInput } from "./prompt-input.js";
 
 const HISTORY_LINES = 1_000;
@@ -55,6 +55,8 @@ export class Prompt {
       completer: (text: string) => parts.complete(text, Object.keys(this.#repl.commands)),
       ignoreUndefined: true,
       preview: false,
+      // Of what fails between lines: a timer's callback.
+      writer: (error: unknown) => formatFailure(error, this.#colors),
       historySize: HISTORY_LINES,
     } as ReplOptions);
     const [clear] = this.#repl.listeners("SIGINT");
@@ -208,5 +210,6 @@ export function formatFailure(error: unknown, colors: boolean): string {
   if (isMillraceError(error)) return formatError(error);
   if (error instanceof Left) return error.message;
   if ((error as NodeJS.ErrnoException | null)?.code === "ERR_SCRIPT_EXECUTION_INTERRUPTED") return "interrupted";
+  showUserLines(error);
   return error instanceof Error ? inspect(error, { colors }) : `thrown: ${inspect(error, { colors })}`;
 }
