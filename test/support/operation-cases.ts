@@ -188,9 +188,21 @@ export const transformations: readonly OperationCase[] = [
     return [await layout(indexed), await layout(indexed.union(indexed).coalesce(2))];
   }),
   define("zipWithUniqueId", (s, i) => layout(left(s, i).zipWithUniqueId())),
-  define("cartesian", (s, i) => layout(few(left(s, i)).keys().cartesian(few(right(s, i)).values()))),
+  define("cartesian", (s, i) =>
+    layout(
+      few(left(s, i))
+        .keys()
+        .cartesian(few(right(s, i)).values()),
+    ),
+  ),
   define("cartesian of indexed shuffles", (s, i) =>
-    layout(few(left(s, i)).partitionBy(2).zipWithIndex().cartesian(few(right(s, i)).keys().distinct(2)).coalesce(i.out)),
+    layout(
+      few(left(s, i))
+        .partitionBy(2)
+        .zipWithIndex()
+        .cartesian(few(right(s, i)).keys().distinct(2))
+        .coalesce(i.out),
+    ),
   ),
   define("glom", (s, i) => left(s, i).glom().collect()),
   define("groupBy", (s, i) =>

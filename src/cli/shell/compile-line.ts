@@ -43,7 +43,7 @@ export function compileLine(text: string, url: string, name: string): CompiledLi
   return new Body(code, map, url).compiled(program.body as AstNode[]);
 }
 
-const INCOMPLETE = /end of file|Unterminated template literal|to terminate multi-line comment/;
+const INCOMPLETE = /end of file|to terminate multi-line comment/;
 
 function withoutTypes(text: string, url: string, name: string): { readonly code: string; readonly map: string } {
   // `{ a: 1 }` is meant as an object, as everywhere at prompts.
@@ -58,7 +58,7 @@ function withoutTypes(text: string, url: string, name: string): { readonly code:
     return transform(text, url);
   } catch (error) {
     const [first] = (error as Partial<TransformFailure>).errors ?? [];
-    throw first === undefined ? error : syntaxError(first, name);
+    throw first === undefined ? error : syntaxError(first, text, name);
   }
 }
 
@@ -77,9 +77,17 @@ function transform(text: string, url: string) {
   });
 }
 
-function syntaxError(found: Message, name: string): SyntaxError {
+function syntaxError(found: Message, text: string, name: string): SyntaxError {
   const message = placed(found, name);
-  const error = INCOMPLETE.test(found.text) ? new IncompleteLine(message) : new SyntaxError(message);
+  const { line = 0, column = 0 } = found.location ?? {};
+  const rest = text
+    .split("\n")
+    .slice(line - 1)
+    .join("\n")
+    .slice(column);
+  // A template literal goes on after a line break, where a string cannot; esbuild calls both a string.
+  const open = /^Unterminated (?:string|template) literal/.test(found.text) && rest === "";
+  const error = open || INCOMPLETE.test(found.text) ? new IncompleteLine(message) : new SyntaxError(message);
   // Where in millrace it was found tells the user nothing.
   error.stack = `SyntaxError: ${message}`;
   return error;

@@ -2,7 +2,7 @@
 // properties, never in getters; of calls only those on a session or an RDD are known by what they give, so that
 // `session.textFile(...).map(...).` offers an RDD's methods.
 
-import { type AstNode, parserTools } from "../../closure/index.js";
+import { type AstNode, childrenOf, parserTools } from "../../closure/index.js";
 import type { RddSession } from "../../rdd/session.js";
 
 /** Classes of the build that the prompt uses. */
@@ -104,15 +104,21 @@ function liveValue(node: AstNode, scope: object, classes: KnownClasses): object 
       const holder = liveValue(callee.object as AstNode, scope, classes);
       return holder === null ? null : resultOf(holder, (callee.property as AstNode).name as string, classes);
     }
-    case "AwaitExpression":
-      return null;
     case "ArrayExpression":
       return Array.prototype;
     case "Literal":
     case "TemplateLiteral":
       return asObject(node.type === "Literal" ? node.value : "");
-    default:
+    case "NewExpression":
+    case "ObjectExpression":
+    case "FunctionExpression":
+    case "ClassExpression":
       return null;
+    default: {
+      // Of `a = await b` the dot belongs to `b`.
+      const right = [...childrenOf(node)].find(({ end }) => end === node.end);
+      return right === undefined ? null : liveValue(right, scope, classes);
+    }
   }
 }
 

@@ -14,9 +14,11 @@ export class PromptInput extends Readable {
   #ended = false;
   #held = false;
   #raw = false;
+  /** What was given on has been seen. */
+  #wanted = false;
 
   constructor(source: ReadStream) {
-    super();
+    super({ highWaterMark: 1 });
     this.#source = source;
     source.setEncoding("utf8");
     source.on("data", (text: string) => {
@@ -61,19 +63,27 @@ export class PromptInput extends Readable {
     this.destroy();
   }
 
-  override _read(): void {}
+  /** Node asks just before it hands out what it has; a line begins to run in between. */
+  override _read(): void {
+    setImmediate(() => {
+      this.#wanted = true;
+      this.#pump();
+    });
+  }
 
-  /** Gives a line on; the next one follows once this one has been seen, if it did not begin to run. */
+  /** Gives a line on, or what there is of one. */
   #pump(): void {
-    if (this.#held || this.destroyed) return;
+    if (this.#held || !this.#wanted || this.destroyed) return;
     if (this.#pending === "") {
       if (this.#ended) this.push(null);
       return;
     }
     const end = /[\r\n]/.exec(this.#pending)?.index;
     if (end === undefined) {
-      this.push(this.#pending);
+      const part = this.#pending;
       this.#pending = "";
+      this.#wanted = false;
+      this.push(part);
       return;
     }
     const rest = this.#pending.slice(end);
@@ -83,8 +93,9 @@ export class PromptInput extends Readable {
       return;
     }
     const length = rest.startsWith("\r\n") ? 2 : 1;
-    this.push(this.#pending.slice(0, end + length));
+    const line = this.#pending.slice(0, end + length);
     this.#pending = rest.slice(length);
-    setImmediate(() => this.#pump());
+    this.#wanted = false;
+    this.push(line);
   }
 }
