@@ -37,12 +37,6 @@ export function objectKind(value: object): ObjectKind {
   return otherKind(value, prototype);
 }
 
-/** True for what `{}` and object literals make, in any realm. */
-export function isPlainObject(value: object): boolean {
-  const prototype = Object.getPrototypeOf(value) as object | null;
-  return prototype === objectPrototype || (prototype !== null && isForeignObjectPrototype(prototype));
-}
-
 function otherKind(value: object, prototype: object): ObjectKind {
   // Array.prototype of any realm is itself an array; the prototype of a subclass is not.
   if (Array.isArray(value)) return Array.isArray(prototype) ? "array" : "builtin";
