@@ -84,6 +84,7 @@ describe("a later line and a captured function see", () => {
       ["let n = 0", "const up = () => ++n", "const now = () => n", "trip(() => { up(); up(); return now() })()"],
       2,
     ],
+    ["exported lists and values", ["const a = 1; export { a }; export default class {}", "trip(() => a)()"], 1],
     ["exported things", ["export const a = 1; export default function f() { return a }", "trip(f)()"], 1],
   ])("%s", async (_what, lines, value) => {
     expect(await run(...lines)).toEqual(value);
