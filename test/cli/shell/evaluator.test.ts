@@ -1,7 +1,7 @@
 // Lines of the prompt: what one declares later lines and captured functions see, errors have the user's places, and a text that
 // breaks off is told from one that is wrong.
 
-import { mkdtempSync, realpathSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
@@ -9,6 +9,7 @@ import { IncompleteLine } from "../../../src/cli/shell/compile-line.js";
 import { Evaluator } from "../../../src/cli/shell/evaluator.js";
 import { Variables } from "../../../src/cli/shell/variables.js";
 import { Capturer, Reviver } from "../../../src/closure/index.js";
+import type { FunctionRef } from "../../../src/plan/function.js";
 
 const own = { hi: { own: true } };
 const before = process.cwd();
@@ -137,6 +138,22 @@ describe("imports", () => {
       "map",
     );
     expect(Buffer.from(bytes.bytes).toString("latin1")).toContain("node:path");
+  });
+
+  test("of a package's class travel by where it is exported: its source may need what cannot travel", async () => {
+    mkdirSync(join(folder, "node_modules"));
+    symlinkSync(join(before, "node_modules/lru-cache"), join(folder, "node_modules/lru-cache"), "dir");
+    // Its constructor publishes to a channel of node:diagnostics_channel.
+    await run('import { LRUCache } from "lru-cache"');
+    const fn = (await run("(max: number) => new LRUCache({ max }).max")) as (max: number) => number;
+    const refs = [1, 2].map(() =>
+      new Capturer({ reference: () => undefined, bundlePackages: false }).capture(fn, "map"),
+    );
+    expect(refs[0]?.classes).toEqual([expect.stringMatching(/^\w+@[\w-]{22}$/)]);
+    expect(refs[1]?.classes).toEqual(refs[0]?.classes);
+    const reviver = new Reviver({ dereference: () => undefined, moduleRoots: [] });
+    await reviver.prepare(refs[0] as FunctionRef);
+    expect((reviver.revive(refs[0] as FunctionRef) as typeof fn)(3)).toBe(3);
   });
 
   test("of the user's own file are run anew by each import, TypeScript too", async () => {
