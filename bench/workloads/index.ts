@@ -28,6 +28,4 @@ export const workloads: Readonly<Record<string, Workload>> = {
   skew,
 };
 
-export const PROCESS_WORKLOADS = ["startup", "rss"] as const;
-
 export const workloadNames: readonly string[] = ["startup", ...Object.keys(workloads), "rss"];

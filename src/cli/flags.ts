@@ -11,6 +11,11 @@ export interface RunFlags {
   readonly json?: boolean;
 }
 
+export interface ShellFlags extends RunFlags {
+  readonly eval?: string;
+  readonly rows: string;
+}
+
 export interface MasterFlags {
   readonly host: string;
   readonly port: string;

@@ -12,6 +12,7 @@ import type {
   DecommissionFlags,
   MasterFlags,
   RunFlags,
+  ShellFlags,
   StatusFlags,
   WorkerFlags,
 } from "./flags.js";
@@ -45,6 +46,7 @@ const program = new Command("millrace")
 Examples:
   millrace run counts.ts logs/                        tasks in this process, a slot for each core
   millrace run --master local-cluster[2,1,1g] counts.ts
+  millrace shell                                      a TypeScript prompt with an open session
   millrace master --port 7077                         a master that waits for workers and drivers
   millrace worker --master millrace://127.0.0.1:7077
   millrace worker decommission <id> --master millrace://127.0.0.1:7077
@@ -142,6 +144,32 @@ Commands are cut into words as a shell does, but no shell runs: for a pipe write
     if (args.some((one) => /^--?(?:help|info)$/.test(one))) return streaming.help();
     await (await import("./commands/streaming.js")).streaming(args);
   });
+
+program
+  .command("shell")
+  .description("A TypeScript prompt with an open session; or, with -e or piped text, a script without a file.")
+  .option(
+    "--master <url>",
+    "local, local[N], local[*], local-cluster[workers,slots,memory] or millrace://host:port (default: MILLRACE_MASTER, else local[*])",
+  )
+  .addOption(conf())
+  .addOption(secretFileOption())
+  .addOption(tlsOption())
+  .option("-e, --eval <code>", "run this instead of asking, print what its last expression gives, and end")
+  .option("--rows <n>", "how many rows a table shows", "20")
+  .option("--no-progress", "no progress bar, even on a terminal")
+  .addHelpText(
+    "after",
+    `
+Examples:
+  millrace shell
+  millrace shell --master local-cluster[2,1,1g]
+  millrace shell -e 'session.textFile("README.md").count()'
+  millrace shell < questions.ts
+
+The prompt's history is kept in ~/.millrace/shell_history.`,
+  )
+  .action(async (options: ShellFlags) => (await import("./commands/shell.js")).shell(options));
 
 program
   .command("master")

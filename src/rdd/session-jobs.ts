@@ -104,7 +104,7 @@ export class SessionJobs {
   /** Cancels every job of the session that runs, as `cancelJobGroup` does. */
   cancelAllJobs(reason?: string): number {
     const why = described("cancelAllJobs", reason, "reason");
-    return this.driver.cancelJobs(() => true, { what: "all jobs of its session", fields: {}, why });
+    return this.driver.cancelAllJobs(why);
   }
 
   /**

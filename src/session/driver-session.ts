@@ -241,6 +241,10 @@ export class DriverSession {
     this.#link.send({ kind: "pools", pools: checkedPools(pools) });
   }
 
+  cancelAllJobs(why: string | null): number {
+    return this.cancelJobs(() => true, { what: "all jobs of its session", fields: {}, why });
+  }
+
   /** Partitions that the node will have; asks the master, which looks at files but starts no job. */
   countPartitions(handle: NodeHandle): Promise<number> {
     this.requireOpen("numPartitions");

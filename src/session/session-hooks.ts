@@ -1,4 +1,4 @@
-// Who wants to know of every session of this process: the CLI's progress bar. The list hangs on the global object, because
+// Who wants to know of every session of this process: the CLI's progress bar and its shell. The list hangs on the global object, because
 // the command and the user's program are two bundles with a copy of this module each.
 
 import type { NamedValue } from "../core/user-metrics.js";
@@ -17,6 +17,9 @@ export interface OpenedSession {
   readonly logs: Listeners<TaskLog>;
   /** A named accumulator with what it comes to now, in all jobs. */
   currentValue(value: NamedValue): NamedValue;
+  /** Its running jobs reject with JOB_CANCELLED; gives how many there were. */
+  cancelAllJobs(reason: string | null): number;
+  stop(): Promise<void>;
 }
 
 type Hook = (session: OpenedSession) => void;

@@ -32,7 +32,19 @@ describe("help", () => {
   test("names every command, and each command has examples", async () => {
     const { code, stdout } = await millrace(["--help"]);
     expect(code).toBe(0);
-    const commands = ["run", "submit", "streaming", "master", "worker", "certs", "status", "config", "kill", "example"];
+    const commands = [
+      "run",
+      "submit",
+      "streaming",
+      "shell",
+      "master",
+      "worker",
+      "certs",
+      "status",
+      "config",
+      "kill",
+      "example",
+    ];
     commands.push("completion");
     for (const command of commands) {
       expect(stdout).toMatch(new RegExp(`^  ${command} `, "m"));
@@ -61,6 +73,9 @@ test.each([
   [["run", "--conf", "task.maxFailurs=2", "echo.ts"], /UNKNOWN_OPTION.*did you mean task\.maxFailures\?/],
   [["run", "--conf", "memory", "echo.ts"], /INVALID_OPTION: --conf memory: expected name=value/],
   [["run", "missing.ts"], /PATH_NOT_FOUND: there is no program missing\.ts/],
+  [["shell", "--rows", "0", "-e", "1"], /INVALID_OPTION: --rows 0: expected a number from 1/],
+  [["shell", "-e", "const x = ;"], /SyntaxError: Unexpected ";" \(<line 1>:1:11\)/],
+  [["shell", "--master", "local", "-e", "throw new RangeError('mine')"], /RangeError: mine\n\s+at \S+<line 1>:1:7/],
   [["submit", "echo.ts"], /required option '--master <url>'/],
   [
     ["kill", "s1"],
@@ -205,6 +220,32 @@ describe("run", () => {
 
   test("no progress bar in a pipe", async () => {
     expect(await millrace(["run", "slow.ts"])).toEqual({ code: 0, stdout: "8\n", stderr: "" });
+  });
+});
+
+describe("shell", () => {
+  const shell = (code: readonly string[], input = "") =>
+    runNode([cli, "shell", "--master", "local[2]", ...code], {
+      cwd: folder,
+      env: { HOME: folder },
+      input,
+    });
+
+  test("-e prints what the last expression gives, and nothing else", async () => {
+    expect(await shell(["-e", "const n: number = 4; session.range(n).map((x) => x * n).collect()"])).toEqual({
+      code: 0,
+      stdout: "[ 0, 4, 8, 12 ]\n",
+      stderr: "",
+    });
+    expect(await shell(["-e", "const n = 1"])).toEqual({ code: 0, stdout: "", stderr: "" });
+  });
+
+  test("piped text is one program; the exit code is its own", async () => {
+    const text =
+      "const rows = await sc.range(3).map((x) => ({ x })).collect()\nconsole.log(rows.length)\nprocess.exitCode = 7\nrows\n";
+    const { code, stdout } = await shell(["--rows", "1"], text);
+    expect(stdout).toBe("3\n┌───┐\n│ x │\n│ 0 │\n└───┘\n... 2 more rows (.rows <n> shows so many)\n");
+    expect(code).toBe(7);
   });
 });
 

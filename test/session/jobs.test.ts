@@ -150,6 +150,20 @@ describe("cancellation", () => {
     expect(await session.range(2).count()).toBe(2);
   });
 
+  test("cancelAllJobs rejects what runs, counts it, and leaves later jobs alone", async () => {
+    master.hold();
+    const cancelled = [codeOf(session.range(9).collect()), codeOf(session.range(9).count())];
+    expect(session.cancelAllJobs("enough")).toBe(2);
+    expect(await Promise.all(cancelled)).toEqual(["JOB_CANCELLED", "JOB_CANCELLED"]);
+    expect(master.of("cancel")).toMatchObject([
+      { job: 1, reason: "enough" },
+      { job: 2, reason: "enough" },
+    ]);
+    expect(session.cancelAllJobs()).toBe(0);
+    master.release();
+    expect(await session.range(2).count()).toBe(2);
+  });
+
   test("a signal that is aborted already starts no job", async () => {
     expect(await codeOf(session.range(9).count({ signal: AbortSignal.abort() }))).toBe("JOB_CANCELLED");
     expect(session.statistics.jobs).toBe(0);

@@ -62,14 +62,17 @@ async function showSummary(json: boolean): Promise<void> {
   });
 }
 
-/** On a terminal, for every session that this process opens. */
-export async function showProgress(): Promise<void> {
+/** The bar of every session that is opened from now on. `wanted`: whether it may be drawn just now. */
+export async function showProgress(wanted: () => boolean = () => true): Promise<ProgressBar> {
   const { createLogUpdate } = await import("log-update");
   const bar = new ProgressBar(createLogUpdate(process.stderr));
   onSessionOpened((session) => {
-    session.progress.add((stages) => bar.update(stages));
+    session.progress.add((stages) => {
+      if (wanted()) bar.update(stages);
+    });
     session.jobEnds.add(() => bar.clear());
     // A line of a task must not be written into the bar.
     session.logs.add(() => bar.clear());
   });
+  return bar;
 }
