@@ -16,8 +16,11 @@ export function cutNode(
   url: string | null,
 ): LineageNode {
   const { id, callSite } = node;
-  const placed = partitioner?.kind === "range" ? null : partitioner;
-  const source = cutSource(url, carriersBelow(nodes, id), { partitions, partitioner: placed });
+  const cut: CutLineage =
+    partitioner?.kind === "range"
+      ? { partitions, partitioner: null, ranges: { ascending: partitioner.ascending } }
+      : { partitions, partitioner };
+  const source = cutSource(url, carriersBelow(nodes, id), cut);
   // Without partitions nothing was written that could be found again.
   return { kind: "source", id, callSite, source: partitions === 0 ? NOTHING : source };
 }

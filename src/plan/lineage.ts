@@ -102,6 +102,8 @@ export type Source =
 export interface CutLineage {
   readonly partitions: number;
   readonly partitioner: KnownPartitioner | null;
+  /** Set where its records lay by ranges whose bounds nobody can find any more. */
+  readonly ranges?: { readonly ascending: boolean };
 }
 
 /**

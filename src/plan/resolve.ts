@@ -10,6 +10,8 @@ import type { Split } from "./stages.js";
 export interface ResolvedNode {
   readonly partitions: number;
   readonly partitioner: KnownPartitioner | null;
+  /** Without a partitioner: the records lay by ranges before the lineage was cut. */
+  readonly ranges?: { readonly ascending: boolean };
 }
 
 /** A partitioner with its count; a range's bounds are still to be found. */
@@ -82,8 +84,10 @@ export function countPartitioner(
   of: (id: NodeId) => ResolvedNode,
 ): CountedPartitioner {
   if (spec.kind === "as") {
-    const { partitioner } = of(spec.node);
+    const { partitioner, partitions, ranges } = of(spec.node);
     if (partitioner !== null) return specOf(partitioner);
+    // By ranges again, of its own keys: all who refer to it agree on these.
+    if (ranges !== undefined) return { kind: "range", partitions, ascending: ranges.ascending, of: spec.node };
     throw new MillraceError(
       "INVALID_ARGUMENT",
       `the records of RDD ${spec.node} are placed by no partitioner any more`,
@@ -170,7 +174,7 @@ function resolveNode(
     }
     case "narrow": {
       const parent = of(node.parent);
-      return { partitions: parent.partitions, partitioner: node.preservesPartitioning ? parent.partitioner : null };
+      return node.preservesPartitioning ? parent : { partitions: parent.partitions, partitioner: null };
     }
     case "index":
       return { partitions: of(node.parent).partitions, partitioner: null };

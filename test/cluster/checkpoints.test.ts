@@ -190,6 +190,24 @@ test("a loop that checkpoints as it goes keeps its lineage short, and jobs that 
   expect((await at.toDebugString()).split("\n")).toHaveLength(1);
 }, 60_000);
 
+test.each(["checkpoint", "localCheckpoint"] as const)(
+  "%s of a sorted RDD: what was partitioned as it lies still is, by ranges of its own keys",
+  async (kind) => {
+    const s = await open("local[2]");
+    s.setCheckpointDir(freshPath("checkpoints"));
+    const kept = sums(s).sortByKey(true, 3);
+    const partitioner = kept.partitioner ?? 1;
+    const joined = kept.join(sums(s), partitioner);
+    const moved = sums(s).partitionBy(partitioner).keys().glom();
+    const before = [await joined.count(), (await moved.collect()).map((keys) => keys.sort())];
+    kept[kind]();
+    expect([await joined.count(), (await moved.collect()).map((keys) => keys.sort())]).toEqual(before);
+    expect([kept.isCheckpointed, before[0]]).toEqual([true, 10]);
+    expect(await kept.keys().collect()).toEqual(Array.from({ length: 10 }, (_, key) => key));
+  },
+  60_000,
+);
+
 test("a local one cuts the lineage at the workers' caches; a block that goes with its worker is an error that says why", async () => {
   const s = await open();
   const calls = s.longAccumulator("calls");
