@@ -7,7 +7,7 @@ import { eventLogVersion, type SessionEvent } from "../events/event-types.js";
 import { formatCallSite } from "../plan/function.js";
 import type { Stage, StageGraph } from "../plan/stages.js";
 import type { DriverToMaster, SessionSettings } from "../protocol/driver.js";
-import type { TaskLaunch, TaskOutcome, TaskStatus } from "../protocol/tasks.js";
+import { type TaskLaunch, type TaskOutcome, type TaskStatus, tasksOf } from "../protocol/tasks.js";
 import type { WorkerRegistration } from "../protocol/worker.js";
 import type { DecommissionCommand } from "./decommission/index.js";
 import type { MasterCommand } from "./events.js";
@@ -91,8 +91,10 @@ export class SessionLog {
     this.#writer?.flush();
   }
 
-  launched({ key, locality, speculative }: TaskLaunch): void {
-    if (this.#writer !== null) this.#launched.set(formatTaskKey(key), { locality, speculative: speculative === true });
+  launched(launch: TaskLaunch): void {
+    if (this.#writer === null) return;
+    for (const { key, locality, speculative } of tasksOf(launch))
+      this.#launched.set(formatTaskKey(key), { locality, speculative: speculative === true });
   }
 
   status(status: TaskStatus, worker: string): void {

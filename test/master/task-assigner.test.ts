@@ -13,6 +13,8 @@ function launched(choosy: boolean, done: ReadonlySet<number>): number[] {
   assigner.open(session);
   const gate = {
     isPending: (partition: number) => !done.has(partition),
+    groups: false,
+    mayFollow: () => false,
     allows: () => true,
     allowsTask: () => true,
     allowsCopy: () => false,
