@@ -408,19 +408,14 @@ export class MasterMachine {
     }
     if (workers.length === 0) return;
     const launches = new Map<WorkerId, TaskLaunch[]>();
-    this.#assigner.assign(
-      workers,
-      this.#registry.sharesNodes,
-      now,
-      (assignment) => {
-        const { worker } = assignment;
-        const launch = this.#jobs.launch(assignment);
-        this.#registry.launched(this.#registry.get(worker) as WorkerRecord, launch, now);
-        const batch = launches.get(worker);
-        if (batch === undefined) launches.set(worker, [launch]);
-        else batch.push(launch);
-      },
-    );
+    this.#assigner.assign(workers, this.#registry.sharesNodes, now, (assignment) => {
+      const { worker } = assignment;
+      const launch = this.#jobs.launch(assignment);
+      this.#registry.launched(this.#registry.get(worker) as WorkerRecord, launch, now);
+      const batch = launches.get(worker);
+      if (batch === undefined) launches.set(worker, [launch]);
+      else batch.push(launch);
+    });
     for (const [worker, batch] of launches) this.#sendLaunches(worker, batch);
   }
 

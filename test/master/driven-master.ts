@@ -80,7 +80,8 @@ export class DrivenMaster {
       this.commands.push(command);
       if (command.kind !== "send") continue;
       if (command.message.kind === "launch")
-        for (const launch of command.message.launches.flatMap(tasksOf)) this.launches.push({ worker: command.worker, launch });
+        for (const launch of command.message.launches.flatMap(tasksOf))
+          this.launches.push({ worker: command.worker, launch });
       if (command.message.kind === "cancel") this.#drop(command.worker, command.message.keys);
     }
     return commands;

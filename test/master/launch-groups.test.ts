@@ -2,7 +2,7 @@
 // a task of its own when one fails, is lost or is called back.
 
 import { expect, test } from "vitest";
-import { jobId, workerId } from "../../src/core/ids.js";
+import { jobId } from "../../src/core/ids.js";
 import { noMetrics, type TaskLaunch, type TaskStatus, tasksOf } from "../../src/protocol/tasks.js";
 import { chainOf, DrivenMaster, type Launched, output } from "./driven-master.js";
 import { inline, lower } from "./support.js";
@@ -23,9 +23,7 @@ class Launches extends DrivenMaster {
 
   /** Partitions of each launch since the last look. */
   take(): number[][] {
-    return this.sentLaunches
-      .splice(0)
-      .map(({ launch }) => tasksOf(launch).map(({ key }) => key.partition));
+    return this.sentLaunches.splice(0).map(({ launch }) => tasksOf(launch).map(({ key }) => key.partition));
   }
 
   done(launched: Launched, runMs: number): void {
@@ -71,4 +69,77 @@ test("once it is known that they are short neighbouring tasks are launched toget
   expect(sizes).toEqual([...sizes].sort((a, b) => b - a));
   expect(sizes.at(-1)).toBe(1);
   expect(master.ended(jobId(1))?.summary.tasks).toBe(MAPS + 40);
+});
+
+/** A launch of partitions 2 to 11 is on its way, or runs. */
+function grouped(...workers: string[]): Launches {
+  const master = reducing(40, 2, ...workers);
+  master.take();
+  master.done(master.of(0), 1);
+  return master;
+}
+
+const code = (name: string) => ({ code: name, message: "", fields: {} }) as never;
+
+test("a task of a launch that fails is tried again by itself, what was handed back with it is launched again", () => {
+  const master = grouped("a");
+  const [first] = master.take() as [number[]];
+  expect(first).toEqual([2, 3, 4, 5, 6, 7, 8, 9, 10, 11]);
+  master.done(master.of(2), 1);
+  const rest = first.slice(2).map((partition) => master.of(partition));
+  master.end(master.of(3), { kind: "failed", error: code("TASK_FAILED"), metrics: null });
+  for (const launched of rest) master.end(launched, { kind: "cancelled" });
+  master.finish(() => inline(1));
+  expect(master.ended(jobId(1))).toMatchObject({ error: null, summary: { tasks: MAPS + 40, failedAttempts: 1 } });
+  const attempts = master.sentLaunches.flatMap(({ launch }) => tasksOf(launch)).map(({ key }) => key);
+  expect(attempts.filter(({ partition }) => partition === 3)).toMatchObject([{ attempt: 1 }]);
+  for (const { launch } of rest) expect(attempts).toContainEqual({ ...launch.key, attempt: 1 });
+});
+
+test("with its worker only the task of a launch is charged that ran", () => {
+  const master = grouped("a", "b");
+  const worker = master.of(2).worker;
+  const key = master.of(2).launch.key;
+  const running: TaskStatus = { kind: "running", key, slot: 0 };
+  master.handle({ kind: "statuses", ...master.from(worker), statuses: [running] });
+  const held = master.launches.filter((one) => one.worker === worker).length;
+  expect(held).toBeGreaterThan(3);
+  master.lose(worker);
+  // Its map outputs are gone too.
+  master.finish(({ launch }) => (launch.splits.length > 0 ? output(1, 40) : inline(1)));
+  const ended = master.ended(jobId(1));
+  expect(ended?.error).toBeNull();
+  // Two slots: what ran in them, nothing that waited behind it.
+  expect(ended?.summary.failedAttempts).toBeGreaterThan(0);
+  expect(ended?.summary.failedAttempts).toBeLessThanOrEqual(2);
+});
+
+test("what waits behind a task that turned out long is called back, and the slot of the launch is free with its last task", () => {
+  const master = grouped("a");
+  const [first] = master.take() as [number[]];
+  master.now += 2_000;
+  master.look();
+  const machineUnits = () => master.machine.workers[0]?.units;
+  const units = machineUnits() as number;
+  const tick = master.machine.handle({ kind: "tick" }, master.now);
+  const called = tick.flatMap((command) =>
+    command.kind === "send" && command.message.kind === "cancel"
+      ? command.message.keys.map((key) => key.partition)
+      : [],
+  );
+  expect(called).toEqual(expect.arrayContaining(first.slice(1)));
+  expect(called).not.toContain(first[0]);
+  for (const partition of called) master.end(master.of(partition), { kind: "cancelled" });
+  expect(machineUnits()).toBeLessThanOrEqual(units);
+  master.finish(() => inline(1));
+  expect(master.ended(jobId(1))?.error).toBeNull();
+  expect(machineUnits()).toBe(0);
+});
+
+test("tasks whose inputs are splits or cached partitions are launched by themselves", () => {
+  const master = new Launches("a");
+  const nodes = chainOf(1, 2);
+  master.submit(lower({ job: jobId(1), nodes, root: 1, sources: { 1: 30 }, action: { kind: "count" } }));
+  while (master.launches.length > 0) master.done(master.launches[0] as Launched, 1);
+  expect(master.take().every((launch) => launch.length === 1)).toBe(true);
 });

@@ -36,7 +36,8 @@ class Cluster {
     expect(this.machine.validate()).toEqual([]);
     for (const command of commands) {
       if (command.kind !== "send" || command.message.kind !== "launch") continue;
-      for (const launch of command.message.launches.flatMap(tasksOf)) this.launches.push({ worker: command.worker, launch });
+      for (const launch of command.message.launches.flatMap(tasksOf))
+        this.launches.push({ worker: command.worker, launch });
     }
     return commands;
   }

@@ -48,7 +48,14 @@ test("the order is one: who is before whom does not depend on how they are sorte
   );
 });
 
-const open = { isPending: () => true, groups: false, mayFollow: () => false, allows: () => true, allowsTask: () => true, allowsCopy: () => false };
+const open = {
+  isPending: () => true,
+  groups: false,
+  mayFollow: () => false,
+  allows: () => true,
+  allowsTask: () => true,
+  allowsCopy: () => false,
+};
 const always = 10_000;
 
 /** A session all of whose pools want every slot, for ever; ends attempts at random and gives out what became free. */

@@ -45,7 +45,8 @@ export class TestMaster {
       if (command.kind !== "send") continue;
       if (command.message.kind === "cancel") givenBack.push({ worker: command.worker, keys: command.message.keys });
       if (command.message.kind !== "launch") continue;
-      for (const launch of command.message.launches.flatMap(tasksOf)) this.launches.push({ worker: command.worker, launch });
+      for (const launch of command.message.launches.flatMap(tasksOf))
+        this.launches.push({ worker: command.worker, launch });
     }
     for (const { worker, keys } of givenBack) commands.push(...this.#giveBack(worker, keys));
     return commands;

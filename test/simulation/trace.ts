@@ -35,7 +35,10 @@ function describe(message: Traced): string {
     case "statuses":
       return `statuses ${message.statuses.map(describeStatus).join(", ")}`;
     case "launch":
-      return `launch ${message.launches.flatMap(tasksOf).map(({ key }) => formatTaskKey(key)).join(", ")}`;
+      return `launch ${message.launches
+        .flatMap(tasksOf)
+        .map(({ key }) => formatTaskKey(key))
+        .join(", ")}`;
     case "mapOutputs": {
       const { shuffle, version, outputs } = message.locations;
       const places = outputs.map(({ worker, stage, attempt }) => `${worker}:${stage}/${attempt}`);

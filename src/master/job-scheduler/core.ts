@@ -58,11 +58,7 @@ export class JobScheduler {
   }
 
   /** `policy`: by default the master's own. */
-  openSession(
-    id: SessionId,
-    policy: SessionPolicy = this.#shared.options,
-    scheduling: SessionScheduling = {},
-  ): void {
+  openSession(id: SessionId, policy: SessionPolicy = this.#shared.options, scheduling: SessionScheduling = {}): void {
     this.#shared.ports.assigner.open(id, scheduling);
     this.#shared.sessions.set(id, {
       id,

@@ -4,7 +4,13 @@
 
 import { MillraceError, toWireError, type WireError } from "../../core/errors.js";
 import { type BlobHash, formatTaskKey, type SessionId, type ShuffleId, type TaskKey } from "../../core/ids.js";
-import { type MapOutputLocations, type TaskLaunch, type TaskOutcome, type TaskStatus, tasksOf } from "../../protocol/tasks.js";
+import {
+  type MapOutputLocations,
+  type TaskLaunch,
+  type TaskOutcome,
+  type TaskStatus,
+  tasksOf,
+} from "../../protocol/tasks.js";
 import type { PressureLevel } from "../../protocol/worker.js";
 import { slotsUnderPressure } from "../memory-pressure.js";
 import type { RunnerCommand, RunnerEvent } from "./events.js";
