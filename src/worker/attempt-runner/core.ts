@@ -14,6 +14,7 @@ import {
 import type { PressureLevel } from "../../protocol/worker.js";
 import { slotsUnderPressure } from "../memory-pressure.js";
 import type { RunnerCommand, RunnerEvent } from "./events.js";
+import { LaunchQueue, type WaitingTasks } from "./launch-queue.js";
 import type { AttemptRunnerOptions } from "./options.js";
 import { type FollowingLaunch, type SlotMove, type SlotState, slotMoves } from "./state.js";
 
@@ -30,8 +31,7 @@ const LOOK_AHEAD = 64;
 export class AttemptRunner {
   readonly #options: AttemptRunnerOptions;
   readonly #slots: { state: SlotState; readonly moves: string[] }[];
-  /** Launches in order of arrival: what is left of their tasks, by formatTaskKey of the first. */
-  #queue = new Map<string, readonly TaskLaunch[]>();
+  readonly #queue = new LaunchQueue();
   readonly #blobs = new Map<BlobHash, Blob>();
   readonly #locations = new Map<SessionId, Map<ShuffleId, MapOutputLocations>>();
   /** Latest last; told again after a reconnection. */
@@ -73,18 +73,14 @@ export class AttemptRunner {
 
   /** Every attempt here, queued ones too: what a heartbeat says. */
   get held(): TaskKey[] {
-    return [
-      ...[...this.#queue.values()].flat(),
-      ...this.#slots.flatMap(({ state }) =>
-        "launch" in state ? [state.launch, ...state.rest.map(({ launch }) => launch)] : [],
-      ),
-    ].map((launch) => launch.key);
+    const given = this.#slots.flatMap(({ state }) => ("launch" in state ? [state, ...state.rest] : []));
+    return [...this.#queue.keys, ...given.map(({ launch }) => launch.key)];
   }
 
   /** Those that no slot is at. */
   get #waiting(): TaskKey[] {
     const rest = this.#slots.flatMap(({ state }) => ("launch" in state ? state.rest : []));
-    return [...[...this.#queue.values()].flat(), ...rest.map(({ launch }) => launch)].map(({ key }) => key);
+    return [...this.#queue.keys, ...rest.map(({ launch }) => launch.key)];
   }
 
   #apply(event: RunnerEvent, now: number): void {
@@ -170,14 +166,13 @@ export class AttemptRunner {
   }
 
   #accept(launch: TaskLaunch): void {
-    const name = formatTaskKey(launch.key);
-    if (this.#queue.has(name) || this.#holds(name)) return;
-    const tasks = tasksOf(launch);
+    if (this.#queue.has(launch.key) || this.#holds(formatTaskKey(launch.key))) return;
+    const tasks = tasksOf(launch) as WaitingTasks;
     if (this.#stopping || this.#takesNone) {
       for (const { key } of tasks) this.#end(key, { kind: "cancelled" });
       return;
     }
-    this.#queue.set(name, tasks);
+    this.#queue.add(tasks);
     for (const hash of blobsOf(launch)) this.#want(hash, launch.key.session);
   }
 
@@ -194,16 +189,15 @@ export class AttemptRunner {
   /** Another job may have made the same value since: what waits here names it, and it is fetched anew. */
   #release(hashes: ReadonlySet<BlobHash>): void {
     for (const hash of hashes) this.#blobs.delete(hash);
-    for (const [launch] of this.#queue.values())
-      if (launch !== undefined)
-        for (const hash of blobsOf(launch)) if (hashes.has(hash)) this.#want(hash, launch.key.session);
+    for (const [launch] of this.#queue)
+      for (const hash of blobsOf(launch)) if (hashes.has(hash)) this.#want(hash, launch.key.session);
   }
 
   #blobFailed(hash: BlobHash, error: WireError): void {
     if (this.#blobs.get(hash)?.state === "fetching") this.#blobs.delete(hash);
-    for (const [name, tasks] of [...this.#queue]) {
-      if (!blobsOf(tasks[0] as TaskLaunch).includes(hash)) continue;
-      this.#queue.delete(name);
+    for (const tasks of [...this.#queue]) {
+      if (!blobsOf(tasks[0]).includes(hash)) continue;
+      this.#queue.remove(tasks);
       for (const { key } of tasks) this.#end(key, { kind: "failed", error, metrics: null });
     }
   }
@@ -259,15 +253,8 @@ export class AttemptRunner {
 
   /** Those that wait for a slot, or for their turn in one. */
   #giveBack(names: ReadonlySet<string>, outcome: TaskOutcome): void {
+    for (const key of this.#queue.take(names)) this.#end(key, outcome);
     const isMeant = ({ key }: TaskLaunch) => names.has(formatTaskKey(key));
-    if ([...this.#queue.values()].some((tasks) => tasks.some(isMeant))) {
-      const left = [...this.#queue.values()].map((tasks) => tasks.filter((task) => !isMeant(task)));
-      for (const tasks of this.#queue.values())
-        for (const task of tasks) if (isMeant(task)) this.#end(task.key, outcome);
-      this.#queue = new Map(
-        left.flatMap((tasks) => (tasks[0] === undefined ? [] : [[formatTaskKey(tasks[0].key), tasks] as const])),
-      );
-    }
     this.#slots.forEach(({ state }, slot) => {
       if ("launch" in state && state.kind !== "killing" && state.rest.some(({ launch }) => isMeant(launch)))
         this.#commands.push({ kind: "takeBack", slot });
@@ -356,7 +343,8 @@ export class AttemptRunner {
     // With nothing running one may always start, however short memory is.
     let idle = Math.min(idleSlots, slotsUnderPressure(this.#pressure, this.#slots.length) - running);
     let looked = 0;
-    for (const [name, [launch, ...rest]] of this.#queue as Map<string, readonly [TaskLaunch, ...TaskLaunch[]]>) {
+    for (const tasks of this.#queue) {
+      const [launch, ...rest] = tasks;
       if (idle <= 0 || ++looked > LOOK_AHEAD + this.#slots.length) return;
       if (!this.#isReady(launch)) continue;
       // Its turn: the slots empty themselves, because nothing overtakes it.
@@ -369,7 +357,7 @@ export class AttemptRunner {
         if (other >= 0 && !starting) this.#recycle(other);
         return;
       }
-      this.#queue.delete(name);
+      this.#queue.remove(tasks);
       idle--;
       const following = rest.map((one) => ({ launch: one, outcome: null }));
       this.#move(slot, "run", { kind: "running", launch, rest: following, ended: 0, sinceMs: now });
