@@ -202,6 +202,12 @@ export const optionTable = {
     parsePools,
     {},
   ),
+  "scheduler.groupTime": row(
+    `${duration}; 0s: never`,
+    "Short tasks that read shuffles are launched several at once, neighbouring partitions, when together they are expected to take so long at most. Each stays a task with a result of its own.",
+    parseDuration,
+    20,
+  ),
   "scheduler.workerTimeout": row(duration, "How long a job waits for a first worker.", parseDuration, 60_000),
   "decommission.timeout": row(
     duration,

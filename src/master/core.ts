@@ -19,6 +19,8 @@ import type { Attempt, WorkerRecord } from "./worker-registry/state.js";
 const LAUNCH_BYTES = 192 * 1024;
 /** What a launch takes besides the bytes of its splits. */
 const LAUNCH_BASE_BYTES = 256;
+/** What each further task of it takes at most. */
+const FOLLOWING_BYTES = 16;
 
 export type WorkerExclusion = ReturnType<JobScheduler["exclusionsOf"]>[number];
 
@@ -137,8 +139,14 @@ export class MasterMachine {
   }
 
   validate(): string[] {
-    const held = [...this.#registry.all].flatMap(({ attempts }) => [...attempts.values()].map(({ key }) => key));
-    return [...this.#jobs.validate(), ...this.#decommissions.validate(), ...this.#assigner.validate(held)];
+    const units = [...this.#registry.all].map((record) => ({ record, first: firstOfUnits(record) }));
+    const miscounted = units.filter(({ record, first }) => record.units !== first.length);
+    return [
+      ...this.#jobs.validate(),
+      ...this.#decommissions.validate(),
+      ...this.#assigner.validate(units.flatMap(({ first }) => first.map(({ key }) => key))),
+      ...miscounted.map(({ record, first }) => `${record.id} holds ${first.length} launches, ${record.units} counted`),
+    ];
   }
 
   /** Map outputs that are counted on, of all sessions; for tests. */
@@ -310,10 +318,10 @@ export class MasterMachine {
       this.#jobs.started(status.key, record.id, now);
       return;
     }
-    const attempt = this.#registry.ended(record, status.key);
+    const attempt = this.#registry.ended(record, status.key, now);
     // A doubled report, or one of an attempt that was given up.
     if (attempt === null) return this.#jobs.removeUnwanted(status.key, record.id, status.outcome);
-    this.#assigner.left(status.key);
+    if (attempt.unit.left === 0) this.#assigner.left(status.key);
     this.#jobs.ended(status.key, record.id, status.outcome, now);
   }
 
@@ -365,8 +373,9 @@ export class MasterMachine {
   #forgetAttempts(record: WorkerRecord, loss: Loss, now: number): void {
     const leaves = record.state.kind === "leaving" || this.#decommissions.has(record.id);
     this.#giveUpAttempts(record, leaves ? { ...loss, code: null } : loss, now);
-    for (const { key } of record.attempts.values()) this.#assigner.left(key);
+    for (const { key } of firstOfUnits(record)) this.#assigner.left(key);
     record.attempts.clear();
+    record.units = 0;
   }
 
   #giveUpAttempts(record: WorkerRecord, { code, reason }: Loss, now: number): void {
@@ -384,8 +393,9 @@ export class MasterMachine {
 
   /** Its launch or its report was lost with the connection: nobody is to blame. */
   #dropAttempt(record: WorkerRecord, key: TaskKey, now: number): void {
-    if (this.#registry.ended(record, key) === null) return;
-    this.#assigner.left(key);
+    const attempt = this.#registry.ended(record, key, now);
+    if (attempt === null) return;
+    if (attempt.unit.left === 0) this.#assigner.left(key);
     this.#jobs.attemptLost(key, record.id, null, now);
   }
 
@@ -396,22 +406,18 @@ export class MasterMachine {
       if (record.state.kind !== "active" || record.diskShort) continue;
       const { node, slots } = record.registration;
       const stalled = this.#registry.isStalled(record, now);
-      workers.push({ worker: record.id, node, slots, inFlight: record.attempts.size, stalled });
+      workers.push({ worker: record.id, node, slots, inFlight: record.units, stalled });
     }
     if (workers.length === 0) return;
     const launches = new Map<WorkerId, TaskLaunch[]>();
-    this.#assigner.assign(
-      workers,
-      this.#registry.sharesNodes,
-      now,
-      ({ worker, session, stage, partition, locality }) => {
-        const launch = this.#jobs.launch(session, stage, partition, worker, locality);
-        this.#registry.launched(this.#registry.get(worker) as WorkerRecord, launch, now);
-        const batch = launches.get(worker);
-        if (batch === undefined) launches.set(worker, [launch]);
-        else batch.push(launch);
-      },
-    );
+    this.#assigner.assign(workers, this.#registry.sharesNodes, now, (assignment) => {
+      const { worker } = assignment;
+      const launch = this.#jobs.launch(assignment);
+      this.#registry.launched(this.#registry.get(worker) as WorkerRecord, launch, now);
+      const batch = launches.get(worker);
+      if (batch === undefined) launches.set(worker, [launch]);
+      else batch.push(launch);
+    });
     for (const [worker, batch] of launches) this.#sendLaunches(worker, batch);
   }
 
@@ -485,6 +491,12 @@ export class MasterMachine {
   }
 }
 
+/** One attempt of each launch that the worker holds. */
+function firstOfUnits({ attempts }: WorkerRecord): Attempt[] {
+  const units = new Set<Attempt["unit"]>();
+  return [...attempts.values()].filter(({ unit }) => !units.has(unit) && units.add(unit));
+}
+
 function placeOf({ id, state, registration }: WorkerRecord): Place {
   const { node, role, incarnation } = registration;
   const takesTasks = state.kind === "active" || state.kind === "registering";
@@ -492,7 +504,7 @@ function placeOf({ id, state, registration }: WorkerRecord): Place {
 }
 
 function launchBytes(launch: TaskLaunch): number {
-  let bytes = LAUNCH_BASE_BYTES;
+  let bytes = LAUNCH_BASE_BYTES + (launch.more?.length ?? 0) * FOLLOWING_BYTES;
   for (const { split } of launch.splits) {
     if (split.kind === "bytes") bytes += split.bytes.byteLength;
     else if (split.kind !== "range") bytes += LAUNCH_BASE_BYTES * (split.kind === "files" ? split.files.length : 1);

@@ -55,6 +55,7 @@ export function sessionPolicyOf(
     workerTimeoutMs: numberOr("scheduler.workerTimeout", defaults.jobs.workerTimeoutMs),
     maxResultsAheadBytes: numberOr("driver.maxResultsAhead", defaults.jobs.maxResultsAheadBytes),
     localityWaitMs: numberOr("locality.wait", defaults.assigner.localityWaitMs),
+    groupMs: numberOr("scheduler.groupTime", defaults.assigner.groupMs),
     pools: {
       mode: options["scheduler.mode"] === "FAIR" ? "FAIR" : "FIFO",
       pools: parsePools(options["scheduler.pools"] ?? {}, "option scheduler.pools"),
@@ -106,7 +107,11 @@ export function masterOptionsOf(values: OptionValues): MasterOptions {
         thresholdBytes: values["join.skew.threshold"],
       },
     },
-    assigner: { ...defaultMasterOptions.assigner, localityWaitMs: values["locality.wait"] },
+    assigner: {
+      ...defaultMasterOptions.assigner,
+      localityWaitMs: values["locality.wait"],
+      groupMs: values["scheduler.groupTime"],
+    },
     decommission: { ...defaultMasterOptions.decommission, timeoutMs: values["decommission.timeout"] },
     workers: {
       ...defaultMasterOptions.workers,

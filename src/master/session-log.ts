@@ -11,7 +11,13 @@ import { formatCallSite } from "../plan/function.js";
 import type { Stage, StageGraph } from "../plan/stages.js";
 import type { DriverToMaster, JobSummary, SessionSettings } from "../protocol/driver.js";
 import { NamedSums, showUpdate } from "../protocol/named-values.js";
-import type { AccumulatorUpdate, TaskLaunch, TaskOutcome, TaskStatus } from "../protocol/tasks.js";
+import {
+  type AccumulatorUpdate,
+  type TaskLaunch,
+  type TaskOutcome,
+  type TaskStatus,
+  tasksOf,
+} from "../protocol/tasks.js";
 import type { WorkerRegistration } from "../protocol/worker.js";
 import type { DecommissionCommand } from "./decommission/index.js";
 import type { MasterCommand } from "./events.js";
@@ -128,8 +134,10 @@ export class SessionLog {
     this.#write({ type: "stageEnded", job, stage, error, ...told });
   }
 
-  launched({ key, locality, speculative }: TaskLaunch): void {
-    if (this.#writer !== null) this.#launched.set(formatTaskKey(key), { locality, speculative: speculative === true });
+  launched(launch: TaskLaunch): void {
+    if (this.#writer === null) return;
+    for (const { key, locality, speculative } of tasksOf(launch))
+      this.#launched.set(formatTaskKey(key), { locality, speculative: speculative === true });
   }
 
   status(status: TaskStatus, worker: string): void {

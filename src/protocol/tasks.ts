@@ -28,8 +28,25 @@ export interface TaskLaunch {
   readonly alone?: true;
   /** A second attempt beside one that is slow: whichever ends well first counts. */
   readonly speculative?: true;
+  /**
+   * Tasks that differ from this one in nothing but their partition: they run after it in the same slot, in this order, as long as
+   * each ends well. What is left then is handed back. Each is an attempt with an end of its own. Default: none.
+   */
+  readonly more?: readonly FollowingTask[];
   /** Persisted nodes whose cached partitions of earlier generations are void. Default: all are in generation 0. */
   readonly generations?: readonly CacheGeneration[];
+}
+
+export interface FollowingTask {
+  readonly partition: number;
+  readonly attempt: number;
+}
+
+/** Every task of a launch as a launch of its own, in the order in which they run. */
+export function tasksOf(launch: TaskLaunch): readonly TaskLaunch[] {
+  const { more, ...first } = launch;
+  if (more === undefined) return [launch];
+  return [first, ...more.map((next) => ({ ...first, key: { ...first.key, ...next } }))];
 }
 
 /** A persisted node's partitions were made anew `generation` times, because what they were made from changed. */

@@ -48,7 +48,14 @@ test("the order is one: who is before whom does not depend on how they are sorte
   );
 });
 
-const open = { isPending: () => true, allows: () => true, allowsTask: () => true, allowsCopy: () => false };
+const open = {
+  isPending: () => true,
+  groups: false,
+  mayFollow: () => false,
+  allows: () => true,
+  allowsTask: () => true,
+  allowsCopy: () => false,
+};
 const always = 10_000;
 
 /** A session all of whose pools want every slot, for ever; ends attempts at random and gives out what became free. */
@@ -62,7 +69,7 @@ class BusySlots {
     readonly slots: number,
     stagesOf: number,
   ) {
-    this.assigner.open(session, 0, { mode: "FAIR", pools });
+    this.assigner.open(session, { localityWaitMs: 0, pools: { mode: "FAIR", pools } });
     this.names = Object.keys(pools);
     this.names.forEach((name, pool) => {
       for (let i = 0; i < stagesOf; i++) {
@@ -187,8 +194,8 @@ test("pools that are defined anew count from the next task on", () => {
 test("between sessions slots are shared evenly, whatever the pools in them", () => {
   const assigner = new TaskAssigner(defaultTaskAssignerOptions);
   const other = sessionId("s2");
-  assigner.open(session, 0, { mode: "FAIR", pools: { a: { weight: 100, minShare: 50 }, b: {} } });
-  assigner.open(other, 0);
+  assigner.open(session, { pools: { mode: "FAIR", pools: { a: { weight: 100, minShare: 50 }, b: {} } } });
+  assigner.open(other);
   for (const [id, stage, name] of [
     [session, 1, "a"],
     [session, 2, "b"],

@@ -15,6 +15,8 @@ const session = sessionId("s1");
 const other = sessionId("s2");
 const open = {
   isPending: (_partition: number) => true,
+  groups: false,
+  mayFollow: () => false,
   allows: (_worker: string) => true,
   allowsTask: (_partition: number, _worker: string) => true,
   allowsCopy: (_partition: number, _worker: string) => true,
@@ -178,7 +180,7 @@ describe("locality", () => {
 
   test("a session may have a wait of its own, and tasks without a preference have none", () => {
     const bench = new Bench(other);
-    bench.assigner.open(session, 0);
+    bench.assigner.open(session, { localityWaitMs: 0 });
     bench.stage(1, 1).assigner.add(session, stageId(1), 1, [{ worker: workerId("w1"), node: "n1" }]);
     expect(bench.assign([worker("w2", 2)])).toEqual(["w2 1.0 NO_PREF", "w2 1.1 NODE_LOCAL"]);
   });

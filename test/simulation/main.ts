@@ -54,7 +54,7 @@ async function simulate(): Promise<void> {
   const started = performance.now();
   const cpu = process.cpuUsage();
   const broken: SimulationResult[] = [];
-  const { jobs, faults, steps, copies, failed } = await runSeeds({
+  const { jobs, faults, steps, copies, grouped, failed } = await runSeeds({
     seeds: [...kept, ...range(from, seeds)],
     onRun: (result) => {
       if (result.problems.length > 0 && broken.length < SHOWN) broken.push(result);
@@ -69,7 +69,7 @@ async function simulate(): Promise<void> {
   const own = Math.round(jobs / ((used.user + used.system) / 1e6));
   const what = `${kept.length > 0 ? `${kept.length} kept seeds and ` : ""}${seeds} seeds from ${from}`;
   console.log(
-    `${what}: ${jobs} jobs (${rate} jobs/s, ${own} a second of processor time), ${steps} steps, ${faults} faults injected, ${copies} second attempts, ${failed.length} failed`,
+    `${what}: ${jobs} jobs (${rate} jobs/s, ${own} a second of processor time), ${steps} steps, ${faults} faults injected, ${copies} second attempts, ${grouped} launched behind another, ${failed.length} failed`,
   );
   if (failed.length === 0) return;
   console.log(`failed seeds: ${failed.slice(0, 50).join(" ")}`);

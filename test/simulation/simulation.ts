@@ -9,9 +9,9 @@ import { type BlobHash, formatTaskKey, type JobId, type SessionId, stageId, type
 import { type OptionValues, resolveOptions, toPortableOptions } from "../../src/core/options.js";
 import type { PoolDefinition } from "../../src/core/scheduler-pools.js";
 import type { MasterCommand } from "../../src/master/events.js";
-import { masterOptionsOf } from "../../src/master/options.js";
+import { type MasterOptions, masterOptionsOf } from "../../src/master/options.js";
 import type { BlockRequest } from "../../src/protocol/blocks.js";
-import type { TaskLaunch } from "../../src/protocol/tasks.js";
+import { type TaskLaunch, tasksOf } from "../../src/protocol/tasks.js";
 import type { OfferedOutput } from "../../src/protocol/worker.js";
 import {
   decodeDriverMessage,
@@ -55,6 +55,8 @@ export interface SimulationResult {
   readonly faults: readonly string[];
   /** Attempts that were launched beside another one. */
   readonly copies: number;
+  /** Attempts that were launched to run after another one in its slot. */
+  readonly grouped: number;
   readonly trace: readonly string[];
 }
 
@@ -103,6 +105,7 @@ export class Simulation {
   /** How many workers are let go in a run in which nothing goes wrong; null: it is no such run. */
   #calm: number | null = null;
   #copies = 0;
+  #grouped = 0;
   readonly #inlineBytes: number;
   readonly #memoryBytes: number;
   #steps = 0;
@@ -127,11 +130,13 @@ export class Simulation {
     if (this.#versions !== null) this.#faults.most();
     this.#dividesJoins = random.chance(0.5);
     this.#pools = drawPools(new Random(seed ^ POOLS));
-    this.#options = { ...drawOptions(random, this.#versions !== null, this.#dividesJoins), ...this.#pools };
+    const options = drawOptions(random, this.#versions !== null, this.#dividesJoins);
+    // Long beside what tasks take here: where it is on, launches are of several tasks.
+    this.#options = { ...options, ...this.#pools, "scheduler.groupTime": seed % 3 === 0 ? 0 : 5_000 };
     this.#inlineBytes = random.chance(0.5) ? 24 : 65_536;
     this.#memoryBytes = random.pick([4_000, 40_000, 64 * 1024 * 1024]);
     this.#master = new SimulatedMaster(this.#node("master", "m"), {
-      options: masterOptionsOf(this.#options),
+      options: eagerlyGrouping(masterOptionsOf(this.#options)),
       valueInlineBytes: 24,
       openBlock: (worker, request, signal) =>
         this.#openBlock(this.#master.node, worker.address.blocks, request, signal),
@@ -162,6 +167,7 @@ export class Simulation {
       problems: this.#problems,
       faults: this.#faults.injected,
       copies: this.#copies,
+      grouped: this.#grouped,
       trace: this.#trace.lines,
     };
   }
@@ -419,7 +425,12 @@ export class Simulation {
   }
 
   /** One that is not launched beside another one replaces those before it. */
-  #launched({ key, speculative }: TaskLaunch): void {
+  #launched(launch: TaskLaunch): void {
+    for (const task of tasksOf(launch)) this.#attempted(task);
+    if (launch.more !== undefined) this.#grouped += launch.more.length;
+  }
+
+  #attempted({ key, speculative }: TaskLaunch): void {
     const name = `${key.session}/${key.stage}/${key.partition}`;
     const beside = speculative === true ? this.#live.get(name) : undefined;
     this.#live.set(name, new Set([...(beside ?? []), key.attempt]));
@@ -582,6 +593,11 @@ function drawPools(random: Random): Pick<OptionValues, "scheduler.mode" | "sched
     pools[name] = { mode, weight: 1 + random.below(3), minShare: random.below(3) };
   }
   return { "scheduler.mode": random.chance(0.5) ? "FAIR" : "FIFO", "scheduler.pools": pools };
+}
+
+/** Stages are of few tasks here: where launches take several, they take what there is. */
+function eagerlyGrouping(options: MasterOptions): MasterOptions {
+  return { ...options, assigner: { ...options.assigner, groupShare: 10 } };
 }
 
 function portable(options: OptionValues): Record<string, string | number | boolean> {

@@ -55,6 +55,7 @@ function openCached() {
       locality: "PROCESS_LOCAL",
     } as unknown as SlotRun["launch"],
     fragment: null,
+    rest: [],
     locations: [],
     cached: [{ node, partition, schemas: schemas.toBytes(), frames: { path, bytes: frame.byteLength } }],
   };

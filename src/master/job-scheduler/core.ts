@@ -4,12 +4,13 @@
 // The parts: stages.ts, attempts.ts, results.ts, jobs.ts; here is only their face.
 
 import type { WireError } from "../../core/errors.js";
-import type { JobId, NodeId, SessionId, ShuffleId, StageId, TaskKey, WorkerId } from "../../core/ids.js";
+import type { JobId, NodeId, SessionId, ShuffleId, TaskKey, WorkerId } from "../../core/ids.js";
 import type { AdoptableBlock } from "../../protocol/adoption.js";
 import type { StageProgress } from "../../protocol/driver.js";
-import type { Locality, TaskLaunch, TaskOutcome } from "../../protocol/tasks.js";
+import type { TaskLaunch, TaskOutcome } from "../../protocol/tasks.js";
 import type { OfferedOutput } from "../../protocol/worker.js";
 import { CachedPartitions, MapOutputs, type MapOutputsOptions, type NodeStorage } from "../map-outputs/index.js";
+import type { Assignment } from "../task-assigner/index.js";
 import { Attempts } from "./attempts.js";
 import { newSessionBlame } from "./blame.js";
 import { Derivations } from "./derivations.js";
@@ -57,12 +58,8 @@ export class JobScheduler {
   }
 
   /** `policy`: by default the master's own. */
-  openSession(
-    id: SessionId,
-    policy: SessionPolicy = this.#shared.options,
-    { localityWaitMs, pools }: SessionScheduling = {},
-  ): void {
-    this.#shared.ports.assigner.open(id, localityWaitMs, pools);
+  openSession(id: SessionId, policy: SessionPolicy = this.#shared.options, scheduling: SessionScheduling = {}): void {
+    this.#shared.ports.assigner.open(id, scheduling);
     this.#shared.sessions.set(id, {
       id,
       policy,
@@ -221,9 +218,9 @@ export class JobScheduler {
     return this.#exclusions.of(place);
   }
 
-  /** The launch of a task that the assigner gave to `worker`. */
-  launch(session: SessionId, stage: StageId, partition: number, worker: WorkerId, locality: Locality): TaskLaunch {
-    return makeLaunch(this.#shared, session, stage, partition, worker, locality);
+  /** The launch of what the assigner gave to a worker. */
+  launch(assignment: Assignment): TaskLaunch {
+    return makeLaunch(this.#shared, assignment);
   }
 
   started(key: TaskKey, worker: WorkerId, now: number): void {

@@ -45,6 +45,8 @@ export interface SessionPolicy {
 export interface SessionScheduling {
   /** Option `locality.wait`. */
   readonly localityWaitMs?: number;
+  /** Option `scheduler.groupTime`. */
+  readonly groupMs?: number;
   /** Options `scheduler.mode`, `scheduler.pools`. By default FIFO. */
   readonly pools?: PoolScheme;
 }

@@ -2,6 +2,7 @@
 // share the computation of a shuffle, and stops what lost its input. Which task runs where is not decided here.
 
 import type { ShuffleId } from "../../core/ids.js";
+import { mayFollow, mayGroup } from "./launches.js";
 import { newTask } from "./new-records.js";
 import { planStage } from "./plan-stage.js";
 import { moveStage, moveTask, type Scheduling } from "./scheduling.js";
@@ -174,6 +175,8 @@ export class Stages {
       stage.id,
       {
         isPending: (partition) => record.tasks[partition]?.state.kind === "pending",
+        groups: mayGroup(record),
+        mayFollow: (first, next) => mayFollow(record, first, next),
         allows: (worker) => exclusions.allows(record, null, worker),
         allowsTask: (partition, worker) => exclusions.allows(record, record.tasks[partition] as TaskRecord, worker),
         allowsCopy: (partition, worker) =>

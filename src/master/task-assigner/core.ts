@@ -32,6 +32,8 @@ export interface Assignment {
   readonly stage: StageId;
   readonly partition: number;
   readonly locality: Locality;
+  /** Partitions that run after it in the same slot, in this order: one launch. */
+  readonly more: readonly number[];
 }
 
 interface SessionQueue {
@@ -39,6 +41,13 @@ interface SessionQueue {
   /** Attempts on workers now: the session with the fewest is served first. */
   running: number;
   readonly localityWaitMs: number;
+  readonly groupMs: number;
+}
+
+interface SessionChoices {
+  readonly localityWaitMs?: number;
+  readonly groupMs?: number;
+  readonly pools?: PoolScheme;
 }
 
 /** How fast a stage's mean follows its latest tasks. */
@@ -47,11 +56,15 @@ const MEAN_WEIGHT = 0.2;
 const MIN_TASK_MS = 0.05;
 /** Choosy tasks that one step looks at: a stage whose tasks all fail has many. */
 const MAX_CHOOSY_LOOKS = 64;
+/** Tasks of one launch. */
+const MAX_GROUP = 64;
 
 export class TaskAssigner {
   readonly #options: TaskAssignerOptions;
   readonly #sessions = new Map<SessionId, SessionQueue>();
   #pending = 0;
+  /** Of the workers that the present step is for. */
+  #slots = 0;
 
   constructor(options: TaskAssignerOptions) {
     this.#options = options;
@@ -62,8 +75,10 @@ export class TaskAssigner {
     return this.#pending;
   }
 
-  open(session: SessionId, localityWaitMs: number = this.#options.localityWaitMs, scheme?: PoolScheme): void {
-    this.#sessions.set(session, { pools: new SessionPools(scheme), running: 0, localityWaitMs });
+  /** `scheduling`: what the session chooses for itself. */
+  open(session: SessionId, scheduling: SessionChoices = {}): void {
+    const { localityWaitMs = this.#options.localityWaitMs, groupMs = this.#options.groupMs, pools } = scheduling;
+    this.#sessions.set(session, { pools: new SessionPools(pools), running: 0, localityWaitMs, groupMs });
   }
 
   close(session: SessionId): void {
@@ -179,10 +194,12 @@ export class TaskAssigner {
     onAssigned: (assignment: Assignment) => void,
   ): void {
     if (this.#pending === 0) return;
+    this.#slots = workers.reduce((sum, { slots }) => sum + slots, 0);
     this.#rounds(workers, (worker) => worker.slots, sharesNodes, now, onAssigned);
     this.#placeCopies(workers, onAssigned);
     if (this.#pending === 0) return;
     const depth = this.#aheadPerSlot();
+    // In launches, however many tasks each has.
     if (depth === 0) return;
     const ahead = (worker: Capacity) => worker.slots + Math.min(this.#options.maxQueueAhead, depth * worker.slots);
     // Refilled when half empty: one message carries many launches.
@@ -204,23 +221,24 @@ export class TaskAssigner {
           queue.running++;
           queue.pools.count(stage, 1);
           worker.inFlight++;
-          onAssigned({ worker: worker.worker, session, stage, partition, locality: "ANY" });
+          onAssigned({ worker: worker.worker, session, stage, partition, locality: "ANY", more: [] });
         }
       }
     }
   }
 
-  /** Tasks a slot does in the time that is queued ahead, by the slowest stage that has pending tasks. */
+  /** Launches a slot does in the time that is queued ahead, by the stage with pending tasks that has the fewest of them. */
   #aheadPerSlot(): number {
-    let slowest = 0;
+    let fewest = Number.POSITIVE_INFINITY;
     for (const session of this.#sessions.values()) {
       for (const stage of session.pools.queues()) {
         if (stage.pending === 0) continue;
         if (stage.meanTaskMs === null) return 0;
-        slowest = Math.max(slowest, stage.meanTaskMs, MIN_TASK_MS);
+        const tasks = Math.floor(this.#options.queueAheadMs / Math.max(stage.meanTaskMs, MIN_TASK_MS));
+        fewest = Math.min(fewest, Math.ceil(tasks / this.#groupSize(stage, session.groupMs)));
       }
     }
-    return slowest === 0 ? 0 : Math.floor(this.#options.queueAheadMs / slowest);
+    return fewest === Number.POSITIVE_INFINITY ? 0 : fewest;
   }
 
   /** One task a worker and turn, until every worker is at its limit or nothing can be placed. */
@@ -250,14 +268,33 @@ export class TaskAssigner {
       for (const stage of queue.pools.order()) {
         const taken = this.#take(stage, worker, queue.localityWaitMs, sharesNodes, now);
         if (taken === null) continue;
-        stage.pending--;
-        this.#pending--;
+        const more = taken.locality === "NO_PREF" ? this.#group(stage, taken.partition, queue.groupMs) : [];
+        stage.pending -= 1 + more.length;
+        this.#pending -= 1 + more.length;
         queue.running++;
         queue.pools.count(stage.stage, 1);
-        return { worker: worker.worker, session, stage: stage.stage, ...taken };
+        return { worker: worker.worker, session, stage: stage.stage, ...taken, more };
       }
     }
     return null;
+  }
+
+  /** The partitions next to `first` that make a launch with it. What is left of them in the queues is passed over later. */
+  #group(stage: StageQueue, first: number, groupMs: number): number[] {
+    const { gate, choosy } = stage;
+    const size = this.#groupSize(stage, groupMs);
+    const more: number[] = [];
+    for (let next = first + 1; more.length < size - 1; next++) {
+      if (choosy.has(next) || !gate.mayFollow(first, next)) break;
+      more.push(next);
+    }
+    return more;
+  }
+
+  #groupSize({ gate, meanTaskMs, pending }: StageQueue, groupMs: number): number {
+    if (!gate.groups || meanTaskMs === null) return 1;
+    const byTime = Math.floor(groupMs / Math.max(meanTaskMs, MIN_TASK_MS));
+    return Math.max(1, Math.min(byTime, MAX_GROUP, Math.ceil((this.#options.groupShare * pending) / this.#slots)));
   }
 
   #take(

@@ -52,6 +52,7 @@ export function toProtoLaunch(launch: TaskLaunch): pb.TaskLaunch.$Properties {
     ...(launch.speculative === undefined ? {} : { speculative: true }),
     ...(launch.generations === undefined ? {} : { generations: mutable(launch.generations) }),
     ...(launch.slice === undefined ? {} : { slice: toProtoSlice(launch.slice) }),
+    ...(launch.more === undefined ? {} : { more: mutable(launch.more) }),
   };
 }
 
@@ -74,6 +75,9 @@ export function fromProtoLaunch(message: pb.TaskLaunch): TaskLaunch {
       ? {}
       : { generations: message.generations.map(({ node, generation }) => ({ node: node as NodeId, generation })) }),
     ...(message.slice == null ? {} : { slice: fromProtoSlice(message.slice) }),
+    ...(message.more.length === 0
+      ? {}
+      : { more: message.more.map(({ partition, attempt }) => ({ partition, attempt })) }),
   };
 }
 

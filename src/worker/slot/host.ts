@@ -16,6 +16,7 @@ import { heapBytes } from "./heap-bytes.js";
 import type { SlotInit, SlotMessage, SlotOutcome, SlotReply, SlotRun, SlotSettings } from "./messages.js";
 import { runAttempt } from "./run-attempt.js";
 import { SlotSession } from "./slot-session.js";
+import { runInTurn } from "./tasks-in-turn.js";
 import type { ThreadMeter } from "./thread-meter.js";
 
 interface Ready {
@@ -60,6 +61,12 @@ export class SlotHost {
       channel: new BlockingChannel(call.port, control, call.settings.requestTimeoutMs),
       console: capture,
     };
+  }
+
+  /** The call's task and those after it; `ended` as runInTurn says. */
+  runAll(call: SlotRun, ended: (at: number, outcome: SlotOutcome) => SlotOutcome): Promise<void> {
+    const { control } = this.#ready as Ready;
+    return runInTurn(call, control, (one) => this.run(one), ended);
   }
 
   /** Never rejects: whatever goes wrong is an outcome. */
