@@ -59,6 +59,8 @@ export class DriverSession {
   readonly logs = new Listeners<TaskLog>();
   /** Take what tasks print, which is then not printed on stderr. */
   readonly logSinks = new Listeners<TaskLog>();
+  /** What jobs from now on are called in the event log; null: nothing. */
+  jobGroup: { readonly group: string; readonly description: string | null } | null = null;
   readonly #parts: SessionParts;
   readonly #link: MasterLink;
   readonly #lineage: LineageStore;
@@ -274,9 +276,6 @@ export class DriverSession {
     this.#metrics.set(made.id, made);
     return made;
   }
-
-  /** What jobs from now on are called in the event log; null: nothing. */
-  jobGroup: { readonly group: string; readonly description: string | null } | null = null;
 
   /** Jobs still running fail with SESSION_STOPPED. Calling it again waits for the same end. */
   stop(): Promise<void> {
