@@ -95,6 +95,9 @@ export class HistogramCell {
   min = Number.POSITIVE_INFINITY;
   max = Number.NEGATIVE_INFINITY;
   #buckets: Float64Array | null = null;
+  /** Buckets with something in them are in [low, high]: few of them, mostly. */
+  #low = BUCKETS;
+  #high = -1;
 
   get value(): never {
     return driverOnly();
@@ -108,6 +111,8 @@ export class HistogramCell {
     if (value < this.min) this.min = value;
     if (value > this.max) this.max = value;
     const bucket = bucketOf(value);
+    if (bucket < this.#low) this.#low = bucket;
+    if (bucket > this.#high) this.#high = bucket;
     this.#buckets[bucket] = (this.#buckets[bucket] as number) + times;
   }
 
@@ -120,20 +125,23 @@ export class HistogramCell {
     this.sum = 0;
     this.min = Number.POSITIVE_INFINITY;
     this.max = Number.NEGATIVE_INFINITY;
-    this.#buckets?.fill(0);
+    this.#buckets?.fill(0, this.#low, this.#high + 1);
+    this.#low = BUCKETS;
+    this.#high = -1;
   }
 
   toNumbers(): number[] {
     const numbers = [this.count, this.sum, this.min, this.max];
-    this.#buckets?.forEach((times, bucket) => {
+    for (let bucket = this.#low; bucket <= this.#high; bucket++) {
+      const times = this.#buckets?.[bucket] ?? 0;
       if (times > 0) numbers.push(bucket, times);
-    });
+    }
     return numbers;
   }
 }
 
-/** What reading the clock twice costs, ms; a timer may cost a hundredth of what it measures. */
-const CLOCK_MS = 0.0001;
+/** What reading the clock twice costs at most, ms; a timer may cost a hundredth of what it measures. */
+const CLOCK_MS = 0.0002;
 const ALLOWED_SHARE = 0.01;
 /** Measured one by one before a timer judges how long its calls take. */
 const FIRST_CALLS = 64;
@@ -144,6 +152,8 @@ const FIRST_CALLS = 64;
  */
 export class TimerCell extends HistogramCell {
   #calls = 0;
+  /** Calls that are not measured after the last one that was, and how many of these are still to come. */
+  #skips = 0;
   #left = 0;
   #step = 1;
   #measured = 0;
@@ -151,11 +161,39 @@ export class TimerCell extends HistogramCell {
 
   /** Calls `work` and gives what it gives; also the time of one that throws counts. Of a promise the time until it settles. */
   time<R>(work: () => R): R {
-    this.#calls++;
+    // Short, so that it becomes part of the loop that calls it.
     if (this.#left > 0) {
       this.#left--;
       return work();
     }
+    return this.#measure(work);
+  }
+
+  /** A time that was measured otherwise. */
+  override record(ms: number): void {
+    this.#calls++;
+    super.record(ms);
+  }
+
+  /** The next attempt begins with a call that is measured. */
+  override clear(): void {
+    super.clear();
+    this.#calls = 0;
+    this.#skips = 0;
+    this.#left = 0;
+  }
+
+  /** How many there were is known exactly; what they took is drawn from those that were measured. */
+  override toNumbers(): number[] {
+    const [count = 0, sum = 0, min = 0, max = 0, ...buckets] = super.toNumbers();
+    const calls = this.#calls + this.#skips - this.#left;
+    const share = calls / count;
+    return [calls, sum * share, min, max, ...buckets.map((value, i) => (i % 2 === 0 ? value : value * share))];
+  }
+
+  #measure<R>(work: () => R): R {
+    this.#calls += 1 + this.#skips;
+    this.#skips = 0;
     const started = performance.now();
     let result: R;
     try {
@@ -172,26 +210,6 @@ export class TimerCell extends HistogramCell {
     return result.finally(() => super.record(performance.now() - started)) as R;
   }
 
-  /** A time that was measured otherwise. */
-  override record(ms: number): void {
-    this.#calls++;
-    super.record(ms);
-  }
-
-  /** The next attempt begins with a call that is measured. */
-  override clear(): void {
-    super.clear();
-    this.#calls = 0;
-    this.#left = 0;
-  }
-
-  /** How many there were is known exactly; what they took is drawn from those that were measured. */
-  override toNumbers(): number[] {
-    const [count = 0, sum = 0, min = 0, max = 0, ...buckets] = super.toNumbers();
-    const share = this.#calls / count;
-    return [this.#calls, sum * share, min, max, ...buckets.map((value, i) => (i % 2 === 0 ? value : value * share))];
-  }
-
   #took(ms: number): void {
     super.record(ms, this.#step);
     if (++this.#measured < FIRST_CALLS) return;
@@ -200,7 +218,8 @@ export class TimerCell extends HistogramCell {
     if (this.#step === 1) return;
     // Not every n-th: data may repeat with the same period. The mean of the gaps is step - 1.
     this.#turn = (Math.imul(this.#turn, 1664525) + 1013904223) >>> 0;
-    this.#left = Math.floor((this.#turn / 2 ** 32) * (2 * this.#step - 1));
+    this.#skips = Math.floor((this.#turn / 2 ** 32) * (2 * this.#step - 1));
+    this.#left = this.#skips;
   }
 }
 

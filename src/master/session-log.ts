@@ -146,6 +146,8 @@ export class SessionLog {
     const launch = this.#launched.get(name);
     if (launch !== undefined) {
       this.#launched.delete(name);
+      // Called back before its slot was free: it never began.
+      if (status.kind === "ended" && status.outcome.kind === "cancelled") return;
       // A status may be lost with its connection; what comes after it does not know the slot.
       this.#taskStarted(status.key, worker, status.kind === "running" ? status.slot : -1, launch);
     }

@@ -133,7 +133,7 @@ export interface JobSummary {
   readonly metrics: TaskMetrics;
   /** The same by stage, in the order of the job's plan; stages that had nothing to do are not in it. */
   readonly byStage: readonly StageSummary[];
-  /** Named accumulators and metrics that the job's tasks have added to. */
+  /** Named accumulators and metrics that the job's tasks have added to, and what; of custom ones what they come to in all jobs. */
   readonly accumulators: readonly NamedValue[];
   /** Tasks that ran on each worker, by worker id and role: "what ran where". */
   readonly workers: readonly {

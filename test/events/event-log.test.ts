@@ -1,4 +1,15 @@
-import { appendFileSync, readdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from "node:fs";
+import {
+  appendFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import type { Clock } from "../../src/core/clock.js";
@@ -144,6 +155,20 @@ describe("event log", () => {
     writer.write(taskEnded(2));
     expect(errors.length).toBe(1);
     expect(writer.dropped).toBe(3);
+  });
+
+  it.skipIf(!existsSync("/dev/full"))("on a full disk ends with one warning (needs /dev/full)", async () => {
+    const directory = join(root, "full");
+    mkdirSync(directory);
+    symlinkSync("/dev/full", join(directory, "log.jsonl"));
+    const { writer, errors } = open("log", { directory });
+    for (const event of many(5)) {
+      writer.write(event);
+      await writer.flush();
+    }
+    await writer.close();
+    expect(errors).toMatchObject([{ code: "ENOSPC" }]);
+    expect(writer.dropped).toBe(6);
   });
 
   it("keeps 8 MiB for a disk that does not take them; what comes then is left out, and told", async () => {

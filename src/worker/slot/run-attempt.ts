@@ -80,7 +80,7 @@ const noBytes = new Uint8Array(0);
 function toUpdate({ accumulator, name, kind, value, numbers }: TaskUpdate, classes: ClassRegistry): AccumulatorUpdate {
   return {
     accumulator,
-    value: value === undefined ? noBytes : encodeValue(value, classes),
+    value: kind === "custom" || kind === "sum" ? encodeValue(value, classes) : noBytes,
     name,
     ...(kind === "custom" ? {} : { kind }),
     ...(numbers === undefined ? {} : { numbers }),
