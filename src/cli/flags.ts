@@ -4,9 +4,8 @@ export interface RunFlags {
   readonly master?: string;
   readonly conf?: readonly string[];
   readonly secretFile?: string;
+  readonly tls?: string;
   readonly progress: boolean;
-  /** A file. */
-  readonly summary?: string;
 }
 
 export interface MasterFlags {
@@ -14,6 +13,7 @@ export interface MasterFlags {
   readonly port: string;
   readonly advertise?: string;
   readonly secretFile?: string;
+  readonly tls?: string;
   readonly insecure?: boolean;
   readonly eventLogDir?: string;
 }
@@ -21,6 +21,7 @@ export interface MasterFlags {
 export interface DecommissionFlags {
   readonly master: string;
   readonly secretFile?: string;
+  readonly tls?: string;
   readonly timeout?: string;
   /** --no-wait: false. */
   readonly wait: boolean;
@@ -30,6 +31,7 @@ export interface DecommissionFlags {
 export interface KillFlags {
   readonly master: string;
   readonly secretFile?: string;
+  readonly tls?: string;
   readonly job?: string;
   readonly reason?: string;
   readonly json?: boolean;
@@ -51,6 +53,7 @@ export interface WorkerFlags {
   readonly node?: string;
   readonly id?: string;
   readonly secretFile?: string;
+  readonly tls?: string;
   readonly insecure?: boolean;
   readonly masterTimeout: string;
 }
@@ -58,6 +61,7 @@ export interface WorkerFlags {
 export interface StatusFlags {
   readonly master: string;
   readonly secretFile?: string;
+  readonly tls?: string;
   readonly json?: boolean;
   readonly watch?: boolean;
   readonly interval: string;
@@ -67,4 +71,11 @@ export interface ConfigFlags {
   readonly master?: string;
   readonly conf?: readonly string[];
   readonly json?: boolean;
+}
+
+export interface CertsFlags {
+  readonly out: string;
+  readonly hosts: string;
+  readonly ca?: string;
+  readonly days: string;
 }

@@ -6,9 +6,17 @@ import { version } from "../core/version.js";
 import { defineCompletion } from "./definitions/completion.js";
 import { defineExample } from "./definitions/example.js";
 import { defineKill } from "./definitions/kill.js";
-import type { ConfigFlags, DecommissionFlags, MasterFlags, RunFlags, StatusFlags, WorkerFlags } from "./flags.js";
+import type {
+  CertsFlags,
+  ConfigFlags,
+  DecommissionFlags,
+  MasterFlags,
+  RunFlags,
+  StatusFlags,
+  WorkerFlags,
+} from "./flags.js";
 import { formatUsageError, reportError, unknownSubcommand } from "./report-error.js";
-import { conf, jsonOption, masterOption, secretFileOption } from "./shared-options.js";
+import { conf, jsonOption, masterOption, secretFileOption, tls } from "./shared-options.js";
 
 /** Exit code of a failure that is ours; a user's program keeps its own. */
 const FAILURE_EXIT_CODE = 1;
@@ -61,8 +69,8 @@ program
   )
   .addOption(conf())
   .addOption(secretFileOption())
+  .addOption(tls())
   .option("--no-progress", "no progress bar, even on a terminal")
-  .option("--summary <path>", "write what each job did to this file as JSON when the program ends")
   .passThroughOptions()
   .addHelpText(
     "after",
@@ -78,8 +86,8 @@ program
   .addOption(masterOption())
   .addOption(conf())
   .addOption(secretFileOption())
+  .addOption(tls())
   .option("--no-progress", "no progress bar, even on a terminal")
-  .option("--summary <path>", "write what each job did to this file as JSON when the program ends")
   .argument("<program>", "a .ts, .mts, .cts, .js, .mjs or .cjs file anywhere on disk")
   .argument("[args...]", "everything after the program's name is its own")
   .passThroughOptions()
@@ -94,13 +102,14 @@ program
 program
   .command("master")
   .description("Start a master and keep it running.")
-  .option("--host <address>", "address to listen on; beyond loopback only with --insecure", "127.0.0.1")
+  .option("--host <address>", "address to listen on; beyond loopback only with --tls or --insecure", "127.0.0.1")
   .option("--port <n>", "port to listen on; 0 takes a free one", "7077")
   .option("--advertise <host>", "the name under which others reach this host (default: --host)")
   .option(
     "--secret-file <path>",
     "the cluster's secret, a file of mode 0600; made when it is not there (default: ~/.millrace/secret, or MILLRACE_SECRET)",
   )
+  .addOption(tls())
   .option("--insecure", "allow listening beyond loopback without TLS: whoever can read the network can read the data")
   .option("--event-log-dir <path>", "where the event logs of sessions go (default: ~/.millrace/events)")
   .addHelpText(
@@ -118,12 +127,13 @@ const worker = program
   .option("--slots <n>", "attempts that run at once, each in a thread (default: the cores this process may use)")
   .option("--memory <size>", "memory of the whole process, e.g. 2g (default: half of what this machine or cgroup has)")
   .option("--local-dir <path>", "directory for shuffle files and spills (default: the system's temporary directory)")
-  .option("--host <address>", "address to serve blocks on; beyond loopback only with --insecure", "127.0.0.1")
+  .option("--host <address>", "address to serve blocks on; beyond loopback only with --tls or --insecure", "127.0.0.1")
   .option("--port <n>", "port to serve blocks on; 0 takes a free one", "0")
   .option("--advertise <host>", "the name under which others reach this host (default: --host)")
   .option("--node <name>", "the node this worker stands on, for locality (default: the host name)")
   .option("--id <id>", "a name that stays the same over restarts (default: the host name and 8 hexadecimal digits)")
   .addOption(secretFileOption())
+  .addOption(tls())
   .option("--insecure", "allow listening beyond loopback without TLS")
   .option("--master-timeout <time>", "how long to look for a master that does not answer before giving up", "10min")
   .addHelpText(
@@ -151,6 +161,7 @@ worker
   .option("--no-wait", "do not wait until it has left")
   .addOption(jsonOption("print one JSON document, once it has left (with --no-wait: once it is told)"))
   .addOption(secretFileOption())
+  .addOption(tls())
   .addHelpText(
     "after",
     "\nExamples:\n  millrace worker decommission node7-3f2a --master millrace://127.0.0.1:7077\n  millrace worker decommission node7-3f2a --master millrace://node1.lan:7077 --timeout 10min --no-wait\n\nIts running tasks finish, its map outputs and cached partitions are moved, then its process ends; nothing is computed again.\nAt the end of the time it leaves anyway: tasks that still run go to others uncharged, what was not moved is computed again.\n`millrace status` shows how far it is. The exit code is 0 once it has left, or with --no-wait once it is told.",
@@ -160,10 +171,24 @@ worker
   );
 
 program
+  .command("certs")
+  .description("Make an authority and a certificate for encrypted connections (mutual TLS) inside a cluster.")
+  .requiredOption("--out <directory>", "where they go: ca.crt, tls.crt, tls.key, and ca.key where the authority is new")
+  .option("--hosts <names>", "names and addresses that others dial, separated by commas", "localhost,127.0.0.1")
+  .option("--ca <directory>", "sign with the authority that was made there (default: make a new one)")
+  .option("--days <n>", "how long the certificate is valid; a new authority is for ten years", "365")
+  .addHelpText(
+    "after",
+    "\nExamples:\n  millrace certs --out tls --hosts node1.lan,node2.lan,10.0.0.5\n  millrace certs --out tls-node3 --hosts node3.lan --ca tls\n  millrace master --host 0.0.0.0 --advertise node1.lan --tls tls\n\nEvery process of the cluster, drivers too, then needs --tls or MILLRACE_TLS. The cluster's secret is needed as before.",
+  )
+  .action(async (options: CertsFlags) => (await import("./commands/certs.js")).certs(options));
+
+program
   .command("status")
   .description("Show the workers, sessions, jobs, stages and cached RDDs of a running master.")
   .addOption(masterOption())
   .addOption(secretFileOption())
+  .addOption(tls())
   .addOption(jsonOption("print one JSON document instead of tables; with --watch one a line"))
   .option("--watch", "show it until Ctrl-C, refreshed in place; in a pipe a line whenever something changed")
   .option("--interval <time>", "how often --watch asks the master, e.g. 500ms", "1s")

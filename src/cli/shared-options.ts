@@ -15,6 +15,10 @@ export function secretFileOption(): Option {
   );
 }
 
+export function tls(): Option {
+  return new Option("--tls <directory>", "ca.crt, tls.crt and tls.key for encrypted connections (or MILLRACE_TLS)");
+}
+
 export function conf(): Option {
   return new Option(
     "--conf <name=value>",

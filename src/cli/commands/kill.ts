@@ -4,6 +4,7 @@ import { hostname, userInfo } from "node:os";
 import { version } from "../../core/version.js";
 import type { Killed } from "../../master/kills.js";
 import { clusterSecret } from "../../rpc/access/cluster-secret.js";
+import { tlsIdentity } from "../../rpc/access/tls.js";
 import { dial } from "../../rpc/grpc/channel.js";
 import type { KillFlags } from "../flags.js";
 import { parseWhole } from "../numbers.js";
@@ -17,7 +18,7 @@ export async function kill(name: string, flags: KillFlags): Promise<void> {
   const job = text === undefined ? null : parseWhole(text, "--job", 1, MAX_JOB);
   const address = remoteAddress(flags.master);
   const secret = clusterSecret(flags.secretFile);
-  const channel = await dial({ role: "admin", id: whoAsks(), secret, version, address });
+  const channel = await dial({ role: "admin", id: whoAsks(), secret, tls: tlsIdentity(flags.tls), version, address });
   try {
     const killed = (await channel.ask({ ask: "kill", session, job, reason: flags.reason ?? null })) as Killed;
     process.stdout.write(flags.json === true ? `${JSON.stringify(killed, null, 2)}\n` : `${describeKilled(killed)}\n`);

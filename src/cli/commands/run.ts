@@ -1,6 +1,7 @@
 // `millrace run` and `millrace submit`: the user's program in this process. Flags become the defaults of its Session by the
 // environment, which is what a program's own Session.open may override; the exit code stays the program's.
 
+import { resolve } from "node:path";
 import { MillraceError } from "../../core/errors.js";
 import { type OptionName, parseOption, variableOfOption } from "../../core/options.js";
 import { startSpareThread } from "../../session/service-thread/spare-thread.js";
@@ -8,13 +9,12 @@ import { onSessionOpened } from "../../session/session-hooks.js";
 import type { RunFlags } from "../flags.js";
 import { loadProgram } from "../load-program.js";
 import { ProgressBar } from "../progress-bar.js";
-import { writeSummaryAtExit } from "../run-summary.js";
 
 export async function run(path: string, args: readonly string[], flags: RunFlags): Promise<void> {
   if (flags.master !== undefined) process.env.MILLRACE_MASTER = flags.master;
   if (flags.secretFile !== undefined) process.env[variableOfOption("secretFile")] = flags.secretFile;
+  if (flags.tls !== undefined) process.env[variableOfOption("tls")] = resolve(flags.tls);
   applyConf(flags.conf ?? []);
-  if (flags.summary !== undefined) summaryTo(flags.summary, path);
   if (flags.progress && process.stderr.isTTY) await showProgress();
   startSpareThread(new URL("./service.js", import.meta.url));
   await loadProgram(path, [...args]);
@@ -37,18 +37,6 @@ function splitPair(pair: string): [string, string] {
     });
   }
   return [pair.slice(0, at), pair.slice(at + 1)];
-}
-
-/** @throws IO_ERROR when the file cannot be written */
-function summaryTo(file: string, program: string): void {
-  try {
-    writeSummaryAtExit(file, program);
-  } catch (cause) {
-    throw new MillraceError("IO_ERROR", `--summary ${file} cannot be written: ${(cause as Error).message}`, {
-      fields: { path: file },
-      cause,
-    });
-  }
 }
 
 async function showProgress(): Promise<void> {

@@ -3,7 +3,7 @@
 import type { Command } from "commander";
 import { examples } from "../examples.js";
 import type { ExampleFlags } from "../flags.js";
-import { conf, jsonOption, secretFileOption } from "../shared-options.js";
+import { conf, jsonOption, secretFileOption, tls } from "../shared-options.js";
 
 export function defineExample(program: Command): void {
   const width = Math.max(...examples.map(({ name }) => name.length));
@@ -18,8 +18,8 @@ export function defineExample(program: Command): void {
     )
     .addOption(conf())
     .addOption(secretFileOption())
+    .addOption(tls())
     .option("--no-progress", "no progress bar, even on a terminal")
-    .option("--summary <path>", "write what each job did to this file as JSON when the program ends")
     .addOption(jsonOption("print the list as one JSON document, with the files of the programs"))
     .passThroughOptions()
     .addHelpText(
