@@ -5,6 +5,7 @@
 import { join } from "node:path";
 
 const EXTERNAL = [
+  "apache-arrow",
   "esbuild",
   "@node-rs/crc32",
   "@toondepauw/node-zstd",

@@ -6,6 +6,9 @@ export interface RunFlags {
   readonly secretFile?: string;
   readonly tls?: string;
   readonly progress: boolean;
+  readonly summary?: boolean;
+  /** With summary. */
+  readonly json?: boolean;
 }
 
 export interface MasterFlags {
@@ -59,7 +62,11 @@ export interface WorkerFlags {
 }
 
 export interface StatusFlags {
-  readonly master: string;
+  /** One of the two: of a running master, or of sessions that have ended; true: all of them. */
+  readonly master?: string;
+  readonly history?: string | true;
+  readonly eventLogDir?: string;
+  readonly limit?: string;
   readonly secretFile?: string;
   readonly tls?: string;
   readonly json?: boolean;

@@ -71,10 +71,12 @@ program
   .addOption(secretFileOption())
   .addOption(tls())
   .option("--no-progress", "no progress bar, even on a terminal")
+  .option("--summary", "at the end on stderr: jobs, tasks, records, bytes, spill, time, memory, failures, accumulators")
+  .option("--json", "with --summary: as one line of JSON")
   .passThroughOptions()
   .addHelpText(
     "after",
-    "\nExamples:\n  millrace run counts.ts --top 10 logs/*.txt\n  millrace run --master local[2] --conf driver.maxResultSize=2g counts.ts\n\nThe exit code is the program's own.",
+    "\nExamples:\n  millrace run counts.ts --top 10 logs/*.txt\n  millrace run --master local[2] --conf driver.maxResultSize=2g counts.ts\n  millrace run --summary counts.ts\n\nThe exit code is the program's own.",
   )
   .action(async (path: string, args: string[], options: RunFlags) =>
     (await import("./commands/run.js")).run(path, args, options),
@@ -88,6 +90,8 @@ program
   .addOption(secretFileOption())
   .addOption(tls())
   .option("--no-progress", "no progress bar, even on a terminal")
+  .option("--summary", "at the end on stderr: jobs, tasks, records, bytes, spill, time, memory, failures, accumulators")
+  .option("--json", "with --summary: as one line of JSON")
   .argument("<program>", "a .ts, .mts, .cts, .js, .mjs or .cjs file anywhere on disk")
   .argument("[args...]", "everything after the program's name is its own")
   .passThroughOptions()
@@ -122,7 +126,7 @@ const worker = program
   .command("worker")
   .description("Start a worker and keep it running; or, by a subcommand, let one go.")
   // Not requiredOption: that would ask for it before the name of a subcommand, which has one of its own.
-  .addOption(masterOption(false))
+  .addOption(masterOption(false, "millrace://host:port of the master (required)"))
   .option("--role <role>", "core (also stores DFS blocks) or task (compute only)", "core")
   .option("--slots <n>", "attempts that run at once, each in a thread (default: the cores this process may use)")
   .option("--memory <size>", "memory of the whole process, e.g. 2g (default: half of what this machine or cgroup has)")
@@ -185,8 +189,13 @@ program
 
 program
   .command("status")
-  .description("Show the workers, sessions, jobs, stages and cached RDDs of a running master.")
-  .addOption(masterOption())
+  .description(
+    "Show the workers, sessions, jobs, stages and cached RDDs of a running master, or sessions that have ended.",
+  )
+  .addOption(masterOption(false, "millrace://host:port of a running master"))
+  .option("--history [session]", "sessions from their event logs, newest first; or one of them in detail, by its id")
+  .option("--event-log-dir <path>", "with --history: where the event logs are (default: eventLog.dir)")
+  .option("--limit <n>", "with --history: sessions that are listed (default: 20)")
   .addOption(secretFileOption())
   .addOption(tls())
   .addOption(jsonOption("print one JSON document instead of tables; with --watch one a line"))
@@ -194,9 +203,14 @@ program
   .option("--interval <time>", "how often --watch asks the master, e.g. 500ms", "1s")
   .addHelpText(
     "after",
-    "\nExamples:\n  millrace status --master millrace://127.0.0.1:7077\n  millrace status --master millrace://127.0.0.1:7077 --watch --interval 500ms\n  millrace status --master millrace://127.0.0.1:7077 --json | jq .workers",
+    "\nExamples:\n  millrace status --master millrace://127.0.0.1:7077\n  millrace status --master millrace://127.0.0.1:7077 --watch --interval 500ms\n  millrace status --master millrace://127.0.0.1:7077 --json | jq .workers\n  millrace status --history\n  millrace status --history s1-mfz3k2-9a7c1e --json | jq '.stages[].runTime'",
   )
-  .action(async (options: StatusFlags) => (await import("./commands/status.js")).status(options));
+  .action(async ({ master, ...options }: StatusFlags, command: Command) => {
+    // A variable that stands for every command does not contradict --history.
+    const isMeant = options.history === undefined || command.getOptionValueSource("master") === "cli";
+    const given = master !== undefined && isMeant ? { ...options, master } : options;
+    await (await import("./commands/status.js")).status(given);
+  });
 
 program
   .command("config")

@@ -104,7 +104,7 @@ export const errorCatalog = {
     "Read the cause: it is the last attempt's error; the fields list every attempt.",
   ),
   JOB_CANCELLED: row(
-    "The job was cancelled by its AbortSignal, by session.stop(), by `millrace kill` or because its driver vanished.",
+    "The job was cancelled by its AbortSignal, with its job group or tag (the fields name them and the reason), by session.stop(), by `millrace kill` or because its driver vanished.",
     "Nothing if you asked for it; else ask who killed it (the message says), or look at the driver's log.",
   ),
   SESSION_KILLED: row(
@@ -130,6 +130,14 @@ export const errorCatalog = {
   NO_WORKERS: row(
     "No worker registered within scheduler.workerTimeout.",
     "Start a worker with `millrace worker --master URL`, or look at its log.",
+  ),
+  NO_CHECKPOINT_DIR: row(
+    "checkpoint() was called before the session knew where to write checkpoints.",
+    "Call session.setCheckpointDir(path) first, or set the option checkpoint.dir. On several machines it has to be a shared directory.",
+  ),
+  CHECKPOINT_LOST: row(
+    "Records of a checkpointed RDD are gone: the worker that held a block of a localCheckpoint was lost, the RDD was unpersisted, or files of a checkpoint were removed. The lineage was cut, so they cannot be computed again.",
+    "Make the RDD anew from its source. Use checkpoint() instead of localCheckpoint() where workers may be lost, and keep its files as long as the program runs.",
   ),
   // Storage
   PATH_NOT_FOUND: row(

@@ -4,6 +4,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { MillraceError } from "./errors.js";
+import { takesObject } from "./option-table.js";
 
 export interface FileOption {
   readonly name: string;
@@ -49,7 +50,7 @@ function parse(text: string, path: string): unknown {
 /** { task: { maxFailures: 2 } } is "task.maxFailures": 2. */
 function flatten(value: object, prefix = ""): [name: string, value: unknown][] {
   return Object.entries(value).flatMap(([key, inner]) =>
-    typeof inner === "object" && inner !== null && !Array.isArray(inner)
+    typeof inner === "object" && inner !== null && !Array.isArray(inner) && !takesObject(prefix + key)
       ? flatten(inner, `${prefix}${key}.`)
       : [[prefix + key, inner] as [string, unknown]],
   );

@@ -10,6 +10,7 @@ import { isMillraceError, MillraceError } from "./errors.js";
 import type { MachineLimits } from "./machine-limits.js";
 import { parseMasterUrl } from "./master-url.js";
 import { nearestName } from "./nearest-name.js";
+import { type PoolDefinitions, parsePools, type SchedulingMode } from "./scheduler-pools.js";
 import { parseBytes, parseDuration } from "./sizes.js";
 
 export interface OptionRow<T> {
@@ -84,6 +85,12 @@ export const optionTable = {
     true,
   ),
   localDir: row("a path", "Directory for shuffle, spill and cache files.", parseText, () => tmpdir()),
+  "checkpoint.dir": row<string | null>(
+    "a path",
+    "Directory for checkpoints, as session.setCheckpointDir names it. On several machines it has to be a shared one.",
+    parseText,
+    null,
+  ),
   "task.maxFailures": row("a whole number", "Failed attempts of one task after which its job fails.", count(1), 4),
   "task.timeout": row<number | null>(
     duration,
@@ -183,6 +190,18 @@ export const optionTable = {
     3,
   ),
   "locality.wait": row(duration, "How long a task waits for a slot near its data.", parseDuration, 3000),
+  "scheduler.mode": row<SchedulingMode>(
+    "FIFO or FAIR",
+    "How the jobs of a session share its slots: in the order of submission, or by pools.",
+    oneOf("FIFO", "FAIR"),
+    "FIFO",
+  ),
+  "scheduler.pools": row<PoolDefinitions>(
+    "an object, or its JSON text",
+    "Pools of a session whose scheduler.mode is FAIR, by name, each with weight (1), minShare (0) and mode (FIFO).",
+    parsePools,
+    {},
+  ),
   "scheduler.workerTimeout": row(duration, "How long a job waits for a first worker.", parseDuration, 60_000),
   "decommission.timeout": row(
     duration,
@@ -276,6 +295,14 @@ export const optionTable = {
   ),
   "eventLog.enabled": row("true or false", "Write an event log of the session.", parseBoolean, true),
   "eventLog.dir": row("a path", "Directory of event logs.", parseText, () => join(homedir(), ".millrace", "events")),
+  "eventLog.rolling": row("true or false", "Go on in another file when one is full.", parseBoolean, true),
+  "eventLog.maxFileSize": row(
+    size,
+    "An event log's file of about this size is full.",
+    atLeast(64 * 2 ** 10, "64k", bytes),
+    128 * 2 ** 20,
+  ),
+  "eventLog.compress": row("true or false", "Compress event logs (zstd).", parseBoolean, false),
   "log.level": row(
     "error, warn, info or debug",
     "The least severe message that is logged.",
@@ -289,6 +316,11 @@ export type OptionName = keyof typeof optionTable;
 export type OptionValues = { readonly [K in OptionName]: ReturnType<(typeof optionTable)[K]["default"]> };
 
 export const optionNames = Object.keys(optionTable) as OptionName[];
+
+/** In millrace.json such an option's value is an object as it stands, not a group of options. */
+export function takesObject(name: string): boolean {
+  return name === "scheduler.pools";
+}
 
 export function isOptionName(name: string): name is OptionName {
   return Object.hasOwn(optionTable, name);

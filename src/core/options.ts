@@ -89,7 +89,8 @@ export function toPortableOptions(values: OptionValues): Record<string, string |
   const portable: Record<string, string | number | boolean> = {};
   for (const name of optionNames) {
     const value = values[name];
-    if (value !== null && !OF_THIS_MACHINE.has(name)) portable[name] = value;
+    if (value === null || OF_THIS_MACHINE.has(name)) continue;
+    portable[name] = typeof value === "object" ? JSON.stringify(value) : value;
   }
   return portable;
 }

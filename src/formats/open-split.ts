@@ -13,7 +13,7 @@ import { WholeFilesSource } from "./whole-files-source.js";
 
 /** What openSplit needs of a fragment node's format. */
 export type SourceFormat =
-  | { readonly kind: "collection" | "range" | "text" | "object" }
+  | { readonly kind: "collection" | "range" | "text" | "object" | "localCheckpoint" }
   | { readonly kind: "wholeFiles"; readonly content: "text" | "bytes" }
   | { readonly kind: "binaryRecords"; readonly recordLength: number };
 

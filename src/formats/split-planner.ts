@@ -19,6 +19,8 @@ const slop = 1.1;
 /** Names in one split of whole files: a launch message stays small. */
 const maxSplitFiles = 500;
 
+const NO_SPLIT: Split = { kind: "range", start: 0, step: 1, count: 0 };
+
 /** So that n pieces of size / n are n, not n + 1. */
 const roundingError = 1e-9;
 
@@ -46,6 +48,9 @@ export async function planSplits(source: Source, lookup: FileSystemLookup, signa
       return source.slices.map((bytes) => ({ kind: "bytes", bytes }));
     case "range":
       return planRange(source);
+    // Nothing to read: its records are where they were cached, or nowhere.
+    case "localCheckpoint":
+      return Array.from({ length: source.checkpoint.partitions }, () => NO_SPLIT);
     case "object":
       return planWholeFiles(await expandPaths(source.paths, lookup, signal), Number.POSITIVE_INFINITY);
     case "wholeFiles":
@@ -103,7 +108,7 @@ export function planFiles(files: readonly FileStatus[], recordBytes: number, min
       splits.push(splitOf(file, start, end - start, "none"));
     }
   }
-  return splits.length > 0 ? splits : [{ kind: "range", start: 0, step: 1, count: 0 }];
+  return splits.length > 0 ? splits : [NO_SPLIT];
 }
 
 /** Files in their order, as many in one split as its share of all bytes allows; with no limit to the splits, each in its own. */
@@ -126,7 +131,7 @@ export function planWholeFiles(files: readonly FileStatus[], minPartitions: numb
     bytes += sizeBytes;
   }
   end();
-  return splits.length > 0 ? splits : [{ kind: "range", start: 0, step: 1, count: 0 }];
+  return splits.length > 0 ? splits : [NO_SPLIT];
 }
 
 function splitOf(file: FileStatus, start: number, length: number, compression: "none" | "gzip"): Split {

@@ -3,7 +3,7 @@
 
 import type { WireError } from "../core/errors.js";
 import { formatTaskKey, type SessionId, type ShuffleId, type TaskKey, type WorkerId } from "../core/ids.js";
-import type { StageProgress } from "../protocol/driver.js";
+import type { JobTraits, StageProgress } from "../protocol/driver.js";
 import type { MapOutputLocation, MapOutputLocations, TaskLaunch, TaskStatus } from "../protocol/tasks.js";
 import type { MasterToWorker, WorkerRegistration } from "../protocol/worker.js";
 import { type DecommissionProgress, Decommissions } from "./decommission/index.js";
@@ -11,7 +11,7 @@ import { type MasterCommand, type MasterEvent, VALUE_INLINE_BYTES, valueBytes } 
 import { type JobCommand, type JobProgress, JobScheduler, type Place } from "./job-scheduler/index.js";
 import type { NodeStorage } from "./map-outputs/index.js";
 import { defaultMasterOptions, type MasterOptions } from "./options.js";
-import { type Capacity, TaskAssigner } from "./task-assigner/index.js";
+import { type Capacity, type PoolSnapshot, TaskAssigner } from "./task-assigner/index.js";
 import { WorkerRegistry } from "./worker-registry/index.js";
 import type { Attempt, WorkerRecord } from "./worker-registry/state.js";
 
@@ -116,6 +116,19 @@ export class MasterMachine {
     return [...(this.#jobs.sessions.get(session)?.jobs.keys() ?? [])];
   }
 
+  /** The same with what they were submitted as. */
+  jobTraits(session: SessionId): ({ readonly job: number } & JobTraits)[] {
+    return [...(this.#jobs.sessions.get(session)?.jobs.values() ?? [])].map(({ id, traits }) => ({
+      job: id,
+      ...traits,
+    }));
+  }
+
+  /** None where the session schedules FIFO. */
+  pools(session: SessionId): PoolSnapshot[] {
+    return this.#assigner.pools(session);
+  }
+
   /** The session's persisted nodes that jobs have planned to fill. */
   storage(session: SessionId): NodeStorage[] {
     return this.#jobs.storage(session);
@@ -132,7 +145,8 @@ export class MasterMachine {
   }
 
   validate(): string[] {
-    return [...this.#jobs.validate(), ...this.#decommissions.validate()];
+    const held = [...this.#registry.all].flatMap(({ attempts }) => [...attempts.values()].map(({ key }) => key));
+    return [...this.#jobs.validate(), ...this.#decommissions.validate(), ...this.#assigner.validate(held)];
   }
 
   /** Map outputs that are counted on, of all sessions; for tests. */
@@ -150,7 +164,7 @@ export class MasterMachine {
   #apply(event: MasterEvent, now: number): void {
     switch (event.kind) {
       case "sessionOpened":
-        this.#jobs.openSession(event.session, event.policy, event.policy?.localityWaitMs);
+        this.#jobs.openSession(event.session, event.policy, event.policy);
         return;
       case "sessionClosed":
         this.#jobs.closeSession(event.session, event.error, now);
@@ -162,6 +176,9 @@ export class MasterMachine {
         return;
       case "jobCancelled":
         this.#jobs.cancel(event.session, event.job, event.reason, now);
+        return;
+      case "poolsDefined":
+        this.#assigner.definePools(event.session, event.pools);
         return;
       case "jobBroken":
         this.#jobs.fail(event.session, event.job, event.error, now);
@@ -304,7 +321,7 @@ export class MasterMachine {
     const attempt = this.#registry.ended(record, status.key);
     // A doubled report, or one of an attempt that was given up.
     if (attempt === null) return this.#jobs.removeUnwanted(status.key, record.id, status.outcome);
-    this.#assigner.count(status.key.session, -1);
+    this.#assigner.left(status.key);
     this.#jobs.ended(status.key, record.id, status.outcome, now);
   }
 
@@ -356,7 +373,7 @@ export class MasterMachine {
   #forgetAttempts(record: WorkerRecord, loss: Loss, now: number): void {
     const leaves = record.state.kind === "leaving" || this.#decommissions.has(record.id);
     this.#giveUpAttempts(record, leaves ? { ...loss, code: null } : loss, now);
-    for (const { key } of record.attempts.values()) this.#assigner.count(key.session, -1);
+    for (const { key } of record.attempts.values()) this.#assigner.left(key);
     record.attempts.clear();
   }
 
@@ -376,7 +393,7 @@ export class MasterMachine {
   /** Its launch or its report was lost with the connection: nobody is to blame. */
   #dropAttempt(record: WorkerRecord, key: TaskKey, now: number): void {
     if (this.#registry.ended(record, key) === null) return;
-    this.#assigner.count(key.session, -1);
+    this.#assigner.left(key);
     this.#jobs.attemptLost(key, record.id, null, now);
   }
 

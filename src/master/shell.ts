@@ -130,6 +130,8 @@ export class MasterShell {
       appName: host.settings.appName,
       openedMs,
       jobs: this.#machine.jobProgress(host.id).map(since1970),
+      jobTraits: this.#machine.jobTraits(host.id),
+      pools: this.#machine.pools(host.id),
       stages: this.#machine.progress(host.id).map(since1970),
       shuffleBytes: this.#machine.shuffleBytes(host.id),
       storage: describeStorage(this.#machine.storage(host.id), {
@@ -207,6 +209,11 @@ export class MasterShell {
     return wasToGo;
   }
 
+  /** The process is about to end, and its sessions with it: their event logs say so. */
+  endLogs(): Promise<void> {
+    return this.#desk.endLogs();
+  }
+
   /** Ends every session with MASTER_LOST and lets the workers go. */
   async close(): Promise<void> {
     clearInterval(this.#timer);
@@ -268,6 +275,7 @@ export class MasterShell {
         this.#handle({ kind: "statuses", worker, incarnation, statuses: message.statuses });
         return;
       case "uncached":
+        this.#desk.find(message.session)?.log.uncached(worker, message.partitions);
         this.#handle({
           kind: "uncached",
           worker,

@@ -6,6 +6,7 @@ import type { CacheWriter, FrameSource, ShuffleOutput } from "../codec/frame-flo
 import type { BatchSource, PartFile } from "../core/data-flow.js";
 import type { NodeId, ShuffleId, StageId } from "../core/ids.js";
 import type { MemoryBudget, SpillFile, SpillStore } from "../core/memory.js";
+import type { MutableMetrics } from "../core/task-metrics.js";
 import type { FunctionRef } from "../plan/function.js";
 import type { StorageLevel } from "../plan/lineage.js";
 import type { HotKey, JoinParts } from "../plan/skew.js";
@@ -51,14 +52,17 @@ export interface MapRange {
   readonly to: number;
 }
 
-export interface MutableTaskMetrics {
-  recordsRead: number;
-  bytesRead: number;
-  recordsWritten: number;
-  bytesWritten: number;
-  shuffleReadBytes: number;
-  shuffleWriteBytes: number;
-}
+/** What operators count themselves; the rest is counted where it happens: by readers and writers, and by the attempt. */
+export type MutableTaskMetrics = Pick<
+  MutableMetrics,
+  | "inputRecords"
+  | "inputBytes"
+  | "outputRecords"
+  | "outputBytes"
+  | "shuffleReadRecords"
+  | "shuffleWriteRecords"
+  | "shuffleWriteBytes"
+>;
 
 /** What a fragment's run gives back; the attempt runner adds timing and names. */
 export type FragmentResult =

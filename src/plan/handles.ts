@@ -1,9 +1,10 @@
-// Broadcast values and accumulators as they travel inside captured functions: the driver's object is replaced by a reference
+// Broadcast values, accumulators and metrics as they travel inside captured functions: the driver's object is replaced by a reference
 // (plain packable data), and a slot turns the reference into a live object of its own. The loading of blobs, the codec and the
 // reviving of functions are given to it, so that nothing here does I/O.
 
 import { MillraceError } from "../core/errors.js";
 import type { BlobHash } from "../core/ids.js";
+import { type AccumulatorKind, type MetricCell, newCell, type UserMetricKind } from "../core/user-metrics.js";
 import type { FunctionRef } from "./function.js";
 
 export type HandleReference =
@@ -23,7 +24,27 @@ export type HandleReference =
       readonly zero: Uint8Array;
       readonly add: FunctionRef;
       readonly classes: readonly FunctionRef[];
+      /** Totals are numbers that merge adds up: whoever shows them may do so, too. */
+      readonly sums?: true;
+    }
+  | {
+      readonly kind: "metric";
+      readonly id: number;
+      readonly name: string;
+      readonly metric: UserMetricKind;
+      readonly classes: readonly FunctionRef[];
     };
+
+/** What an attempt has added to one accumulator or metric. */
+export interface TaskUpdate {
+  readonly accumulator: number;
+  readonly name: string;
+  readonly kind: AccumulatorKind;
+  /** Absent for a metric. */
+  readonly value?: unknown;
+  /** Absent where only the driver can add it up. */
+  readonly numbers?: readonly number[];
+}
 
 /** What a slot gives to make handles live. */
 export interface HandleRuntime {
@@ -36,7 +57,8 @@ export interface HandleRuntime {
 /** The handles of one slot and session. `begin` and `end` frame every attempt. */
 export class TaskHandles {
   readonly #runtime: HandleRuntime;
-  readonly #live = new Map<number, TaskBroadcast | TaskAccumulator>();
+  readonly #live = new Map<number, TaskBroadcast | TaskAccumulator | MetricCell>();
+  readonly #metrics: { readonly reference: HandleReference & { kind: "metric" }; readonly cell: MetricCell }[] = [];
   /** Accumulators that the running attempt has added to. */
   readonly #touched = new Set<TaskAccumulator>();
 
@@ -45,13 +67,10 @@ export class TaskHandles {
   }
 
   /** The live object of a reference: the same one for the same id. */
-  open(reference: HandleReference): TaskBroadcast | TaskAccumulator {
+  open(reference: HandleReference): TaskBroadcast | TaskAccumulator | MetricCell {
     const existing = this.#live.get(reference.id);
     if (existing !== undefined) return existing;
-    const made =
-      reference.kind === "broadcast"
-        ? new TaskBroadcast(reference, this.#runtime)
-        : new TaskAccumulator(reference, this.#runtime, (accumulator) => this.#touched.add(accumulator));
+    const made = this.#make(reference);
     this.#live.set(reference.id, made);
     // Records that hold its values may be decoded where it is never read.
     for (const fn of reference.classes) this.#runtime.revive(fn);
@@ -62,13 +81,32 @@ export class TaskHandles {
   begin(): void {
     for (const accumulator of this.#touched) accumulator.clear();
     this.#touched.clear();
+    for (const { cell } of this.#metrics) cell.clear();
   }
 
   /** What the attempt has added, by id; to be encoded and reported if it succeeds. */
-  end(): { readonly accumulator: number; readonly value: unknown }[] {
-    const updates = [...this.#touched].map((one) => ({ accumulator: one.id, value: one.partial }));
+  end(): TaskUpdate[] {
+    const updates: TaskUpdate[] = [...this.#touched].map((one) => one.update);
+    for (const { reference, cell } of this.#metrics) {
+      if (cell.isEmpty) continue;
+      updates.push({
+        accumulator: reference.id,
+        name: reference.name,
+        kind: reference.metric,
+        numbers: cell.toNumbers(),
+      });
+    }
     this.begin();
-    return updates.sort((a, b) => a.accumulator - b.accumulator);
+    return updates.length < 2 ? updates : updates.sort((a, b) => a.accumulator - b.accumulator);
+  }
+
+  #make(reference: HandleReference): TaskBroadcast | TaskAccumulator | MetricCell {
+    if (reference.kind === "broadcast") return new TaskBroadcast(reference, this.#runtime);
+    if (reference.kind === "accumulator")
+      return new TaskAccumulator(reference, this.#runtime, (accumulator) => this.#touched.add(accumulator));
+    const cell = newCell(reference.metric);
+    this.#metrics.push({ reference, cell });
+    return cell;
   }
 }
 
@@ -130,8 +168,13 @@ export class TaskAccumulator {
     );
   }
 
-  get partial(): unknown {
-    return this.#partial?.value;
+  get update(): TaskUpdate {
+    const { name, sums } = this.#reference;
+    const value = this.#partial?.value;
+    const told = { accumulator: this.id, name, value };
+    return sums === true && typeof value === "number"
+      ? { ...told, kind: "sum", numbers: [value] }
+      : { ...told, kind: "custom" };
   }
 
   clear(): void {

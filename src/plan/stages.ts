@@ -36,6 +36,7 @@ export type Split =
 export type Partitioner =
   | { readonly kind: "hash"; readonly partitions: number }
   | { readonly kind: "range"; readonly partitions: number; readonly ascending: boolean; readonly bounds: StageId }
+  | { readonly kind: "bounds"; readonly partitions: number; readonly ascending: boolean; readonly bounds: Uint8Array }
   | { readonly kind: "custom"; readonly partitions: number; readonly fn: FunctionRef }
   | { readonly kind: "roundRobin"; readonly partitions: number };
 
@@ -60,7 +61,7 @@ export interface FragmentNode {
   readonly format?:
     | { readonly kind: "range" | "text" }
     | { readonly kind: "wholeFiles"; readonly content: "text" | "bytes" }
-    | { readonly kind: "collection" | "object"; readonly classes: readonly FunctionRef[] }
+    | { readonly kind: "collection" | "object" | "localCheckpoint"; readonly classes: readonly FunctionRef[] }
     | { readonly kind: "binaryRecords"; readonly recordLength: number };
   /** Zip: what is called with the partitions; null pairs records. */
   readonly fn?: FunctionRef | null;

@@ -2,6 +2,8 @@
 
 import type { WireError } from "../core/errors.js";
 import type { BlobHash, NodeId, SessionId, ShuffleId, StageId, TaskKey, WorkerId } from "../core/ids.js";
+import type { TaskMetrics } from "../core/task-metrics.js";
+import type { AccumulatorKind } from "../core/user-metrics.js";
 import type { HotKey, TaskSlice } from "../plan/skew.js";
 import type { TaskSplit } from "../plan/stages.js";
 
@@ -97,35 +99,17 @@ export interface MapOutput {
 
 export interface AccumulatorUpdate {
   readonly accumulator: number;
-  /** Codec-encoded partial value. */
+  /** Codec-encoded partial value; empty where `numbers` say all. */
   readonly value: Uint8Array;
+  /** For whoever shows it. Absent: it is not shown. */
+  readonly name?: string;
+  /** Default "custom": only the driver can add it up. */
+  readonly kind?: AccumulatorKind;
+  /** What the task has added, as core/user-metrics.ts lays it out; absent for "custom". */
+  readonly numbers?: readonly number[];
 }
 
-/** What one attempt did; also what the event log records of it. Bytes are bytes, times milliseconds. */
-export interface TaskMetrics {
-  readonly runMs: number;
-  readonly recordsRead: number;
-  readonly bytesRead: number;
-  readonly recordsWritten: number;
-  readonly bytesWritten: number;
-  readonly shuffleReadBytes: number;
-  readonly shuffleWriteBytes: number;
-  readonly spillBytes: number;
-  readonly peakMemoryBytes: number;
-}
-
-/** Of an attempt that did nothing. */
-export const noMetrics: TaskMetrics = {
-  runMs: 0,
-  recordsRead: 0,
-  bytesRead: 0,
-  recordsWritten: 0,
-  bytesWritten: 0,
-  shuffleReadBytes: 0,
-  shuffleWriteBytes: 0,
-  spillBytes: 0,
-  peakMemoryBytes: 0,
-};
+export { noMetrics, type TaskMetrics } from "../core/task-metrics.js";
 
 export type TaskResult =
   /** Up to 64 KiB, in the status itself. */

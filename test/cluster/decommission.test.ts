@@ -5,7 +5,7 @@
 import { appendFileSync, chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { afterEach, describe, expect, test } from "vitest";
-import { readEventLog } from "../../src/events/event-log-reader.js";
+import { listEventLogs, readEventLog } from "../../src/events/event-log-reader.js";
 import type { SessionEvent } from "../../src/events/event-types.js";
 import { type Running, runCli, startCli, until, workerDirectories } from "../support/cli.js";
 import { type Session, sessions } from "../support/engine.js";
@@ -60,7 +60,7 @@ const sorted = (pairs: readonly (readonly [number, number])[]) => [...pairs].sor
 
 async function eventsOf(directory: string): Promise<SessionEvent[]> {
   const events: SessionEvent[] = [];
-  for (const name of readdirSync(directory)) await readEventLog(join(directory, name), (event) => events.push(event));
+  for (const { path } of await listEventLogs(directory)) await readEventLog(path, (event) => events.push(event));
   return events;
 }
 

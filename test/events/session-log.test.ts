@@ -72,7 +72,7 @@ test("a session logs its jobs, stages and tasks, each with its end", async () =>
   const ends = of(events, "taskEnded");
   expect(ends.map(names).sort()).toEqual(tasks.map(names).sort());
   expect(ends.map(({ outcome }) => outcome)).toEqual([...Array(6).fill("succeeded"), "failed", "failed"]);
-  expect(ends.slice(0, 4).reduce((sum, { metrics }) => sum + (metrics?.recordsRead ?? 0), 0)).toBe(100);
+  expect(ends.slice(0, 4).reduce((sum, { metrics }) => sum + (metrics?.inputRecords ?? 0), 0)).toBe(100);
   // A task's line comes between those of its stage.
   const at = (event: SessionEvent | undefined) => events.indexOf(event as SessionEvent);
   for (const task of tasks.filter(({ stage }) => stage === started[0]?.stage)) {

@@ -15,8 +15,13 @@ export interface ExampleRun {
 
 /** `master` null: the program's own choice. */
 export function runExample(name: string, master: string | null, ...args: readonly string[]): Promise<ExampleRun> {
+  return runProgram(join(root, "examples", name), master, ...args);
+}
+
+/** The same with a program that lies anywhere. */
+export function runProgram(path: string, master: string | null, ...args: readonly string[]): Promise<ExampleRun> {
   const where = master === null ? [] : ["--master", master];
-  return millrace(["run", ...where, join(root, "examples", name), ...args]);
+  return millrace(["run", ...where, path, ...args]);
 }
 
 /** `millrace ...args` in `cwd`. */

@@ -552,8 +552,9 @@ describe("workers", () => {
     const master = new Master();
     const other = sessionId("t") as SessionId;
     master.handle({ kind: "sessionOpened", session: other });
-    master.submit(emptyJob(jobId(1), nodeId(1), 8));
-    master.submit(emptyJob(jobId(2), nodeId(1), 8));
+    const table = new ShuffleTable();
+    master.submit(emptyJob(jobId(1), nodeId(1), 8, table));
+    master.submit(emptyJob(jobId(2), nodeId(1), 8, table));
     master.handle({
       kind: "submitted",
       session: other,

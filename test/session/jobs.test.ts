@@ -3,6 +3,7 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { MillraceError, type WireError } from "../../src/core/errors.js";
 import { jobId } from "../../src/core/ids.js";
+import { noMetrics } from "../../src/core/task-metrics.js";
 import type { RddSession } from "../../src/rdd/session.js";
 import type { JobEnd } from "../../src/session/job-client.js";
 import { withoutOwnFrames } from "../../src/session/job-errors.js";
@@ -10,7 +11,18 @@ import { LineageStore } from "../../src/session/lineage-store.js";
 import type { FakeMaster } from "../support/fake-master.js";
 import { openFakeSession } from "../support/fake-session.js";
 
-const summary = { stages: 2, tasks: 3, failedAttempts: 0, elapsedMs: 4, shuffleBytes: 5, spillBytes: 0, workers: [] };
+const summary = {
+  stages: 2,
+  tasks: 3,
+  failedAttempts: 0,
+  elapsedMs: 4,
+  shuffleBytes: 5,
+  spillBytes: 0,
+  metrics: noMetrics,
+  byStage: [],
+  accumulators: [],
+  workers: [],
+};
 
 let session: RddSession;
 let master: FakeMaster;

@@ -6,7 +6,8 @@ import { encodeValue } from "../../src/codec/stream.js";
 import { noClasses } from "../../src/core/class-registry.js";
 import { MillraceError } from "../../src/core/errors.js";
 import { type BlobHash, formatTaskKey, type JobId, type SessionId, stageId, type TaskKey } from "../../src/core/ids.js";
-import { type OptionValues, resolveOptions } from "../../src/core/options.js";
+import { type OptionValues, resolveOptions, toPortableOptions } from "../../src/core/options.js";
+import type { PoolDefinition } from "../../src/core/scheduler-pools.js";
 import type { MasterCommand } from "../../src/master/events.js";
 import { masterOptionsOf } from "../../src/master/options.js";
 import type { BlockRequest } from "../../src/protocol/blocks.js";
@@ -57,6 +58,8 @@ export interface SimulationResult {
   readonly trace: readonly string[];
 }
 
+/** Makes the seed of pools another one than the run's. */
+const POOLS = 0x9001;
 /** Virtual time by which every job must have ended, whatever the faults. */
 const JOB_BOUND_MS = 500_000;
 /** Calm runs take hundreds of steps, the longest ones some ten thousand; more is a storm. */
@@ -96,6 +99,7 @@ export class Simulation {
   /** null: functions give the same each time, and answers are the model's. */
   readonly #versions: Versions | null;
   readonly #dividesJoins: boolean;
+  readonly #pools: Pick<OptionValues, "scheduler.mode" | "scheduler.pools">;
   /** How many workers are let go in a run in which nothing goes wrong; null: it is no such run. */
   #calm: number | null = null;
   #copies = 0;
@@ -122,7 +126,8 @@ export class Simulation {
     this.#versions = random.chance(0.25) ? new Versions() : null;
     if (this.#versions !== null) this.#faults.most();
     this.#dividesJoins = random.chance(0.5);
-    this.#options = drawOptions(random, this.#versions !== null, this.#dividesJoins);
+    this.#pools = drawPools(new Random(seed ^ POOLS));
+    this.#options = { ...drawOptions(random, this.#versions !== null, this.#dividesJoins), ...this.#pools };
     this.#inlineBytes = random.chance(0.5) ? 24 : 65_536;
     this.#memoryBytes = random.pick([4_000, 40_000, 64 * 1024 * 1024]);
     this.#master = new SimulatedMaster(this.#node("master", "m"), {
@@ -203,6 +208,7 @@ export class Simulation {
       options: { ...portable(this.#options), "eventLog.enabled": false },
       thinkMs: () => (slow ? random.below(2_000) : random.below(20)),
       isDoomed: () => random.chance(0.04),
+      pools: Object.keys(this.#pools["scheduler.pools"]),
       broken: (invariant, what) => this.#broken(invariant, what),
       note: (line) => this.#trace.add(line),
     });
@@ -568,9 +574,18 @@ function defaults(): OptionValues {
   return known;
 }
 
+/** Half of the sessions schedule by pools; jobs name them in every one. From chances of their own: the rest of a seed's run stays. */
+function drawPools(random: Random): Pick<OptionValues, "scheduler.mode" | "scheduler.pools"> {
+  const pools: Record<string, PoolDefinition> = {};
+  for (const name of ["a", "b", "c"].slice(random.below(3))) {
+    const mode = random.chance(0.5) ? "FAIR" : "FIFO";
+    pools[name] = { mode, weight: 1 + random.below(3), minShare: random.below(3) };
+  }
+  return { "scheduler.mode": random.chance(0.5) ? "FAIR" : "FIFO", "scheduler.pools": pools };
+}
+
 function portable(options: OptionValues): Record<string, string | number | boolean> {
-  const entries = Object.entries(options).filter(([, value]) => value !== null && typeof value !== "object");
-  return Object.fromEntries(entries) as Record<string, string | number | boolean>;
+  return toPortableOptions(options);
 }
 
 function describeJob({ id, ended }: DriverJob): string {

@@ -71,8 +71,9 @@ function slotsOf(master: MasterUrl): number {
 }
 
 /** In the form in which the option is given. */
-function showValue(name: OptionName, value: string | number | boolean | null): string {
+function showValue(name: OptionName, value: ResolvedOptions["values"][OptionName]): string {
   if (value === null) return "-";
+  if (typeof value === "object") return JSON.stringify(value);
   const { form } = optionTable[name];
   if (typeof value !== "number") return String(value);
   if (form.startsWith("a size")) return formatBytes(value);

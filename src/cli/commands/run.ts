@@ -16,6 +16,8 @@ export async function run(path: string, args: readonly string[], flags: RunFlags
   if (flags.tls !== undefined) process.env[variableOfOption("tls")] = resolve(flags.tls);
   applyConf(flags.conf ?? []);
   if (flags.progress && process.stderr.isTTY) await showProgress();
+  if (flags.summary === true) await showSummary(flags.json === true);
+  else if (flags.json === true) throw jsonAlone();
   startSpareThread(new URL("./service.js", import.meta.url));
   await loadProgram(path, [...args]);
 }
@@ -37,6 +39,27 @@ function splitPair(pair: string): [string, string] {
     });
   }
   return [pair.slice(0, at), pair.slice(at + 1)];
+}
+
+function jsonAlone(): MillraceError {
+  return new MillraceError("INVALID_OPTION", "--json: expected together with --summary, which it is the form of", {
+    fields: { flag: "--json" },
+  });
+}
+
+/** Told when the process ends, however its program ends: jobs may run after its top level. */
+async function showSummary(json: boolean): Promise<void> {
+  const { formatTotals, RunSummary } = await import("../run-summary.js");
+  const summary = new RunSummary();
+  let sessions = 0;
+  onSessionOpened((session) => {
+    const number = ++sessions;
+    session.jobEnds.add((end) => summary.add(number, end, (value) => session.currentValue(value)));
+  });
+  process.on("exit", () => {
+    const totals = summary.totals();
+    process.stderr.write(json ? `${JSON.stringify(totals)}\n` : formatTotals(totals));
+  });
 }
 
 async function showProgress(): Promise<void> {

@@ -1,6 +1,5 @@
 // `millrace status`: what a running master says of its sessions, jobs, stages and workers, as tables or as JSON.
 
-import Table from "cli-table3";
 import { formatBytes, formatDuration, parseDuration } from "../../core/sizes.js";
 import { version } from "../../core/version.js";
 import type { MasterSnapshot } from "../../master/snapshot.js";
@@ -10,12 +9,17 @@ import { clusterSecret } from "../../rpc/access/cluster-secret.js";
 import { tlsIdentity } from "../../rpc/access/tls.js";
 import { dial } from "../../rpc/grpc/channel.js";
 import type { StatusFlags } from "../flags.js";
+import { formatNamedValue } from "../named-values.js";
 import { formatCount } from "../progress-bar.js";
 import { remoteAddress } from "../remote-master.js";
 import { watchStatus } from "../status-watch.js";
+import { table } from "../tables.js";
+import { checkStatusFlags, history } from "./history.js";
 
 export async function status(flags: StatusFlags): Promise<void> {
   const intervalMs = parseDuration(flags.interval, "--interval");
+  checkStatusFlags(flags);
+  if (flags.master === undefined) return history(flags);
   const address = remoteAddress(flags.master);
   const channel = await dial({
     role: "admin",
@@ -114,6 +118,25 @@ export function formatSnapshot(snapshot: MasterSnapshot, nowMs: number): string 
       ),
     ),
   );
+  const named = snapshot.sessions.flatMap((s) =>
+    s.jobTraits
+      .filter(({ pool, group, tags }) => pool !== undefined || group !== undefined || tags !== undefined)
+      .map(({ job, pool = "", group = "", description = "", tags = [] }) => [
+        s.id,
+        job,
+        pool,
+        group,
+        description,
+        tags.join(", "),
+      ]),
+  );
+  if (named.length > 0)
+    parts.push(table("Pools and groups of jobs", ["session", "job", "pool", "group", "description", "tags"], named));
+  const pools = snapshot.sessions.flatMap((s) =>
+    s.pools.map((p) => [s.id, p.name, p.mode, p.weight, p.minShare, p.running, p.pending]),
+  );
+  if (pools.length > 0)
+    parts.push(table("Pools", ["session", "name", "mode", "weight", "least share", "attempts", "waiting"], pools));
   parts.push(
     table(
       "Stages running",
@@ -144,6 +167,10 @@ export function formatSnapshot(snapshot: MasterSnapshot, nowMs: number): string 
     s.stages.flatMap((g) => (g.skew ?? []).map((found) => `  ${s.id}, stage ${g.stage}: ${formatSkew(found)}\n`)),
   );
   if (skew.length > 0) parts.push(`Skew\n${skew.join("")}`);
+  const values = snapshot.sessions.flatMap((s) =>
+    s.stages.flatMap((g) => (g.accumulators ?? []).map((v) => `  ${s.id}, stage ${g.stage}: ${formatNamedValue(v)}\n`)),
+  );
+  if (values.length > 0) parts.push(`Accumulators\n${values.join("")}`);
   return parts.join("\n");
 }
 
@@ -156,12 +183,4 @@ function stateOf({ state, decommission }: MasterSnapshot["workers"][number]): st
   const { blocksLeft, bytesLeft, leavesInMs } = decommission;
   const left = blocksLeft === 0 ? "nothing to move" : `${blocksLeft} blocks (${formatBytes(bytesLeft)}) to move`;
   return `${state}, ${left}, leaves within ${Math.ceil(leavesInMs / 1000)} s`;
-}
-
-function table(title: string, head: string[], rows: (string | number)[][]): string {
-  if (rows.length === 0) return `${title}: none\n`;
-  // No colours: they would go into pipes.
-  const drawn = new Table({ head, style: { head: [], border: [] } });
-  drawn.push(...rows);
-  return `${title}\n${drawn.toString()}\n`;
 }

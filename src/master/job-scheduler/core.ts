@@ -19,7 +19,7 @@ import { validateJobs } from "./invariants.js";
 import { Jobs } from "./jobs.js";
 import { makeLaunch } from "./launches.js";
 import { newJob } from "./new-records.js";
-import type { JobSchedulerOptions, SessionPolicy } from "./options.js";
+import type { JobSchedulerOptions, SessionPolicy, SessionScheduling } from "./options.js";
 import { type JobProgress, jobsOf, progressOf } from "./progress.js";
 import { Results } from "./results.js";
 import { type Place, type SchedulerPorts, type Scheduling, type Submission, wire } from "./scheduling.js";
@@ -56,9 +56,13 @@ export class JobScheduler {
     return this.#shared.sessions;
   }
 
-  /** `localityWaitMs` and `policy`: by default the master's own. */
-  openSession(id: SessionId, policy: SessionPolicy = this.#shared.options, localityWaitMs?: number): void {
-    this.#shared.ports.assigner.open(id, localityWaitMs);
+  /** `policy`: by default the master's own. */
+  openSession(
+    id: SessionId,
+    policy: SessionPolicy = this.#shared.options,
+    { localityWaitMs, pools }: SessionScheduling = {},
+  ): void {
+    this.#shared.ports.assigner.open(id, localityWaitMs, pools);
     this.#shared.sessions.set(id, {
       id,
       policy,

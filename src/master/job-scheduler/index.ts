@@ -8,6 +8,7 @@ export {
   type ExclusionPolicy,
   type JobSchedulerOptions,
   type SessionPolicy,
+  type SessionScheduling,
   type SpeculationPolicy,
   usualExclusion,
   usualSpeculation,

@@ -37,8 +37,8 @@ function jobProgress(job: JobRecord): JobProgress {
     tasksDone: sum(doneOf),
     running: sum(({ running }) => running),
     failedAttempts: job.failedAttempts,
-    shuffleBytes: job.shuffleBytes,
-    spillBytes: job.spillBytes,
+    shuffleBytes: sum(({ metrics }) => metrics.shuffleWriteBytes),
+    spillBytes: sum(({ metrics }) => metrics.diskBytesSpilled),
   };
 }
 
@@ -63,7 +63,16 @@ export function progressOf(session: SessionRecord): StageProgress[] {
         records: record.records,
         bytes: record.bytes,
         startedMs: record.startedMs,
+        ...(job.traits.pool === undefined ? {} : { pool: job.traits.pool }),
+        ...(job.traits.group === undefined ? {} : { group: job.traits.group }),
+        metrics: { ...record.metrics },
+        ...shownOf(record),
         ...(record.skew.length === 0 ? {} : { skew: record.skew }),
       })),
   );
+}
+
+function shownOf({ accumulators }: StageRecord): Pick<StageProgress, "accumulators"> {
+  const shown = accumulators.shown();
+  return shown.length === 0 ? {} : { accumulators: shown };
 }

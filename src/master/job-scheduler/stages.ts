@@ -180,6 +180,7 @@ export class Stages {
           speculation.allowsCopy(record, record.tasks[partition] as TaskRecord, worker),
       },
       this.#shared.now,
+      job.traits.pool,
     );
     for (let partition = 0; partition < record.roundEnd; partition++) {
       const task = record.tasks[partition] as TaskRecord;

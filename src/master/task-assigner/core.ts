@@ -1,11 +1,14 @@
-// Decides which pending task goes to which worker: fair between sessions (fewest running attempts first), FIFO by job inside
-// one, best locality first and others only after the wait; second attempts of slow tasks come last. First every slot gets a task, by turns; then short tasks are
-// queued ahead on workers, so that a slot never waits a round trip for its next one. A step costs O(sessions), never O(tasks).
+// Decides which pending task goes to which worker: fair between sessions (fewest running attempts first), inside one by its pools
+// (pools.ts; FIFO by job where there are none), best locality first and others only after the wait; second attempts of slow tasks
+// come last. First every slot gets a task, by turns; then short tasks are queued ahead on workers, so that a slot never waits a
+// round trip for its next one. A step costs O(sessions and running stages), never O(tasks).
 
-import type { SessionId, StageId, WorkerId } from "../../core/ids.js";
+import type { SessionId, StageId, TaskKey, WorkerId } from "../../core/ids.js";
+import type { PoolDefinitions } from "../../core/scheduler-pools.js";
 import type { Locality } from "../../protocol/tasks.js";
 import type { TaskAssignerOptions } from "./options.js";
-import { Fifo, type SessionQueue, type StageGate, type StageQueue } from "./state.js";
+import { type PoolScheme, type PoolSnapshot, SessionPools } from "./pools.js";
+import { Fifo, type StageGate, type StageQueue } from "./state.js";
 
 /** A worker that may get launches. */
 export interface Capacity {
@@ -31,6 +34,13 @@ export interface Assignment {
   readonly locality: Locality;
 }
 
+interface SessionQueue {
+  readonly pools: SessionPools;
+  /** Attempts on workers now: the session with the fewest is served first. */
+  running: number;
+  readonly localityWaitMs: number;
+}
+
 /** How fast a stage's mean follows its latest tasks. */
 const MEAN_WEIGHT = 0.2;
 /** Tasks are never taken to be shorter: dispatch alone costs about this. */
@@ -52,18 +62,26 @@ export class TaskAssigner {
     return this.#pending;
   }
 
-  open(session: SessionId, localityWaitMs: number = this.#options.localityWaitMs): void {
-    this.#sessions.set(session, { stages: [], running: 0, localityWaitMs });
+  open(session: SessionId, localityWaitMs: number = this.#options.localityWaitMs, scheme?: PoolScheme): void {
+    this.#sessions.set(session, { pools: new SessionPools(scheme), running: 0, localityWaitMs });
   }
 
   close(session: SessionId): void {
-    for (const stage of this.#sessions.get(session)?.stages ?? []) this.#pending -= waiting(stage);
+    for (const stage of this.#sessions.get(session)?.pools.queues() ?? []) this.#pending -= waiting(stage);
     this.#sessions.delete(session);
   }
 
-  /** The stage's tasks may be launched from now on. */
-  addStage(session: SessionId, job: number, stage: StageId, gate: StageGate, now: number): void {
-    const stages = this.#sessions.get(session)?.stages ?? [];
+  definePools(session: SessionId, pools: PoolDefinitions): void {
+    this.#sessions.get(session)?.pools.define(pools);
+  }
+
+  /** None where the session schedules FIFO. */
+  pools(session: SessionId): PoolSnapshot[] {
+    return this.#sessions.get(session)?.pools.snapshot() ?? [];
+  }
+
+  /** The stage's tasks may be launched from now on. `pool`: that of its job; by default "default". */
+  addStage(session: SessionId, job: number, stage: StageId, gate: StageGate, now: number, pool?: string): void {
     const queue: StageQueue = {
       job,
       stage,
@@ -78,28 +96,24 @@ export class TaskAssigner {
       localSinceMs: now,
       meanTaskMs: null,
     };
-    const after = stages.findIndex((other) => other.job > job || (other.job === job && other.stage > stage));
-    stages.splice(after < 0 ? stages.length : after, 0, queue);
+    this.#sessions.get(session)?.pools.addStage(queue, pool);
   }
 
-  removeStage(session: SessionId, stage: number): void {
-    const stages = this.#sessions.get(session)?.stages ?? [];
-    const at = stages.findIndex((queue) => queue.stage === stage);
-    if (at < 0) return;
-    this.#pending -= waiting(stages[at] as StageQueue);
-    stages.splice(at, 1);
+  removeStage(session: SessionId, stage: StageId): void {
+    const queue = this.#sessions.get(session)?.pools.removeStage(stage) ?? null;
+    if (queue !== null) this.#pending -= waiting(queue);
   }
 
   /** A task became pending. `choosy`: not every worker will do. Nothing happens while its stage is not open here. */
   add(
     session: SessionId,
-    stage: number,
+    stage: StageId,
     partition: number,
     preferences: readonly Preference[],
     choosy: boolean = false,
   ): void {
     const queue = this.#find(session, stage);
-    if (queue === undefined) return;
+    if (queue === null) return;
     queue.pending++;
     this.#pending++;
     if (choosy) {
@@ -115,26 +129,45 @@ export class TaskAssigner {
   }
 
   /** A running task shall have a second attempt. */
-  addCopy(session: SessionId, stage: number, partition: number): void {
+  addCopy(session: SessionId, stage: StageId, partition: number): void {
     const queue = this.#find(session, stage);
-    if (queue === undefined || queue.copies.has(partition)) return;
+    if (queue === null || queue.copies.has(partition)) return;
     queue.copies.add(partition);
     this.#pending++;
   }
 
-  dropCopy(session: SessionId, stage: number, partition: number): void {
+  dropCopy(session: SessionId, stage: StageId, partition: number): void {
     if (this.#find(session, stage)?.copies.delete(partition)) this.#pending--;
   }
 
-  /** An attempt was launched (+1) or is off its worker (-1). */
-  count(session: SessionId, change: 1 | -1): void {
+  /** An attempt is off its worker. */
+  left({ session, stage }: TaskKey): void {
     const queue = this.#sessions.get(session);
-    if (queue !== undefined) queue.running += change;
+    if (queue === undefined) return;
+    queue.running--;
+    queue.pools.count(stage, -1);
   }
 
-  measured(session: SessionId, stage: number, runMs: number): void {
+  /** `held`: every attempt that is counted on some worker. */
+  validate(held: Iterable<TaskKey>): string[] {
+    const counts = new Map<string, number>();
+    for (const { session, stage } of held) {
+      for (const name of [session, `${session}/${stage}`]) counts.set(name, (counts.get(name) ?? 0) + 1);
+    }
+    const compare = (name: string, counted: number) =>
+      counted === (counts.get(name) ?? 0)
+        ? []
+        : [`the assigner counts ${counted} attempts of ${name}, workers hold ${counts.get(name) ?? 0}`];
+    return [...this.#sessions].flatMap(([session, { pools, running }]) => [
+      ...compare(session, running),
+      ...[...pools.stages].flatMap((stage) => compare(`${session}/${stage}`, pools.running(stage))),
+      ...pools.validate(),
+    ]);
+  }
+
+  measured(session: SessionId, stage: StageId, runMs: number): void {
     const queue = this.#find(session, stage);
-    if (queue === undefined) return;
+    if (queue === null) return;
     queue.meanTaskMs = queue.meanTaskMs === null ? runMs : queue.meanTaskMs + MEAN_WEIGHT * (runMs - queue.meanTaskMs);
   }
 
@@ -162,13 +195,14 @@ export class TaskAssigner {
   /** Slots that no task wants. */
   #placeCopies(workers: readonly Capacity[], onAssigned: (assignment: Assignment) => void): void {
     for (const [session, queue] of this.#sessions) {
-      for (const { stage, copies, gate } of queue.stages) {
+      for (const { stage, copies, gate } of queue.pools.queues()) {
         for (const partition of copies) {
           const worker = workers.find((one) => one.inFlight < one.slots && gate.allowsCopy(partition, one.worker));
           if (worker === undefined) continue;
           copies.delete(partition);
           this.#pending--;
           queue.running++;
+          queue.pools.count(stage, 1);
           worker.inFlight++;
           onAssigned({ worker: worker.worker, session, stage, partition, locality: "ANY" });
         }
@@ -180,7 +214,7 @@ export class TaskAssigner {
   #aheadPerSlot(): number {
     let slowest = 0;
     for (const session of this.#sessions.values()) {
-      for (const stage of session.stages) {
+      for (const stage of session.pools.queues()) {
         if (stage.pending === 0) continue;
         if (stage.meanTaskMs === null) return 0;
         slowest = Math.max(slowest, stage.meanTaskMs, MIN_TASK_MS);
@@ -210,16 +244,16 @@ export class TaskAssigner {
   }
 
   #next(worker: Capacity, sharesNodes: boolean, now: number): Assignment | null {
-    const sessions = [...this.#sessions].filter(([, queue]) => queue.stages.length > 0);
+    const sessions = [...this.#sessions].filter(([, queue]) => !queue.pools.isEmpty);
     if (sessions.length > 1) sessions.sort(([, a], [, b]) => a.running - b.running);
     for (const [session, queue] of sessions) {
-      for (const stage of queue.stages) {
-        if (stage.pending === 0) continue;
+      for (const stage of queue.pools.order()) {
         const taken = this.#take(stage, worker, queue.localityWaitMs, sharesNodes, now);
         if (taken === null) continue;
         stage.pending--;
         this.#pending--;
         queue.running++;
+        queue.pools.count(stage.stage, 1);
         return { worker: worker.worker, session, stage: stage.stage, ...taken };
       }
     }
@@ -255,8 +289,8 @@ export class TaskAssigner {
     return at(stage.preferring.take(isPending), "ANY");
   }
 
-  #find(session: SessionId, stage: number): StageQueue | undefined {
-    return this.#sessions.get(session)?.stages.find((queue) => queue.stage === stage);
+  #find(session: SessionId, stage: StageId): StageQueue | null {
+    return this.#sessions.get(session)?.pools.find(stage) ?? null;
   }
 }
 

@@ -55,10 +55,3 @@ export interface StageQueue {
   localSinceMs: number;
   meanTaskMs: number | null;
 }
-
-export interface SessionQueue {
-  readonly stages: StageQueue[];
-  /** Attempts on workers now: the session with the fewest is served first. */
-  running: number;
-  readonly localityWaitMs: number;
-}

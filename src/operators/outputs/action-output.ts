@@ -284,8 +284,8 @@ function saveText(
         runner.flush();
         const { pending, final, sizeBytes } = file.finish();
         const records = runner.lines();
-        context.metrics.recordsWritten += records;
-        context.metrics.bytesWritten += sizeBytes;
+        context.metrics.outputRecords += records;
+        context.metrics.outputBytes += sizeBytes;
         return { kind: "file", pending, final, sizeBytes, records };
       },
     );
@@ -309,8 +309,8 @@ function saveObjects(url: string, run: ActionRun): MaybePromise<FragmentResult> 
     const done = runSink(run, [], objectSink, writer, "", (): FragmentResult => {
       writer.flush();
       const { pending, final, sizeBytes } = file.finish();
-      context.metrics.recordsWritten += writer.records;
-      context.metrics.bytesWritten += sizeBytes;
+      context.metrics.outputRecords += writer.records;
+      context.metrics.outputBytes += sizeBytes;
       return { kind: "file", pending, final, sizeBytes, records: writer.records };
     });
     return isPromise(done) ? done.catch(failed) : done;
@@ -322,6 +322,5 @@ function saveObjects(url: string, run: ActionRun): MaybePromise<FragmentResult> 
 export function recordsResult(records: readonly unknown[], context: TaskContext): FragmentResult {
   const writer = new RecordStreamWriter(context.classes);
   writer.addBatch(records);
-  context.metrics.recordsWritten += records.length;
   return { kind: "bytes", bytes: writer.finish(), records: records.length };
 }

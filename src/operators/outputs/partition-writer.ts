@@ -121,7 +121,7 @@ export class PartitionWriter {
         this.output.write(p, frame);
       }
     }
-    metrics.recordsWritten += count;
+    metrics.shuffleWriteRecords += count;
     this.context.checkCancelled();
   }
 }

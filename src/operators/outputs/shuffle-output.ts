@@ -37,12 +37,12 @@ export function runShuffleOutput(
     output.abort();
     throw error;
   };
-  const before = context.metrics.recordsWritten;
+  const before = context.metrics.shuffleWriteRecords;
   const finish = (): FragmentResult => {
     sink?.end();
     sink?.release();
     const sizes = output.commit(writer.schemas);
-    const records = context.metrics.recordsWritten - before;
+    const records = context.metrics.shuffleWriteRecords - before;
     const checksum = writer.checksum.toString();
     const statistics = isRaw(spec) ? rawStatistics(writer, records) : {};
     return { kind: "mapOutput", shuffle: spec.shuffle, sizes, records, checksum, ...statistics };

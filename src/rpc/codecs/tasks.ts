@@ -2,6 +2,7 @@
 // names what is missing. These are the hot messages: 100 launches or statuses take well under a millisecond each way.
 
 import type { BlobHash, NodeId, SessionId, ShuffleId, StageId, TaskKey, WorkerId } from "../../core/ids.js";
+import type { AccumulatorKind } from "../../core/user-metrics.js";
 import type { HotKey, TaskSlice } from "../../plan/skew.js";
 import type { Split, TaskSplit } from "../../plan/stages.js";
 import type {
@@ -20,6 +21,7 @@ import { fromProtoError, toProtoError } from "./errors.js";
 import { decodeSizes, encodeSizes } from "./size-scale.js";
 import { enumMapping, malformed, mutable, plainBytes, required, requiredText } from "./wire.js";
 
+const kinds = enumMapping<AccumulatorKind>({ custom: 0, sum: 1, counter: 2, timer: 3, histogram: 4 });
 const localities = enumMapping<Locality>({ PROCESS_LOCAL: 1, NODE_LOCAL: 2, NO_PREF: 3, ANY: 4 });
 
 export function fromProtoKey(message: pb.TaskKey | null | undefined, field: string): TaskKey {
@@ -98,14 +100,17 @@ export function toProtoStatus(status: TaskStatus): pb.TaskStatus.$Properties {
         key,
         succeeded: {
           result: toProtoResult(outcome.result),
-          accumulators: mutable(outcome.accumulators),
+          accumulators: outcome.accumulators.map(toProtoAccumulator),
           metrics: outcome.metrics,
           cached: mutable(outcome.cached),
         },
       };
     case "failed": {
       const { error, metrics } = outcome;
-      return { key, failed: { error: toProtoError(error), ...(metrics === null ? {} : { metrics }) } };
+      return {
+        key,
+        failed: { error: toProtoError(error), ...(metrics === null ? {} : { metrics }) },
+      };
     }
     case "fetchFailed": {
       const { shuffle, map, worker, error } = outcome;
@@ -209,8 +214,26 @@ export function fromProtoAddress(message: pb.WorkerAddress | null | undefined, f
   return { worker: requiredText(worker, `${field}.worker`) as WorkerId, machine, blocks, directory };
 }
 
+export function toProtoAccumulator(update: AccumulatorUpdate): pb.AccumulatorUpdate.$Properties {
+  const { accumulator, value, name, kind, numbers } = update;
+  return {
+    accumulator,
+    value,
+    ...(name === undefined ? {} : { name }),
+    ...(kind === undefined ? {} : { kind: kinds.to[kind] }),
+    ...(numbers === undefined ? {} : { numbers: mutable(numbers) }),
+  };
+}
+
 export function fromProtoAccumulator(message: pb.AccumulatorUpdate): AccumulatorUpdate {
-  return { accumulator: message.accumulator, value: plainBytes(message.value) };
+  const { accumulator, value, name, kind, numbers } = message;
+  return {
+    accumulator,
+    value: plainBytes(value),
+    ...(name == null ? {} : { name }),
+    ...(kind === 0 ? {} : { kind: kinds.from(kind, "AccumulatorUpdate.kind") }),
+    ...(numbers.length === 0 ? {} : { numbers }),
+  };
 }
 
 function toProtoTaskSplit({ node, partition, split }: TaskSplit): pb.TaskSplit.$Properties {
@@ -298,16 +321,28 @@ function fromProtoResult(message: pb.TaskResult | null | undefined): TaskResult 
   throw malformed("TaskResult.kind is missing");
 }
 
+/** Written out: it runs once a task in the master. */
 function fromProtoMetrics(message: pb.TaskMetrics): TaskMetrics {
   return {
-    runMs: message.runMs,
-    recordsRead: message.recordsRead,
-    bytesRead: message.bytesRead,
-    recordsWritten: message.recordsWritten,
-    bytesWritten: message.bytesWritten,
-    shuffleReadBytes: message.shuffleReadBytes,
+    executorRunTime: message.executorRunTime,
+    executorCpuTime: message.executorCpuTime,
+    gcTime: message.gcTime,
+    resultSize: message.resultSize,
+    memoryBytesSpilled: message.memoryBytesSpilled,
+    diskBytesSpilled: message.diskBytesSpilled,
+    peakExecutionMemory: message.peakExecutionMemory,
+    inputRecords: message.inputRecords,
+    inputBytes: message.inputBytes,
+    outputRecords: message.outputRecords,
+    outputBytes: message.outputBytes,
+    shuffleReadRecords: message.shuffleReadRecords,
+    shuffleLocalBlocksFetched: message.shuffleLocalBlocksFetched,
+    shuffleRemoteBlocksFetched: message.shuffleRemoteBlocksFetched,
+    shuffleLocalBytesRead: message.shuffleLocalBytesRead,
+    shuffleRemoteBytesRead: message.shuffleRemoteBytesRead,
+    shuffleFetchWaitTime: message.shuffleFetchWaitTime,
+    shuffleWriteRecords: message.shuffleWriteRecords,
     shuffleWriteBytes: message.shuffleWriteBytes,
-    spillBytes: message.spillBytes,
-    peakMemoryBytes: message.peakMemoryBytes,
+    shuffleWriteTime: message.shuffleWriteTime,
   };
 }

@@ -8,9 +8,10 @@ import type { BatchSource, PartFile } from "../../core/data-flow.js";
 import { MillraceError } from "../../core/errors.js";
 import type { NodeId, ShuffleId, StageId, WorkerId } from "../../core/ids.js";
 import { unpack } from "../../core/packed.js";
+import { type MutableMetrics, noMetrics, recordsReadIn, shuffleBytesReadIn } from "../../core/task-metrics.js";
 import { openPartFile } from "../../emrfs/output-committer.js";
 import { openSplit } from "../../formats/open-split.js";
-import type { MapRange, MutableTaskMetrics, TaskContext } from "../../operators/task-context.js";
+import type { MapRange, TaskContext } from "../../operators/task-context.js";
 import type { FunctionRef } from "../../plan/function.js";
 import type { StorageLevel } from "../../plan/lineage.js";
 import type { JoinParts } from "../../plan/skew.js";
@@ -45,18 +46,12 @@ export class AttemptContext implements TaskContext {
   readonly memory: TaskMemory;
   readonly spill: FileSpillStore;
   readonly offers: CacheOffer[] = [];
-  readonly metrics: MutableTaskMetrics = {
-    recordsRead: 0,
-    bytesRead: 0,
-    recordsWritten: 0,
-    bytesWritten: 0,
-    shuffleReadBytes: 0,
-    shuffleWriteBytes: 0,
-  };
+  readonly metrics: MutableMetrics = { ...noMetrics };
   /** The worker that held the cached partition which was opened last; null: none was. */
   cachedFrom: WorkerId | null = null;
   readonly #abort = new AbortController();
   #reportedAt = 0;
+  readonly #outputs: MapOutputWriter[] = [];
 
   constructor(
     private readonly call: SlotRun,
@@ -96,7 +91,8 @@ export class AttemptContext implements TaskContext {
     this.#reportedAt = now;
     collectIfAsked(control);
     control.report(heapBytes(), now);
-    control.setProgress(this.metrics.recordsRead, this.metrics.bytesRead + this.metrics.shuffleReadBytes);
+    const { metrics } = this;
+    control.setProgress(recordsReadIn(metrics), metrics.inputBytes + shuffleBytesReadIn(metrics));
   };
 
   /** Operators pass it on by itself. */
@@ -128,13 +124,14 @@ export class AttemptContext implements TaskContext {
       partition,
       ...(maps === undefined ? {} : { maps }),
       files: this.session.files,
+      metrics: this.metrics,
       openRemote: (request) => {
         const streams = plan.requests.length;
         const stream = this.environment.channel.open(
           { kind: "blocks", request, partition, streams },
           this.checkCancelled,
         );
-        return { pull: () => stream.next(), close: () => stream.close() };
+        return { pull: () => this.#waitFor(stream), close: () => stream.close() };
       },
     });
   }
@@ -150,7 +147,9 @@ export class AttemptContext implements TaskContext {
       attempt,
     });
     const pendingPath = attemptFile(directory, this.call.launch.key, `shuffle-${shuffle}`);
-    return new MapOutputWriter({ path, pendingPath, partitions, memory: this.memory, spill: this.spill });
+    const writer = new MapOutputWriter({ path, pendingPath, partitions, memory: this.memory, spill: this.spill });
+    this.#outputs.push(writer);
+    return writer;
   }
 
   partitionOf(partitioner: Partitioner): (key: unknown) => number {
@@ -219,6 +218,25 @@ export class AttemptContext implements TaskContext {
     this.spill.dispose();
     this.environment.control.reservedBytes = 0;
     this.environment.control.clearHolders();
+  }
+
+  #waitFor(stream: { next(): Uint8Array | null }): Uint8Array | null {
+    const started = performance.now();
+    try {
+      return stream.next();
+    } finally {
+      this.metrics.shuffleFetchWaitTime += performance.now() - started;
+    }
+  }
+
+  /** What was counted elsewhere, added to the metrics: at the attempt's end. */
+  collectMetrics(): MutableMetrics {
+    const { metrics, spill } = this;
+    metrics.memoryBytesSpilled = spill.memoryBytes;
+    metrics.diskBytesSpilled = spill.writtenBytes;
+    metrics.peakExecutionMemory = this.environment.control.peakBytes;
+    metrics.shuffleWriteTime = this.#outputs.reduce((sum, { writeMs }) => sum + writeMs, 0);
+    return metrics;
   }
 }
 

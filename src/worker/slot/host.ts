@@ -7,7 +7,6 @@ import { formatTaskKey } from "../../core/ids.js";
 import { unpack } from "../../core/packed.js";
 import { functionsIn } from "../../plan/function.js";
 import type { Fragment } from "../../plan/stages.js";
-import { noMetrics } from "../../protocol/tasks.js";
 import { ownThreadNumber } from "../touched-pages.js";
 import { BlockingChannel } from "./blocking-channel.js";
 import { collectIfAsked } from "./collect-garbage.js";
@@ -17,6 +16,7 @@ import { heapBytes } from "./heap-bytes.js";
 import type { SlotInit, SlotMessage, SlotOutcome, SlotReply, SlotRun, SlotSettings } from "./messages.js";
 import { runAttempt } from "./run-attempt.js";
 import { SlotSession } from "./slot-session.js";
+import type { ThreadMeter } from "./thread-meter.js";
 
 interface Ready {
   readonly settings: SlotSettings;
@@ -30,8 +30,11 @@ export class SlotHost {
   #session: SlotSession | null = null;
   readonly #fragments = new Map<string, { readonly fragment: Fragment; prepared: boolean }>();
 
-  /** `captureConsole`: only where the thread belongs to millrace. */
-  constructor(private readonly captureConsole: boolean) {}
+  /** `captureConsole`: only where the thread belongs to millrace. `meter` null: nothing is known of the thread. */
+  constructor(
+    private readonly captureConsole: boolean,
+    private readonly meter: ThreadMeter | null = null,
+  ) {}
 
   async call(call: SlotInit | SlotRun): Promise<SlotOutcome | null> {
     if (call.kind === "run") return this.run(call);
@@ -86,11 +89,12 @@ export class SlotHost {
         call,
         this.#session,
         ready,
+        this.meter,
       );
       known.prepared = outcome.kind === "succeeded" || known.prepared;
       return outcome;
     } catch (error) {
-      return { kind: "failed", error: toWireError(error), metrics: noMetrics };
+      return { kind: "failed", error: toWireError(error), metrics: {} };
     } finally {
       ready.console?.end();
       collectIfAsked(ready.control);

@@ -2,11 +2,11 @@
 // thread; runs come over the port. A run as a task of piscina's own would cost an empty task a seventh more.
 
 import { toWireError } from "../../core/errors.js";
-import { noMetrics } from "../../protocol/tasks.js";
 import { SlotHost } from "./host.js";
 import type { SlotAnswer, SlotCall, SlotReply, SlotRun } from "./messages.js";
+import { SystemThreadMeter } from "./thread-meter.js";
 
-const host = new SlotHost(true);
+const host = new SlotHost(true, new SystemThreadMeter(true));
 
 export default async function call(message: SlotCall): Promise<void> {
   if (message.kind === "stay") return new Promise(() => undefined);
@@ -28,7 +28,7 @@ async function run(call: SlotRun, post: (answer: SlotAnswer) => void): Promise<v
     post({
       kind: "outcome",
       run: call.run,
-      outcome: { kind: "failed", error: toWireError(error), metrics: noMetrics },
+      outcome: { kind: "failed", error: toWireError(error), metrics: {} },
     });
   }
 }

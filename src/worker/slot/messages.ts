@@ -78,15 +78,18 @@ export interface CacheOffer {
   readonly sizeBytes: number;
 }
 
+/** Those that are not 0. */
+export type SlotMetrics = Partial<TaskMetrics>;
+
 export type SlotOutcome =
   | {
       readonly kind: "succeeded";
       readonly result: TaskResult;
       readonly accumulators: readonly AccumulatorUpdate[];
-      readonly metrics: TaskMetrics;
+      readonly metrics: SlotMetrics;
       readonly offers: readonly CacheOffer[];
     }
-  | { readonly kind: "failed"; readonly error: WireError; readonly metrics: TaskMetrics }
+  | { readonly kind: "failed"; readonly error: WireError; readonly metrics: SlotMetrics }
   /** `error.fields` has shuffle, map and worker. */
   | { readonly kind: "fetchFailed"; readonly error: WireError }
   | { readonly kind: "cancelled" };

@@ -6,7 +6,13 @@ import { formatTaskKey, type SessionId, type ShuffleId } from "../../core/ids.js
 import { unpack } from "../../core/packed.js";
 import { formatCallSite } from "../../plan/function.js";
 import type { Fragment } from "../../plan/stages.js";
-import { generationOf, type MapOutputLocations, type TaskLaunch, type TaskOutcome } from "../../protocol/tasks.js";
+import {
+  generationOf,
+  type MapOutputLocations,
+  noMetrics,
+  type TaskLaunch,
+  type TaskOutcome,
+} from "../../protocol/tasks.js";
 import type { PressureLevel } from "../../protocol/worker.js";
 import type { CacheStore } from "../cache-store.js";
 import type { CachedBlock, SlotOutcome } from "../slot/messages.js";
@@ -195,7 +201,7 @@ export class SlotPool {
           kind: "succeeded",
           result: outcome.result,
           accumulators: outcome.accumulators,
-          metrics: outcome.metrics,
+          metrics: { ...noMetrics, ...outcome.metrics },
           cached,
         };
       }
@@ -208,7 +214,11 @@ export class SlotPool {
         return { kind: "fetchFailed", shuffle, map, worker, error: outcome.error };
       }
       case "failed":
-        return { kind: "failed", error: withAttempt(outcome.error, launch), metrics: outcome.metrics };
+        return {
+          kind: "failed",
+          error: withAttempt(outcome.error, launch),
+          metrics: { ...noMetrics, ...outcome.metrics },
+        };
       case "cancelled":
         return outcome;
     }

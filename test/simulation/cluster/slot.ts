@@ -4,7 +4,7 @@
 
 import { MillraceError } from "../../../src/core/errors.js";
 import { formatTaskKey, type TaskKey } from "../../../src/core/ids.js";
-import { type AccumulatorUpdate, noMetrics } from "../../../src/protocol/tasks.js";
+import type { AccumulatorUpdate } from "../../../src/protocol/tasks.js";
 import { ControlRow } from "../../../src/worker/slot/control-row.js";
 import { SlotHost } from "../../../src/worker/slot/host.js";
 import type { SlotOutcome, SlotReply, SlotRun, SlotSettings } from "../../../src/worker/slot/messages.js";
@@ -224,7 +224,7 @@ export class SimulatedSlot implements SlotThread {
         message: `simulated, ${formatTaskKey(call.launch.key)}`,
         fields: {},
       } as const;
-      running.resolve({ kind: "failed", error, metrics: noMetrics });
+      running.resolve({ kind: "failed", error, metrics: {} });
     } else running.resolve(this.#finished(call, fate, outcome));
   }
 
@@ -233,6 +233,10 @@ export class SimulatedSlot implements SlotThread {
     if (outcome.kind !== "succeeded") return outcome;
     const { key, fragment } = launch;
     this.world.onDone(key, outcome, this.#reads, this.#fragments.get(fragment) as Uint8Array);
-    return { ...outcome, accumulators: [this.world.update(key)], metrics: { ...outcome.metrics, runMs } };
+    return {
+      ...outcome,
+      accumulators: [this.world.update(key)],
+      metrics: { ...outcome.metrics, executorRunTime: runMs },
+    };
   }
 }
