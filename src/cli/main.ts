@@ -21,6 +21,8 @@ import { conf, jsonOption, masterOption, secretFileOption, tls } from "./shared-
 /** Exit code of a failure that is ours; a user's program keeps its own. */
 const FAILURE_EXIT_CODE = 1;
 
+const PROGRAMS: ReadonlySet<string> = new Set(["run", "submit"]);
+
 /** Commands whose end is not that of what they print: a program's, or a server's. */
 const RUNS_ON: ReadonlySet<string> = new Set(["run", "submit", "example", "master", "worker"]);
 
@@ -35,7 +37,8 @@ const program = new Command("millrace")
   .showSuggestionAfterError()
   .configureOutput({ outputError: (text, write) => write(formatUsageError(text, process.argv.slice(2))) })
   .hook("preAction", (_program, command) => {
-    json = command.opts().json === true;
+    // Of a program that runs, --json is the form of its summary.
+    json = command.opts().json === true && command.opts().summary !== true && !PROGRAMS.has(command.name());
     if (!RUNS_ON.has(command.name())) process.stdout.on("error", endWithReader);
   })
   .enablePositionalOptions()

@@ -54,7 +54,7 @@ test.each([
   [["rnu", "x.ts"], /unknown command 'rnu'\s+\(Did you mean run\?\)/],
   [["worker", "decomission", "w1"], /unknown command 'decomission' of worker\n\(Did you mean decommission\?\)/],
   [["worker", "xyzzy"], /unknown command 'xyzzy' of worker; worker has decommission/],
-  [["example", "--json", "pi"], /INVALID_ARGUMENT[\s\S]*--json is for the list/],
+  [["example", "--json", "pi"], /INVALID_OPTION[\s\S]*--json: expected together with --summary/],
   [["xyzzy"], /unknown command 'xyzzy'\n {2}what to do: `millrace --help` lists the commands/],
   [["run", "--mastr", "local", "x.ts"], /unknown option '--mastr'\s+\(Did you mean --master\?\)/],
   [["run", "--conf", "task.maxFailurs=2", "echo.ts"], /UNKNOWN_OPTION.*did you mean task\.maxFailures\?/],

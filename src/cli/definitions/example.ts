@@ -20,7 +20,13 @@ export function defineExample(program: Command): void {
     .addOption(secretFileOption())
     .addOption(tls())
     .option("--no-progress", "no progress bar, even on a terminal")
-    .addOption(jsonOption("print the list as one JSON document, with the files of the programs"))
+    .option(
+      "--summary",
+      "at the end on stderr: jobs, tasks, records, bytes, spill, time, memory, failures, accumulators",
+    )
+    .addOption(
+      jsonOption("the list as one JSON document, with the files of the programs; with --summary: that as JSON"),
+    )
     .passThroughOptions()
     .addHelpText(
       "after",
