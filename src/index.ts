@@ -8,6 +8,7 @@ import { parseMasterUrl } from "./core/master-url.js";
 import { type GivenOptions, type OptionValues, resolveOptions, toPortableOptions } from "./core/options.js";
 import { version } from "./core/version.js";
 import { type MapReduceResult, type MapReduceSpec, runMapReduce } from "./mapreduce/job.js";
+import { runStreaming, type StreamingJob, type StreamingResult } from "./mapreduce/streaming/job.js";
 import { RddSession } from "./rdd/session.js";
 import { decodeMasterToDriver, encodeDriverMessage } from "./rpc/index.js";
 import { DriverSession } from "./session/driver-session.js";
@@ -23,8 +24,11 @@ export type { PoolDefinition, PoolDefinitions, SchedulingMode } from "./core/sch
 export type { TaskMetrics } from "./core/task-metrics.js";
 export type { Distribution, NamedValue } from "./core/user-metrics.js";
 export { version } from "./core/version.js";
-export type { Counter, Counters, TaskContext } from "./mapreduce/contexts.js";
-export type { MapReduceResult, MapReduceSpec } from "./mapreduce/job.js";
+export type { Counter, InputSplit, TaskContext } from "./mapreduce/contexts.js";
+export type { Counters } from "./mapreduce/counters.js";
+export type { Mapper, MapReduceResult, MapReduceSpec, Reducer } from "./mapreduce/job.js";
+export type { StreamingCommand } from "./mapreduce/streaming/commands.js";
+export type { StreamingJob, StreamingResult } from "./mapreduce/streaming/job.js";
 export type { CallSite } from "./plan/function.js";
 export type { StorageLevel } from "./plan/lineage.js";
 export type { JobSummary, JobTraits, StageProgress, StageSummary } from "./protocol/driver.js";
@@ -45,6 +49,7 @@ export { type BatchResult, type Pair, RDD } from "./rdd/rdd.js";
 export type { JobGroupOptions } from "./rdd/session-jobs.js";
 export { StatCounter } from "./rdd/statistics.js";
 export type { PersistLevel } from "./rdd/storage-levels.js";
+export type { TextReadOptions } from "./rdd/text-read-options.js";
 export { Accumulator, type AccumulatorDefinition } from "./session/accumulator.js";
 export { Broadcast } from "./session/broadcast.js";
 export type { SessionStatistics } from "./session/driver-session.js";
@@ -143,6 +148,27 @@ export class Session extends RddSession {
     job: MapReduceSpec<T, K1, V1, K2, V2>,
   ): Promise<MapReduceResult<K2, V2>> {
     return runMapReduce(this, job);
+  }
+
+  /**
+   * A map/reduce job whose mapper and reducer are commands of the system, as Hadoop streaming runs them: lines in and out,
+   * a tab between key and value, the reducer's input sorted by key. `millrace streaming` takes Hadoop's own arguments.
+   *
+   * ```ts
+   * const { counters } = await session.streaming({
+   *   input: "books/*.txt",
+   *   mapper: `awk '{ for (i = 1; i <= NF; i++) print $i "\\t1" }'`,
+   *   reducer: "python3 sum.py",
+   *   files: ["sum.py"],
+   *   output: "out/counts",
+   * });
+   * ```
+   *
+   * Rejects with INVALID_ARGUMENT, PATH_NOT_FOUND, OUTPUT_EXISTS, and JOB_FAILED whose cause is COMMAND_FAILED (exit code and
+   * last words of a command) or TIMEOUT.
+   */
+  streaming(job: StreamingJob): Promise<StreamingResult> {
+    return runStreaming(this, job);
   }
 }
 

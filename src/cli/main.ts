@@ -16,7 +16,7 @@ import type {
   WorkerFlags,
 } from "./flags.js";
 import { formatUsageError, reportError, unknownSubcommand } from "./report-error.js";
-import { conf, jsonOption, masterOption, secretFileOption, tls } from "./shared-options.js";
+import { conf, jsonOption, masterOption, secretFileOption, tlsOption } from "./shared-options.js";
 
 /** Exit code of a failure that is ours; a user's program keeps its own. */
 const FAILURE_EXIT_CODE = 1;
@@ -52,6 +52,7 @@ Examples:
   millrace worker --master millrace://127.0.0.1:7077
   millrace worker decommission <id> --master millrace://127.0.0.1:7077
   millrace submit --master millrace://127.0.0.1:7077 counts.ts logs/
+  millrace streaming -input books/ -output out -mapper "tr -s ' ' '\\n'" -reducer "uniq -c"
   millrace status --master millrace://127.0.0.1:7077 --watch
   millrace kill s1 --master millrace://127.0.0.1:7077
   millrace example wordcount
@@ -75,7 +76,7 @@ program
   .addOption(tls())
   .option("--no-progress", "no progress bar, even on a terminal")
   .option("--summary", "at the end on stderr: jobs, tasks, records, bytes, spill, time, memory, failures, accumulators")
-  .option("--json", "with --summary: as one line of JSON")
+  .addOption(jsonOption("with --summary: as one line of JSON"))
   .passThroughOptions()
   .addHelpText(
     "after",
@@ -91,10 +92,10 @@ program
   .addOption(masterOption())
   .addOption(conf())
   .addOption(secretFileOption())
-  .addOption(tls())
+  .addOption(tlsOption())
   .option("--no-progress", "no progress bar, even on a terminal")
   .option("--summary", "at the end on stderr: jobs, tasks, records, bytes, spill, time, memory, failures, accumulators")
-  .option("--json", "with --summary: as one line of JSON")
+  .addOption(jsonOption("with --summary: as one line of JSON"))
   .argument("<program>", "a .ts, .mts, .cts, .js, .mjs or .cjs file anywhere on disk")
   .argument("[args...]", "everything after the program's name is its own")
   .passThroughOptions()
@@ -106,6 +107,46 @@ program
     (await import("./commands/run.js")).run(path, args, options),
   );
 
+const streaming = program
+  .command("streaming")
+  .description("Run a map/reduce job whose mapper and reducer are commands, with the arguments of Hadoop streaming.")
+  .argument("[arguments...]", "-input, -output, -mapper, -reducer and the others, with one dash or two")
+  .usage("-input <path> -output <directory> -mapper <command> -reducer <command|NONE> [...]")
+  .allowUnknownOption()
+  .passThroughOptions()
+  .addHelpText(
+    "after",
+    `
+  -input <path>            files, directories or globs, several by commas or by several -input
+  -output <directory>      made by the job; must not be there yet
+  -mapper <command>        gets lines, prints key, tab, value; default: offset and line
+  -reducer <command|NONE>  gets the pairs sorted by key; default: they are printed; NONE: map only;
+                           aggregate: as keys such as LongValueSum:words say
+  -combiner <command>      a reducer for parts of a mapper's output
+  -numReduceTasks <n>      part files of the output (default 1)
+  -file <path>             put into the working directory of every task, executable (repeatable)
+  -files <a,b,c#name>      the same, several, with other names behind a #
+  -D <name=value>          a setting of Hadoop's, e.g. -D stream.num.map.output.key.fields=2 (repeatable)
+  -cmdenv <name=value>     a variable of the commands' environment (repeatable)
+  -partitioner <class>     HashPartitioner or KeyFieldBasedPartitioner
+  -inputformat <class>     TextInputFormat, KeyValueTextInputFormat or NLineInputFormat
+  -master <url>            as for run (default: MILLRACE_MASTER, else local[*])
+  -conf <name=value>       an option of millrace's (repeatable)
+  -secret-file <path>      the cluster's secret
+  -verbose, -no-progress
+
+Examples:
+  millrace streaming -input books/ -output out/counts -mapper "tr -s ' ' '\\n'" -reducer "uniq -c"
+  millrace streaming -master millrace://127.0.0.1:7077 -files map.py,reduce.py -mapper "python3 map.py" \\
+    -reducer "python3 reduce.py" -numReduceTasks 4 -input logs/ -output out/logs
+
+Commands are cut into words as a shell does, but no shell runs: for a pipe write -mapper "sh -c 'a | b'".`,
+  )
+  .action(async (args: string[]) => {
+    if (args.some((one) => /^--?(?:help|info)$/.test(one))) return streaming.help();
+    await (await import("./commands/streaming.js")).streaming(args);
+  });
+
 program
   .command("master")
   .description("Start a master and keep it running.")
@@ -116,7 +157,7 @@ program
     "--secret-file <path>",
     "the cluster's secret, a file of mode 0600; made when it is not there (default: ~/.millrace/secret, or MILLRACE_SECRET)",
   )
-  .addOption(tls())
+  .addOption(tlsOption())
   .option("--insecure", "allow listening beyond loopback without TLS: whoever can read the network can read the data")
   .option("--event-log-dir <path>", "where the event logs of sessions go (default: ~/.millrace/events)")
   .addHelpText(
@@ -140,7 +181,7 @@ const worker = program
   .option("--node <name>", "the node this worker stands on, for locality (default: the host name)")
   .option("--id <id>", "a name that stays the same over restarts (default: the host name and 8 hexadecimal digits)")
   .addOption(secretFileOption())
-  .addOption(tls())
+  .addOption(tlsOption())
   .option("--insecure", "allow listening beyond loopback without TLS")
   .option("--master-timeout <time>", "how long to look for a master that does not answer before giving up", "10min")
   .addHelpText(
@@ -168,7 +209,7 @@ worker
   .option("--no-wait", "do not wait until it has left")
   .addOption(jsonOption("print one JSON document, once it has left (with --no-wait: once it is told)"))
   .addOption(secretFileOption())
-  .addOption(tls())
+  .addOption(tlsOption())
   .addHelpText(
     "after",
     "\nExamples:\n  millrace worker decommission node7-3f2a --master millrace://127.0.0.1:7077\n  millrace worker decommission node7-3f2a --master millrace://node1.lan:7077 --timeout 10min --no-wait\n\nIts running tasks finish, its map outputs and cached partitions are moved, then its process ends; nothing is computed again.\nAt the end of the time it leaves anyway: tasks that still run go to others uncharged, what was not moved is computed again.\n`millrace status` shows how far it is. The exit code is 0 once it has left, or with --no-wait once it is told.",
@@ -192,28 +233,21 @@ program
 
 program
   .command("status")
-  .description(
-    "Show the workers, sessions, jobs, stages and cached RDDs of a running master, or sessions that have ended.",
-  )
-  .addOption(masterOption(false, "millrace://host:port of a running master"))
-  .option("--history [session]", "sessions from their event logs, newest first; or one of them in detail, by its id")
-  .option("--event-log-dir <path>", "with --history: where the event logs are (default: eventLog.dir)")
-  .option("--limit <n>", "with --history: sessions that are listed (default: 20)")
+  .description("Show workers, sessions, jobs, stages and cached RDDs of a running master; or sessions that have ended.")
+  .addOption(masterOption(false))
   .addOption(secretFileOption())
-  .addOption(tls())
+  .addOption(tlsOption())
   .addOption(jsonOption("print one JSON document instead of tables; with --watch one a line"))
   .option("--watch", "show it until Ctrl-C, refreshed in place; in a pipe a line whenever something changed")
   .option("--interval <time>", "how often --watch asks the master, e.g. 500ms", "1s")
+  .option("--history [session]", "sessions from their event logs, newest first; or one of them in detail, by its id")
+  .option("--event-log-dir <path>", "with --history: where the event logs are (default: eventLog.dir)")
+  .option("--limit <n>", "with --history: sessions that are listed (default: 20)")
   .addHelpText(
     "after",
     "\nExamples:\n  millrace status --master millrace://127.0.0.1:7077\n  millrace status --master millrace://127.0.0.1:7077 --watch --interval 500ms\n  millrace status --master millrace://127.0.0.1:7077 --json | jq .workers\n  millrace status --history\n  millrace status --history s1-mfz3k2-9a7c1e --json | jq '.stages[].runTime'",
   )
-  .action(async ({ master, ...options }: StatusFlags, command: Command) => {
-    // A variable that stands for every command does not contradict --history.
-    const isMeant = options.history === undefined || command.getOptionValueSource("master") === "cli";
-    const given = master !== undefined && isMeant ? { ...options, master } : options;
-    await (await import("./commands/status.js")).status(given);
-  });
+  .action(async (options: StatusFlags) => (await import("./commands/status.js")).status(options));
 
 program
   .command("config")

@@ -14,7 +14,7 @@ export function secretFileOption(): Option {
   );
 }
 
-export function tls(): Option {
+export function tlsOption(): Option {
   return new Option("--tls <directory>", "ca.crt, tls.crt and tls.key for encrypted connections (or MILLRACE_TLS)");
 }
 

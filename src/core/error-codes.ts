@@ -99,6 +99,10 @@ export const errorCatalog = {
   ),
   TASK_CANCELLED: row("The task was cancelled with its job.", "Nothing: the job's own error says why."),
   // Jobs
+  COMMAND_FAILED: row(
+    "A command of pipe or of a streaming job could not be started, or ended with another code than 0.",
+    "Read its last words in the message and run it by hand on a part of the input; a streaming job passes other codes with -D stream.non.zero.exit.is.failure=false.",
+  ),
   JOB_FAILED: row(
     "A task failed as often as task.maxFailures allows, so the job was ended.",
     "Read the cause: it is the last attempt's error; the fields list every attempt.",

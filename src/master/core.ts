@@ -3,7 +3,7 @@
 
 import type { WireError } from "../core/errors.js";
 import { formatTaskKey, type SessionId, type ShuffleId, type TaskKey, type WorkerId } from "../core/ids.js";
-import type { JobTraits, StageProgress } from "../protocol/driver.js";
+import type { StageProgress } from "../protocol/driver.js";
 import type { MapOutputLocation, MapOutputLocations, TaskLaunch, TaskStatus } from "../protocol/tasks.js";
 import type { MasterToWorker, WorkerRegistration } from "../protocol/worker.js";
 import { type DecommissionProgress, Decommissions } from "./decommission/index.js";
@@ -114,14 +114,6 @@ export class MasterMachine {
   /** Jobs that have not ended, by session. */
   liveJobs(session: SessionId): readonly number[] {
     return [...(this.#jobs.sessions.get(session)?.jobs.keys() ?? [])];
-  }
-
-  /** The same with what they were submitted as. */
-  jobTraits(session: SessionId): ({ readonly job: number } & JobTraits)[] {
-    return [...(this.#jobs.sessions.get(session)?.jobs.values() ?? [])].map(({ id, traits }) => ({
-      job: id,
-      ...traits,
-    }));
   }
 
   /** None where the session schedules FIFO. */

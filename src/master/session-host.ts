@@ -45,12 +45,12 @@ export class SessionHost {
   /** Commit and abort of one job's output happen one after the other. */
   readonly #outputWork = new Map<JobId, Promise<unknown>>();
   readonly #cancelled = new Set<JobId>();
-  /** Submissions that are neither refused nor the machine's yet; with what they are to end, once somebody killed them. */
-  readonly #preparing = new Map<JobId, MillraceError | null>();
   /** Jobs given to the machine that have not ended. */
   readonly #running = new Set<JobId>();
   /** Nodes whose lineage was cut, and the jobs that read them through it still. */
   readonly #cuts = new Map<NodeId, Set<JobId>>();
+  /** Submissions that are neither refused nor the machine's yet; with what they are to end, once somebody killed them. */
+  readonly #preparing = new Map<JobId, MillraceError | null>();
   #queue: Promise<void> = Promise.resolve();
   #closed = false;
 

@@ -129,9 +129,8 @@ export class MasterShell {
       id: host.id,
       appName: host.settings.appName,
       openedMs,
-      jobs: this.#machine.jobProgress(host.id).map(since1970),
-      jobTraits: this.#machine.jobTraits(host.id),
       pools: this.#machine.pools(host.id),
+      jobs: this.#machine.jobProgress(host.id).map(since1970),
       stages: this.#machine.progress(host.id).map(since1970),
       shuffleBytes: this.#machine.shuffleBytes(host.id),
       storage: describeStorage(this.#machine.storage(host.id), {

@@ -1,7 +1,7 @@
 // What `millrace status` shows of a master: plain data, made when it is asked for.
 
 import type { WorkerId } from "../core/ids.js";
-import type { JobTraits, StageProgress } from "../protocol/driver.js";
+import type { StageProgress } from "../protocol/driver.js";
 import type { PressureLevel } from "../protocol/worker.js";
 import type { DecommissionProgress } from "./decommission/index.js";
 import type { JobProgress } from "./job-scheduler/index.js";
@@ -14,12 +14,10 @@ export interface SessionSnapshot {
   readonly appName: string;
   /** Milliseconds since 1970. */
   readonly openedMs: number;
-  /** Jobs that run; `startedMs` in milliseconds since 1970, here and of stages. */
-  readonly jobs: readonly JobProgress[];
-  /** The same with their pools, groups and tags. */
-  readonly jobTraits: readonly ({ readonly job: number } & JobTraits)[];
   /** None where the session schedules FIFO. */
   readonly pools: readonly PoolSnapshot[];
+  /** Jobs that run, with their pools, groups and tags; `startedMs` in milliseconds since 1970, here and of stages. */
+  readonly jobs: readonly JobProgress[];
   /** Stages that run. */
   readonly stages: readonly StageProgress[];
   /** Map outputs that the session keeps, over all workers. */

@@ -41,7 +41,8 @@ export interface TaskContext {
   /** The cached partition if somebody has it. */
   openCached(node: NodeId, partition: number): FrameSource | null;
   openCacheWriter(node: NodeId, partition: number, level: StorageLevel): CacheWriter;
-  openPartFile(url: string, partition: number, compression: "none" | "gzip"): PartFile;
+  /** `output`: a directory of that name below `url`. */
+  openPartFile(url: string, partition: number, compression: "none" | "gzip", output?: string): PartFile;
   /** Counters that the runner reports; operators add to them once a batch. */
   readonly metrics: MutableTaskMetrics;
 }
@@ -86,6 +87,8 @@ export type FragmentResult =
       readonly final: string;
       readonly sizeBytes: number;
       readonly records: number;
+      /** Of the other outputs that the same task has written. */
+      readonly also?: readonly { readonly pending: string; readonly final: string }[];
     };
 
 /** A split opened as a source needs only this of formats. */

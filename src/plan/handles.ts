@@ -3,11 +3,25 @@
 // reviving of functions are given to it, so that nothing here does I/O.
 
 import { MillraceError } from "../core/errors.js";
-import type { BlobHash } from "../core/ids.js";
+import type { BlobHash, TaskKey } from "../core/ids.js";
 import { type AccumulatorKind, type MetricCell, newCell, type UserMetricKind } from "../core/user-metrics.js";
 import type { FunctionRef } from "./function.js";
+import type { Split } from "./stages.js";
+
+/** Where a function runs. */
+export interface RunningTask {
+  readonly key: TaskKey;
+  /** What the task reads of files; none behind an exchange. */
+  readonly splits: readonly Split[];
+  /** The worker's id. */
+  readonly worker: string;
+  /** A path of the attempt's own on the worker's disk, which nobody has made: removed with the attempt, if it is there. */
+  readonly scratch: string;
+}
 
 export type HandleReference =
+  /** The attempt that runs the function. Ids of the others begin at 1. */
+  | { readonly kind: "task"; readonly id: 0 }
   /** The value is the blob `hash`: one codec-encoded value. `classes`: revive these before it is decoded. */
   | {
       readonly kind: "broadcast";
@@ -61,13 +75,15 @@ export class TaskHandles {
   readonly #metrics: { readonly reference: HandleReference & { kind: "metric" }; readonly cell: MetricCell }[] = [];
   /** Accumulators that the running attempt has added to. */
   readonly #touched = new Set<TaskAccumulator>();
+  readonly task = new TaskHandle();
 
   constructor(runtime: HandleRuntime) {
     this.#runtime = runtime;
   }
 
   /** The live object of a reference: the same one for the same id. */
-  open(reference: HandleReference): TaskBroadcast | TaskAccumulator | MetricCell {
+  open(reference: HandleReference): TaskBroadcast | TaskAccumulator | MetricCell | TaskHandle {
+    if (reference.kind === "task") return this.task;
     const existing = this.#live.get(reference.id);
     if (existing !== undefined) return existing;
     const made = this.#make(reference);
@@ -100,13 +116,23 @@ export class TaskHandles {
     return updates.length < 2 ? updates : updates.sort((a, b) => a.accumulator - b.accumulator);
   }
 
-  #make(reference: HandleReference): TaskBroadcast | TaskAccumulator | MetricCell {
+  #make(reference: Exclude<HandleReference, { kind: "task" }>): TaskBroadcast | TaskAccumulator | MetricCell {
     if (reference.kind === "broadcast") return new TaskBroadcast(reference, this.#runtime);
     if (reference.kind === "accumulator")
       return new TaskAccumulator(reference, this.#runtime, (accumulator) => this.#touched.add(accumulator));
     const cell = newCell(reference.metric);
     this.#metrics.push({ reference, cell });
     return cell;
+  }
+}
+
+/** The running attempt, for functions that ask where they are. */
+export class TaskHandle {
+  running: RunningTask | null = null;
+
+  get current(): RunningTask {
+    if (this.running === null) throw new MillraceError("INTERNAL", "no task runs here");
+    return this.running;
   }
 }
 

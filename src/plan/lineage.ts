@@ -42,6 +42,14 @@ export function isWhole(operator: Operator | undefined): operator is Operator & 
   return op === "mapPartitions" || op === "mapPartitionsWithIndex" || op === "mapBatches";
 }
 
+/** What becomes of the bytes of a line. */
+export interface LineForm {
+  /** latin1: a character for each byte, whatever they mean. Default: UTF-8, and INVALID_TEXT for anything else. */
+  readonly encoding?: "latin1";
+  /** The line's own end stays on it. */
+  readonly keepEnds?: true;
+}
+
 export type Source =
   /** Encoded slices (codec record streams), one a partition. `classes`: reviving these makes known the classes of the records. */
   | { readonly kind: "collection"; readonly slices: readonly Uint8Array[]; readonly classes: readonly FunctionRef[] }
@@ -54,7 +62,13 @@ export type Source =
       readonly slices: number;
     }
   /** Absolute URLs, globs allowed; lines without their \n or \r\n. minPartitions null: by size. */
-  | { readonly kind: "text"; readonly paths: readonly string[]; readonly minPartitions: number | null }
+  | ({
+      readonly kind: "text";
+      readonly paths: readonly string[];
+      readonly minPartitions: number | null;
+      /** So many lines a partition, counted by the master when it plans. */
+      readonly linesPerPartition?: number;
+    } & LineForm)
   /** [path, content] of each file, several small files a partition. */
   | {
       readonly kind: "wholeFiles";
@@ -224,7 +238,15 @@ export type ActionSpec =
   /** fn(records: Iterable) once a partition. */
   | { readonly kind: "foreachPartition"; readonly fn: FunctionRef }
   /** One part file a partition under `url`, then _SUCCESS; one record a line by String(record) as JavaScript prints pairs: key \t value. */
-  | { readonly kind: "saveAsTextFile"; readonly url: string; readonly compression: "none" | "gzip" }
+  | {
+      readonly kind: "saveAsTextFile";
+      readonly url: string;
+      readonly compression: "none" | "gzip";
+      /** latin1: a byte for each character. Default: UTF-8. */
+      readonly encoding?: "latin1";
+      /** Records are [output, record]: "" is the directory itself, the others are directories below it, committed together. */
+      readonly outputs?: readonly string[];
+    }
   /** One part file a partition under `url`, then _SUCCESS: object files (codec/object-segments.ts). */
   | { readonly kind: "saveAsObjectFile"; readonly url: string };
 

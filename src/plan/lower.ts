@@ -430,8 +430,11 @@ function formatOf(node: LineageNode & { readonly kind: "source" }): NonNullable<
       return { kind: "wholeFiles", content: source.content };
     case "binaryRecords":
       return { kind: "binaryRecords", recordLength: source.recordLength };
+    case "text": {
+      const { encoding, keepEnds } = source;
+      return { kind: "text", ...(encoding && { encoding }), ...(keepEnds && { keepEnds }) };
+    }
     case "range":
-    case "text":
       return { kind: source.kind };
   }
 }

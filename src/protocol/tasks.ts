@@ -125,6 +125,8 @@ export type TaskResult =
       readonly final: string;
       readonly sizeBytes: number;
       readonly records: number;
+      /** Of the other outputs that the same task has written: committed with it. */
+      readonly also?: readonly { readonly pending: string; readonly final: string }[];
     };
 
 export interface CachedNow {

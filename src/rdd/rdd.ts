@@ -236,8 +236,8 @@ export class RDD<T> extends RddActions<T> {
 
   /**
    * The lines that a command of the system prints, started once a partition, with the records on its stdin: one line each,
-   * printed as saveAsTextFile does. A command that ends with another code than 0 fails the task, with its last
-   * words on stderr.
+   * printed as saveAsTextFile does. A command that ends with another code than 0 fails the task
+   * (COMMAND_FAILED, with its exit code and last words on stderr). It and what it starts end with the task.
    *
    * ```ts
    * const long = lines.pipe(["awk", "length($0) > 80"]);

@@ -20,6 +20,7 @@ import { union } from "./operations/union.js";
 import { RDD } from "./rdd.js";
 import { SessionJobs } from "./session-jobs.js";
 import { cutEvenly } from "./slices.js";
+import { type TextReadOptions, textForm } from "./text-read-options.js";
 
 const inspectByNode: unique symbol = Symbol.for("nodejs.util.inspect.custom");
 /** Slices of a collection or a range when none are asked for: by the data alone, so that results repeat on any cluster. */
@@ -105,13 +106,12 @@ export class RddSession extends SessionJobs implements AsyncDisposable {
    * first action (PATH_NOT_FOUND, GLOB_MATCHED_NOTHING, IS_A_DIRECTORY).
    *
    * @param paths one path or several; unlike in Spark a comma is part of a name
-   * @param minPartitions at least so many, where the files can be split; default: by size, 32 splits of 1 to 64 MiB
+   * @param options a number: minPartitions
    */
-  textFile(paths: string | readonly string[], minPartitions?: number): RDD<string> {
+  textFile(paths: string | readonly string[], options?: number | TextReadOptions): RDD<string> {
     this.#open("textFile");
     const urls = this.#urls("textFile", paths);
-    const minimum = optionalPartitions("textFile", "minPartitions", minPartitions);
-    return this.#source("textFile", { kind: "text", paths: urls, minPartitions: minimum });
+    return this.#source("textFile", { kind: "text", paths: urls, ...textForm("textFile", options) });
   }
 
   /** Files of records of exactly `recordLength` bytes each (INVALID_FILE when a file's length is no multiple). Paths as in textFile. */

@@ -32,7 +32,8 @@ describe("help", () => {
   test("names every command, and each command has examples", async () => {
     const { code, stdout } = await millrace(["--help"]);
     expect(code).toBe(0);
-    const commands = ["run", "submit", "master", "worker", "status", "config", "kill", "example", "completion"];
+    const commands = ["run", "submit", "streaming", "master", "worker", "certs", "status", "config", "kill", "example"];
+    commands.push("completion");
     for (const command of commands) {
       expect(stdout).toMatch(new RegExp(`^  ${command} `, "m"));
       const help = await millrace([command, "--help"]);
@@ -54,7 +55,7 @@ test.each([
   [["rnu", "x.ts"], /unknown command 'rnu'\s+\(Did you mean run\?\)/],
   [["worker", "decomission", "w1"], /unknown command 'decomission' of worker\n\(Did you mean decommission\?\)/],
   [["worker", "xyzzy"], /unknown command 'xyzzy' of worker; worker has decommission/],
-  [["example", "--json", "pi"], /INVALID_OPTION[\s\S]*--json: expected together with --summary/],
+  [["example", "--json", "pi"], /INVALID_ARGUMENT[\s\S]*--json is for the list/],
   [["xyzzy"], /unknown command 'xyzzy'\n {2}what to do: `millrace --help` lists the commands/],
   [["run", "--mastr", "local", "x.ts"], /unknown option '--mastr'\s+\(Did you mean --master\?\)/],
   [["run", "--conf", "task.maxFailurs=2", "echo.ts"], /UNKNOWN_OPTION.*did you mean task\.maxFailures\?/],

@@ -76,8 +76,21 @@ test("status shows each worker's memory, and what is persisted where", () => {
           id: "s1",
           appName: "a",
           openedMs: 0,
-          jobs: [],
-          jobTraits: [{ job: 3, pool: "fast", group: "nightly", description: "sums", tags: ["a", "b"] }],
+          jobs: [
+            {
+              ...{ job: 3, pool: "fast", group: "nightly", description: "sums", tags: ["a", "b"] },
+              ...{
+                name: "count at a.ts:1:1",
+                startedMs: 0,
+                stages: 1,
+                stagesDone: 0,
+                tasks: 4,
+                tasksDone: 0,
+                running: 3,
+              },
+              ...{ failedAttempts: 0, shuffleBytes: 0, spillBytes: 0 },
+            },
+          ],
           pools: [{ name: "fast", mode: "FIFO", weight: 2, minShare: 1, running: 3, pending: 7 }],
           stages: [],
           shuffleBytes: 0,

@@ -51,19 +51,7 @@ test("millrace status ends with it", () => {
     version: "1",
     startedMs: 0,
     workers: [],
-    sessions: [
-      {
-        id: "s1",
-        appName: "app",
-        openedMs: 0,
-        jobs: [],
-        stages,
-        shuffleBytes: 0,
-        storage: [],
-        jobTraits: [],
-        pools: [],
-      },
-    ],
+    sessions: [{ id: "s1", appName: "app", openedMs: 0, jobs: [], stages, shuffleBytes: 0, storage: [], pools: [] }],
   });
   expect(formatSnapshot(snapshot([{ ...stage, skew: [skew] }]), 0)).toContain(`\nSkew\n  s1, stage 3: ${words}\n`);
   expect(formatSnapshot(snapshot([stage]), 0)).not.toContain("Skew");

@@ -51,8 +51,8 @@ const busy: MasterSnapshot = {
       jobs: [job],
       stages: [stage],
       shuffleBytes: 7 * mb,
+      pools: [],
       storage: [rdd],
-      ...traits,
     },
   ],
 };

@@ -240,7 +240,10 @@ test("a job in another pool gets the next free slot, a FIFO session takes no not
     // What follows is queued ahead.
     expect(jobsOf(master).slice(0, 2)).toEqual(next);
     expect(master.machine.pools(master.session).map(({ name }) => name)).toEqual(policy ? ["default", "fast"] : []);
-    expect(master.machine.jobTraits(master.session)).toEqual([{ job: 1 }, { job: 2, pool: "fast" }]);
+    expect(master.machine.jobProgress(master.session).map(({ job, pool }) => ({ job, pool }))).toEqual([
+      { job: 1 },
+      { job: 2, pool: "fast" },
+    ]);
     expect(master.machine.progress(master.session).map(({ pool }) => pool)).toEqual([undefined, "fast"]);
   }
 });

@@ -87,48 +87,6 @@ test("a failed commit gives its error and leaves nothing", async () => {
   expect(existsSync(directory)).toBe(false);
 });
 
-test("a job that is killed while it is prepared is refused with that error, once, and never runs", async () => {
-  const events: MasterEvent[] = [];
-  const refused: unknown[] = [];
-  const settings = { appName: "t", options: {}, workingDirectory: scratch, version: "0" };
-  const host = new SessionHost(sessionId("s"), settings, {
-    handle: (event) => events.push(event),
-    putBlob: () => undefined,
-    warn: () => undefined,
-    refused: (job, error) => refused.push({ job, code: error.code, message: error.message }),
-    prepared: () => undefined,
-    cached: () => 0,
-  });
-  const directory = join(scratch, "killed");
-  const submission = {
-    kind: "submit",
-    nodes: [rangeSource(1)],
-    root: nodeId(1),
-    callSite: site,
-    accumulators: [],
-  } as const;
-  host.submit({
-    ...submission,
-    job: jobId(1),
-    action: { kind: "saveAsTextFile", url: pathToFileURL(directory).href, compression: "none" },
-  });
-  host.submit({ ...submission, job: jobId(2), action: { kind: "count" } });
-  expect([...host.preparing]).toEqual([1, 2]);
-  host.kill(jobId(1), new MillraceError("JOB_CANCELLED", "killed"));
-  await expect.poll(() => [...host.preparing]).toEqual([]);
-  expect(refused).toEqual([{ job: 1, code: "JOB_CANCELLED", message: "killed" }]);
-  expect(events).toMatchObject([{ kind: "submitted", graph: { job: 2 } }]);
-  expect(existsSync(directory)).toBe(false);
-  // One that the machine knows is the machine's to end.
-  host.kill(jobId(2), new MillraceError("JOB_CANCELLED", "killed"));
-  expect(events.at(-1)).toMatchObject({
-    kind: "jobBroken",
-    job: 2,
-    error: { code: "JOB_CANCELLED", message: "killed" },
-  });
-  await host.close();
-});
-
 describe("a lineage that is cut", () => {
   const sums: LineageNode = {
     id: nodeId(2),
@@ -183,4 +141,46 @@ describe("a lineage that is cut", () => {
     });
     expect((await submit([])).graph.stages).toHaveLength(2);
   });
+});
+
+test("a job that is killed while it is prepared is refused with that error, once, and never runs", async () => {
+  const events: MasterEvent[] = [];
+  const refused: unknown[] = [];
+  const settings = { appName: "t", options: {}, workingDirectory: scratch, version: "0" };
+  const host = new SessionHost(sessionId("s"), settings, {
+    handle: (event) => events.push(event),
+    putBlob: () => undefined,
+    warn: () => undefined,
+    refused: (job, error) => refused.push({ job, code: error.code, message: error.message }),
+    prepared: () => undefined,
+    cached: () => 0,
+  });
+  const directory = join(scratch, "killed");
+  const submission = {
+    kind: "submit",
+    nodes: [rangeSource(1)],
+    root: nodeId(1),
+    callSite: site,
+    accumulators: [],
+  } as const;
+  host.submit({
+    ...submission,
+    job: jobId(1),
+    action: { kind: "saveAsTextFile", url: pathToFileURL(directory).href, compression: "none" },
+  });
+  host.submit({ ...submission, job: jobId(2), action: { kind: "count" } });
+  expect([...host.preparing]).toEqual([1, 2]);
+  host.kill(jobId(1), new MillraceError("JOB_CANCELLED", "killed"));
+  await expect.poll(() => [...host.preparing]).toEqual([]);
+  expect(refused).toEqual([{ job: 1, code: "JOB_CANCELLED", message: "killed" }]);
+  expect(events).toMatchObject([{ kind: "submitted", graph: { job: 2 } }]);
+  expect(existsSync(directory)).toBe(false);
+  // One that the machine knows is the machine's to end.
+  host.kill(jobId(2), new MillraceError("JOB_CANCELLED", "killed"));
+  expect(events.at(-1)).toMatchObject({
+    kind: "jobBroken",
+    job: 2,
+    error: { code: "JOB_CANCELLED", message: "killed" },
+  });
+  await host.close();
 });

@@ -119,6 +119,14 @@ const result = fc.oneof(
       })),
   }),
   record({ kind: kind("file"), pending: name, final: name, sizeBytes: size, records: size }),
+  record({
+    kind: kind("file"),
+    pending: name,
+    final: name,
+    sizeBytes: size,
+    records: size,
+    also: fc.array(record({ pending: name, final: name }), { minLength: 1, maxLength: 3 }),
+  }),
 );
 const outcome = fc.oneof(
   record({

@@ -135,7 +135,10 @@ export class LocalRun {
         return cached === undefined ? null : framesOf([cached], 0);
       },
       openCacheWriter: (node, at) => this.#openCacheWriter(`${node}/${at}`),
-      openPartFile: (url, at) => this.#openPartFile(`${url}/part-${String(at).padStart(5, "0")}`),
+      openPartFile: (url, at, _compression, output) =>
+        this.#openPartFile(
+          [url, ...(output === undefined ? [] : [output]), `part-${String(at).padStart(5, "0")}`].join("/"),
+        ),
     };
   }
 

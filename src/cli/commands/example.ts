@@ -8,6 +8,10 @@ import { run } from "./run.js";
 
 export async function example(name: string | undefined, args: readonly string[], flags: ExampleFlags): Promise<void> {
   if (name === undefined) return list(flags.json === true);
+  if (flags.json === true)
+    throw new MillraceError("INVALID_ARGUMENT", `--json is for the list of examples; ${name} prints text`, {
+      fields: { name },
+    });
   if (!examples.some((one) => one.name === name)) throw unknownExample(name);
   await run(exampleFile(name), args, flags);
 }

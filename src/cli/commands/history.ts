@@ -204,11 +204,12 @@ function timeOf(ms: number): string {
   return new Date(ms).toISOString().replace("T", " ").slice(0, 19);
 }
 
-/** `--history` and `--master` exclude each other, and one of them must be there. */
-export function checkStatusFlags(flags: StatusFlags): void {
-  const asksBoth = flags.history !== undefined && flags.master !== undefined;
-  if (!asksBoth && (flags.history !== undefined || flags.master !== undefined)) return;
-  const found = asksBoth ? "both" : "neither";
+/** The master that is asked; null: sessions that have ended are. MILLRACE_MASTER counts where no history is asked for. */
+export function masterOf(flags: StatusFlags): string | null {
+  const asked = flags.watch === true ? ["--watch"] : [];
+  if (flags.history !== undefined && asked.length === 0) return null;
+  if (flags.history === undefined && flags.master !== undefined) return flags.master;
+  const found = flags.history === undefined ? "neither" : "--history with --watch";
   throw new MillraceError(
     "INVALID_OPTION",
     `millrace status: expected --master <url> for a running master or --history for sessions that have ended, found ${found}`,

@@ -62,7 +62,8 @@ async function showSummary(json: boolean): Promise<void> {
   });
 }
 
-async function showProgress(): Promise<void> {
+/** On a terminal, for every session that this process opens. */
+export async function showProgress(): Promise<void> {
   const { createLogUpdate } = await import("log-update");
   const bar = new ProgressBar(createLogUpdate(process.stderr));
   onSessionOpened((session) => {

@@ -14,13 +14,13 @@ import { formatCount } from "../progress-bar.js";
 import { remoteAddress } from "../remote-master.js";
 import { watchStatus } from "../status-watch.js";
 import { table } from "../tables.js";
-import { checkStatusFlags, history } from "./history.js";
+import { history, masterOf } from "./history.js";
 
 export async function status(flags: StatusFlags): Promise<void> {
+  const master = masterOf(flags);
+  if (master === null) return history(flags);
   const intervalMs = parseDuration(flags.interval, "--interval");
-  checkStatusFlags(flags);
-  if (flags.master === undefined) return history(flags);
-  const address = remoteAddress(flags.master);
+  const address = remoteAddress(master);
   const channel = await dial({
     role: "admin",
     id: "status",
@@ -119,7 +119,7 @@ export function formatSnapshot(snapshot: MasterSnapshot, nowMs: number): string 
     ),
   );
   const named = snapshot.sessions.flatMap((s) =>
-    s.jobTraits
+    s.jobs
       .filter(({ pool, group, tags }) => pool !== undefined || group !== undefined || tags !== undefined)
       .map(({ job, pool = "", group = "", description = "", tags = [] }) => [
         s.id,
@@ -131,7 +131,7 @@ export function formatSnapshot(snapshot: MasterSnapshot, nowMs: number): string 
       ]),
   );
   if (named.length > 0)
-    parts.push(table("Pools and groups of jobs", ["session", "job", "pool", "group", "description", "tags"], named));
+    parts.push(table("Names of jobs", ["session", "job", "pool", "group", "description", "tags"], named));
   const pools = snapshot.sessions.flatMap((s) =>
     s.pools.map((p) => [s.id, p.name, p.mode, p.weight, p.minShare, p.running, p.pending]),
   );

@@ -3,7 +3,7 @@
 import type { Command } from "commander";
 import { examples } from "../examples.js";
 import type { ExampleFlags } from "../flags.js";
-import { conf, jsonOption, secretFileOption, tls } from "../shared-options.js";
+import { conf, jsonOption, secretFileOption, tlsOption } from "../shared-options.js";
 
 export function defineExample(program: Command): void {
   const width = Math.max(...examples.map(({ name }) => name.length));
@@ -18,15 +18,13 @@ export function defineExample(program: Command): void {
     )
     .addOption(conf())
     .addOption(secretFileOption())
-    .addOption(tls())
+    .addOption(tlsOption())
     .option("--no-progress", "no progress bar, even on a terminal")
     .option(
       "--summary",
       "at the end on stderr: jobs, tasks, records, bytes, spill, time, memory, failures, accumulators",
     )
-    .addOption(
-      jsonOption("the list as one JSON document, with the files of the programs; with --summary: that as JSON"),
-    )
+    .addOption(jsonOption("print the list as one JSON document, with the files of the programs"))
     .passThroughOptions()
     .addHelpText(
       "after",

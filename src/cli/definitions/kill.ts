@@ -2,7 +2,7 @@
 
 import type { Command } from "commander";
 import type { KillFlags } from "../flags.js";
-import { jsonOption, masterOption, secretFileOption, tls } from "../shared-options.js";
+import { jsonOption, masterOption, secretFileOption, tlsOption } from "../shared-options.js";
 
 export function defineKill(program: Command): void {
   program
@@ -13,7 +13,7 @@ export function defineKill(program: Command): void {
     .option("--job <n>", "end this job alone; the session stays open and its other jobs go on")
     .option("--reason <text>", "what the driver's user is told beside your name")
     .addOption(secretFileOption())
-    .addOption(tls())
+    .addOption(tlsOption())
     .addOption(jsonOption("print one JSON document: the session, its jobs that were ended, and who asked"))
     .addHelpText(
       "after",

@@ -1,10 +1,10 @@
 // What a user sees of running jobs and stages.
 
-import type { StageProgress } from "../../protocol/driver.js";
+import type { JobTraits, StageProgress } from "../../protocol/driver.js";
 import type { JobRecord, SessionRecord, StageRecord } from "./state.js";
 
 /** A job that has not ended. Stages that an earlier job has computed already are not counted: this one skips them. */
-export interface JobProgress {
+export interface JobProgress extends JobTraits {
   readonly job: number;
   /** Its action: "collect at counts.ts:7:4". */
   readonly name: string;
@@ -39,6 +39,7 @@ function jobProgress(job: JobRecord): JobProgress {
     failedAttempts: job.failedAttempts,
     shuffleBytes: sum(({ metrics }) => metrics.shuffleWriteBytes),
     spillBytes: sum(({ metrics }) => metrics.diskBytesSpilled),
+    ...job.traits,
   };
 }
 

@@ -78,7 +78,7 @@ export class Stages {
     if (stage.kind === "result" && job.savesFiles) {
       moveStage(this.#shared, record, "commit", { kind: "committing" });
       const files = record.tasks.flatMap(({ state }) =>
-        state.kind === "succeeded" && state.result?.kind === "file" ? [state.result] : [],
+        state.kind === "succeeded" && state.result?.kind === "file" ? [state.result, ...(state.result.also ?? [])] : [],
       );
       this.#shared.ports.emit({ kind: "commitOutput", session: job.session.id, job: job.id, files });
       return true;

@@ -286,7 +286,7 @@ function toProtoResult(result: TaskResult): pb.TaskResult.$Properties {
       return { mapOutput: { shuffle: result.shuffle, sizes: encodeSizes(sizes), records, checksum, ...statistics } };
     }
     case "file":
-      return { file: result };
+      return { file: { ...result, also: mutable(result.also ?? []) } };
   }
 }
 
@@ -316,9 +316,17 @@ function fromProtoResult(message: pb.TaskResult | null | undefined): TaskResult 
       final: requiredText(file.final, "FileResult.final"),
       sizeBytes: file.sizeBytes,
       records: file.records,
+      ...(file.also.length === 0 ? {} : { also: file.also.map(fromProtoPending) }),
     };
   }
   throw malformed("TaskResult.kind is missing");
+}
+
+function fromProtoPending({ pending, final }: pb.PendingFile) {
+  return {
+    pending: requiredText(pending, "PendingFile.pending"),
+    final: requiredText(final, "PendingFile.final"),
+  };
 }
 
 /** Written out: it runs once a task in the master. */

@@ -13,6 +13,7 @@ import { openPartFile } from "../../emrfs/output-committer.js";
 import { openSplit } from "../../formats/open-split.js";
 import type { MapRange, TaskContext } from "../../operators/task-context.js";
 import type { FunctionRef } from "../../plan/function.js";
+import type { RunningTask } from "../../plan/handles.js";
 import type { StorageLevel } from "../../plan/lineage.js";
 import type { JoinParts } from "../../plan/skew.js";
 import type { FragmentNode, Partitioner } from "../../plan/stages.js";
@@ -94,6 +95,18 @@ export class AttemptContext implements TaskContext {
     const { metrics } = this;
     control.setProgress(recordsReadIn(metrics), metrics.inputBytes + shuffleBytesReadIn(metrics));
   };
+
+  /** For attempts that wait: aborts `signal` once the attempt is cancelled. */
+  readonly watchCancel = (): void => {
+    if (this.environment.control.isCancelled(this.call.run)) this.#abort.abort();
+  };
+
+  /** What functions may know of the attempt that runs them. */
+  get running(): RunningTask {
+    const { key, splits } = this.call.launch;
+    const { directory, worker } = this.environment.settings.address;
+    return { key, splits: splits.map(({ split }) => split), worker, scratch: attemptFile(directory, key, "work") };
+  }
 
   /** Operators pass it on by itself. */
   readonly revive = (fn: FunctionRef): ((...args: never[]) => unknown) => this.session.revive(fn);
@@ -209,8 +222,8 @@ export class AttemptContext implements TaskContext {
     });
   }
 
-  openPartFile(url: string, _partition: number, compression: "none" | "gzip"): PartFile {
-    return openPartFile(url, this.call.launch.key, compression);
+  openPartFile(url: string, _partition: number, compression: "none" | "gzip", output?: string): PartFile {
+    return openPartFile(url, this.call.launch.key, compression, output);
   }
 
   /** Removes scratch files and gives back what is still reserved. */

@@ -6,7 +6,9 @@ import { encodeValue } from "../../codec/stream.js";
 import { type ErrorCode, isMillraceError, type MillraceError, toWireError, type WireError } from "../../core/errors.js";
 import type { WorkerId } from "../../core/ids.js";
 import { type MutableMetrics, metricNames, type TaskMetrics } from "../../core/task-metrics.js";
+import { isPromise } from "../../operators/batches.js";
 import { runFragment } from "../../operators/index.js";
+import type { FragmentResult, MaybePromise } from "../../operators/task-context.js";
 import type { FunctionRef } from "../../plan/function.js";
 import type { TaskUpdate } from "../../plan/handles.js";
 import type { Fragment } from "../../plan/stages.js";
@@ -16,6 +18,9 @@ import type { SlotMetrics, SlotOutcome, SlotRun } from "./messages.js";
 import type { SlotSession } from "./slot-session.js";
 import { storeResult } from "./store-result.js";
 import type { ThreadMeter } from "./thread-meter.js";
+
+/** An attempt that waits for something of its own (a command, a request) hears of its end by its signal, not by its records. */
+const CANCEL_LOOK_MS = 50;
 
 /** `prepare`: functions to load first; null when an earlier attempt of the fragment did. */
 export async function runAttempt(
@@ -42,14 +47,15 @@ export async function runAttempt(
   };
   const { address, inlineResultBytes } = environment.settings;
   const place = { directory: address.directory, inlineResultBytes };
+  session.handles.task.running = context.running;
   session.handles.begin();
   try {
     if (prepare !== null) await session.prepare(prepare);
-    const result = storeResult(await runFragment(fragment, context), call.launch.key, place);
+    const result = storeResult(await watched(runFragment(fragment, context), context), call.launch.key, place);
     const accumulators = session.handles.end().map((update) => toUpdate(update, session.classes));
     return { kind: "succeeded", result, accumulators, metrics: await measured(result), offers: context.offers };
   } catch (error) {
-    if (inChain(error, "TASK_CANCELLED") !== null) return { kind: "cancelled" };
+    if (context.signal.aborted || inChain(error, "TASK_CANCELLED") !== null) return { kind: "cancelled" };
     const lost = inChain(error, "FETCH_FAILED") ?? inChain(error, "BLOCK_CORRUPT");
     if (lost !== null && typeof lost.fields.shuffle === "number")
       return { kind: "fetchFailed", error: toWireError(lost) };
@@ -84,6 +90,17 @@ function toUpdate({ accumulator, name, kind, value, numbers }: TaskUpdate, class
 function resultSize(result: TaskResult): number {
   if (result.kind === "inline") return result.bytes.byteLength;
   return result.kind === "block" ? result.sizeBytes : 0;
+}
+
+/** Looks for a cancellation while an attempt waits. */
+async function watched(result: MaybePromise<FragmentResult>, context: AttemptContext): Promise<FragmentResult> {
+  if (!isPromise(result)) return result;
+  const watch = setInterval(context.watchCancel, CANCEL_LOOK_MS);
+  try {
+    return await result;
+  } finally {
+    clearInterval(watch);
+  }
 }
 
 /** A loss of input stays one however often operators and user functions have wrapped it. */
