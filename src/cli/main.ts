@@ -73,7 +73,7 @@ program
   )
   .addOption(conf())
   .addOption(secretFileOption())
-  .addOption(tls())
+  .addOption(tlsOption())
   .option("--no-progress", "no progress bar, even on a terminal")
   .option("--summary", "at the end on stderr: jobs, tasks, records, bytes, spill, time, memory, failures, accumulators")
   .addOption(jsonOption("with --summary: as one line of JSON"))
@@ -234,7 +234,7 @@ program
 program
   .command("status")
   .description("Show workers, sessions, jobs, stages and cached RDDs of a running master; or sessions that have ended.")
-  .addOption(masterOption(false))
+  .addOption(masterOption(false, "millrace://host:port of a running master"))
   .addOption(secretFileOption())
   .addOption(tlsOption())
   .addOption(jsonOption("print one JSON document instead of tables; with --watch one a line"))

@@ -59,16 +59,13 @@ function workerLine(worker: WorkerSnapshot, width: number): string {
     .join("  ");
 }
 
-function sessionLines(
-  { id, appName, openedMs, jobs, jobTraits, stages, shuffleBytes, storage }: SessionSnapshot,
-  nowMs: number,
-) {
+function sessionLines({ id, appName, openedMs, jobs, stages, shuffleBytes, storage }: SessionSnapshot, nowMs: number) {
   const shuffle = shuffleBytes === 0 ? "" : `, ${formatBytes(shuffleBytes)} of shuffle files`;
   return [
     `${id}  ${appName}, open for ${formatDuration(nowMs - openedMs)}${jobs.length === 0 ? ", idle" : ""}${shuffle}`,
     ...jobs.flatMap((job) => {
       const spilled = job.spillBytes === 0 ? "" : `  ${formatBytes(job.spillBytes)} spilled`;
-      const { pool, group } = jobTraits.find((one) => one.job === job.job) ?? {};
+      const { pool, group } = job;
       const traits = `${pool === undefined ? "" : `  pool ${pool}`}${group === undefined ? "" : `  group ${group}`}`;
       const failed = job.failedAttempts === 0 ? "" : `, ${job.failedAttempts} failed attempts`;
       return [

@@ -23,7 +23,7 @@ const worker = {
 };
 const job = {
   ...{ job: 2, name: "collect at a.ts:1:2", startedMs: 1_000, stages: 3, stagesDone: 1, tasks: 40, tasksDone: 14 },
-  ...{ running: 2, failedAttempts: 1, shuffleBytes: 5 * mb, spillBytes: mb },
+  ...{ running: 2, failedAttempts: 1, shuffleBytes: 5 * mb, spillBytes: mb, pool: "fast", group: "nightly" },
 };
 const stage = {
   ...{ job: 2, stage: 4, name: "reduceByKey at a.ts:1:1", tasks: 20, done: 4, running: 2, failed: 1, records: 12_000 },
@@ -40,7 +40,6 @@ const rdd: StorageSnapshot = {
   },
   ...{ memoryBytes: 5 * mb, diskBytes: mb, workers: [] },
 };
-const traits = { jobTraits: [{ job: 2, pool: "fast", group: "nightly" }], pools: [] };
 const busy: MasterSnapshot = {
   ...{ url: "millrace://h:1", version: "9", startedMs: 0, workers: [worker] },
   sessions: [
