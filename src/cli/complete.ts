@@ -44,7 +44,9 @@ const values: Readonly<Record<string, (command: Command, word: string) => Comple
   secretFile: () => anyFile,
   localDir: () => anyFile,
   eventLogDir: () => anyFile,
-  summary: () => anyFile,
+  tls: () => anyFile,
+  out: () => anyFile,
+  ca: () => anyFile,
   program: () => anyFile,
   args: () => anyFile,
 };

@@ -22,6 +22,8 @@ import { conf, jsonOption, masterOption, secretFileOption, tlsOption } from "./s
 /** Exit code of a failure that is ours; a user's program keeps its own. */
 const FAILURE_EXIT_CODE = 1;
 
+const PROGRAMS: ReadonlySet<string> = new Set(["run", "submit"]);
+
 /** Commands whose end is not that of what they print: a program's, or a server's. */
 const RUNS_ON: ReadonlySet<string> = new Set(["run", "submit", "example", "master", "worker"]);
 
@@ -36,7 +38,8 @@ const program = new Command("millrace")
   .showSuggestionAfterError()
   .configureOutput({ outputError: (text, write) => write(formatUsageError(text, process.argv.slice(2))) })
   .hook("preAction", (_program, command) => {
-    json = command.opts().json === true;
+    // Of a program that runs, --json is the form of its summary.
+    json = command.opts().json === true && command.opts().summary !== true && !PROGRAMS.has(command.name());
     if (!RUNS_ON.has(command.name())) process.stdout.on("error", endWithReader);
   })
   .enablePositionalOptions()
@@ -72,6 +75,7 @@ program
   )
   .addOption(conf())
   .addOption(secretFileOption())
+  .addOption(tlsOption())
   .option("--no-progress", "no progress bar, even on a terminal")
   .option("--summary", "at the end on stderr: jobs, tasks, records, bytes, spill, time, memory, failures, accumulators")
   .addOption(jsonOption("with --summary: as one line of JSON"))
@@ -194,7 +198,7 @@ const worker = program
   .command("worker")
   .description("Start a worker and keep it running; or, by a subcommand, let one go.")
   // Not requiredOption: that would ask for it before the name of a subcommand, which has one of its own.
-  .addOption(masterOption(false))
+  .addOption(masterOption(false, "millrace://host:port of the master (required)"))
   .option("--role <role>", "core (also stores DFS blocks) or task (compute only)", "core")
   .option("--slots <n>", "attempts that run at once, each in a thread (default: the cores this process may use)")
   .option("--memory <size>", "memory of the whole process, e.g. 2g (default: half of what this machine or cgroup has)")
@@ -258,7 +262,7 @@ program
 program
   .command("status")
   .description("Show workers, sessions, jobs, stages and cached RDDs of a running master; or sessions that have ended.")
-  .addOption(masterOption(false))
+  .addOption(masterOption(false, "millrace://host:port of a running master"))
   .addOption(secretFileOption())
   .addOption(tlsOption())
   .addOption(jsonOption("print one JSON document instead of tables; with --watch one a line"))

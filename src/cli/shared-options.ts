@@ -3,8 +3,7 @@
 import { Option } from "commander";
 
 /** Of a master that runs already. MILLRACE_MASTER stands in for it. */
-export function masterOption(mandatory = true): Option {
-  const what = `millrace://host:port of the master${mandatory ? "" : " (required)"}`;
+export function masterOption(mandatory = true, what = "millrace://host:port of the master"): Option {
   return new Option("--master <url>", what).env("MILLRACE_MASTER").makeOptionMandatory(mandatory);
 }
 

@@ -65,9 +65,11 @@ function sessionLines({ id, appName, openedMs, jobs, stages, shuffleBytes, stora
     `${id}  ${appName}, open for ${formatDuration(nowMs - openedMs)}${jobs.length === 0 ? ", idle" : ""}${shuffle}`,
     ...jobs.flatMap((job) => {
       const spilled = job.spillBytes === 0 ? "" : `  ${formatBytes(job.spillBytes)} spilled`;
+      const { pool, group } = job;
+      const traits = `${pool === undefined ? "" : `  pool ${pool}`}${group === undefined ? "" : `  group ${group}`}`;
       const failed = job.failedAttempts === 0 ? "" : `, ${job.failedAttempts} failed attempts`;
       return [
-        `  job ${job.job}  ${job.name}  ${job.stagesDone}/${job.stages} stages, ${job.tasksDone}/${job.tasks} tasks${failed}${spilled}  ${formatDuration(nowMs - job.startedMs)}`,
+        `  job ${job.job}  ${job.name}  ${job.stagesDone}/${job.stages} stages, ${job.tasksDone}/${job.tasks} tasks${failed}${spilled}${traits}  ${formatDuration(nowMs - job.startedMs)}`,
         ...stages
           .filter((stage) => stage.job === job.job)
           .flatMap((stage) => [`    ${formatStage(stage, nowMs)}`, ...skewLines(stage).map((line) => `    ${line}`)]),

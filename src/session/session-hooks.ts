@@ -9,8 +9,6 @@ import type { TaskLog } from "./task-log.js";
 
 /** What may be heard of a session. */
 export interface OpenedSession {
-  readonly id: string;
-  readonly appName: string;
   readonly jobEnds: Listeners<JobEnd>;
   readonly progress: Listeners<readonly StageProgress[]>;
   /** Hear what tasks print before it is printed. */

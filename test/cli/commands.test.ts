@@ -200,24 +200,6 @@ describe("run", () => {
     expect(stderr).toMatch(/fails\.ts:3:7/);
   });
 
-  test("--summary writes what each job did, and how the program ended, to a file", async () => {
-    const { code } = await millrace(["run", "--summary", "summary.json", "slow.ts"]);
-    expect(code).toBe(0);
-    const summary = JSON.parse(readFileSync(join(folder, "summary.json"), "utf8"));
-    expect(summary).toMatchObject({ program: "slow.ts", exitCode: 0, sessions: [{ appName: "millrace" }] });
-    expect(summary.sessions[0].jobs).toMatchObject([
-      {
-        job: 1,
-        action: expect.stringMatching(/^count at slow\.ts:4:\d+$/),
-        error: null,
-        summary: { stages: 1, tasks: 8 },
-      },
-    ]);
-    const refused = await millrace(["run", "--summary", "no/such/summary.json", "slow.ts"]);
-    expect(refused.stderr).toMatch(/IO_ERROR: --summary no\/such\/summary\.json cannot be written/);
-    expect(refused.stdout).toBe("");
-  });
-
   test("no progress bar in a pipe", async () => {
     expect(await millrace(["run", "slow.ts"])).toEqual({ code: 0, stdout: "8\n", stderr: "" });
   });

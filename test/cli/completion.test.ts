@@ -33,7 +33,10 @@ test.each<[words: string[], expected: unknown]>([
   [[""], expect.arrayContaining(["run", "submit", "master", "worker", "status", "config", "kill", "example"])],
   [["sta"], ["status"]],
   [["worker", "de"], ["decommission"]],
-  [["worker", "decommission", "w1", "--t"], ["--timeout"]],
+  [
+    ["worker", "decommission", "w1", "--t"],
+    ["--timeout", "--tls"],
+  ],
   [["status", "--json", "--j"], []],
   [["run", "--conf", "a=1", "--con"], ["--conf"]],
   [["run", "--master", "local-"], ["local-cluster[2,1,512m]"]],

@@ -78,7 +78,8 @@ const cached = session.range(0, 100).map((n) => [n % 7, n]).cache();
 console.log(await cached.reduceByKey((a, b) => a + b).count());
 const ends = await Promise.allSettled([session.range(0, 2, 1, 2).map(spin).count(), cached.mapValues(spin).collect()]);
 for (const end of ends) if (end.status === "rejected") console.log(end.reason.code, end.reason.fields.by);
-try { session.range(0, 1); } catch (error) { console.log("later", error.code); }
+const later = async () => session.range(0, 1).count();
+await later().catch((error) => console.log("later", error.code));
 await cached.count();
 `,
     );
