@@ -10,6 +10,8 @@ const EXTERNAL = [
   "@toondepauw/node-zstd",
   "piscina",
   "@aws-sdk/*",
+  "@peculiar/x509",
+  "reflect-metadata",
   "@duckdb/*",
   "lmdb",
   "millrace",

@@ -4,6 +4,7 @@ export interface RunFlags {
   readonly master?: string;
   readonly conf?: readonly string[];
   readonly secretFile?: string;
+  readonly tls?: string;
   readonly progress: boolean;
 }
 
@@ -17,6 +18,7 @@ export interface MasterFlags {
   readonly port: string;
   readonly advertise?: string;
   readonly secretFile?: string;
+  readonly tls?: string;
   readonly insecure?: boolean;
   readonly eventLogDir?: string;
 }
@@ -24,6 +26,7 @@ export interface MasterFlags {
 export interface DecommissionFlags {
   readonly master: string;
   readonly secretFile?: string;
+  readonly tls?: string;
   readonly timeout?: string;
   /** --no-wait: false. */
   readonly wait: boolean;
@@ -41,6 +44,7 @@ export interface WorkerFlags {
   readonly node?: string;
   readonly id?: string;
   readonly secretFile?: string;
+  readonly tls?: string;
   readonly insecure?: boolean;
   readonly masterTimeout: string;
 }
@@ -48,10 +52,18 @@ export interface WorkerFlags {
 export interface StatusFlags {
   readonly master: string;
   readonly secretFile?: string;
+  readonly tls?: string;
   readonly json?: boolean;
 }
 
 export interface ConfigFlags {
   readonly conf?: readonly string[];
   readonly json?: boolean;
+}
+
+export interface CertsFlags {
+  readonly out: string;
+  readonly hosts: string;
+  readonly ca?: string;
+  readonly days: string;
 }

@@ -4,6 +4,7 @@ import { Command, Option } from "commander";
 import { isMillraceError } from "../core/errors.js";
 import { version } from "../core/version.js";
 import type {
+  CertsFlags,
   ConfigFlags,
   DecommissionFlags,
   MasterFlags,
@@ -44,6 +45,9 @@ const conf = () =>
     (text: string, earlier: string[] | undefined) => [...(earlier ?? []), text],
   );
 
+const tls = () =>
+  new Option("--tls <directory>", "ca.crt, tls.crt and tls.key for encrypted connections (or MILLRACE_TLS)");
+
 program
   .command("run")
   .description("Run a TypeScript or JavaScript program in this process; it opens its own Session.")
@@ -73,6 +77,7 @@ program
   .requiredOption("--master <url>", "millrace://host:port of the master")
   .addOption(conf())
   .option("--secret-file <path>", "the cluster's secret, a file of mode 0600 (or MILLRACE_SECRET)")
+  .addOption(tls())
   .option("--no-progress", "no progress bar, even on a terminal")
   .argument("<program>", "a .ts, .mts, .cts, .js, .mjs or .cjs file anywhere on disk")
   .argument("[args...]", "everything after the program's name is its own")
@@ -94,6 +99,7 @@ program
   )
   .addOption(conf())
   .option("--secret-file <path>", "the cluster's secret, a file of mode 0600 (or MILLRACE_SECRET)")
+  .addOption(tls())
   .option("-e, --eval <code>", "run this instead of asking, print what its last expression gives, and end")
   .option("--rows <n>", "how many rows a table shows", "20")
   .option("--no-progress", "no progress bar, even on a terminal")
@@ -113,13 +119,14 @@ The prompt's history is kept in ~/.millrace/shell_history.`,
 program
   .command("master")
   .description("Start a master and keep it running.")
-  .option("--host <address>", "address to listen on; beyond loopback only with --insecure", "127.0.0.1")
+  .option("--host <address>", "address to listen on; beyond loopback only with --tls or --insecure", "127.0.0.1")
   .option("--port <n>", "port to listen on; 0 takes a free one", "7077")
   .option("--advertise <host>", "the name under which others reach this host (default: --host)")
   .option(
     "--secret-file <path>",
     "the cluster's secret, a file of mode 0600; made when it is not there (default: ~/.millrace/secret, or MILLRACE_SECRET)",
   )
+  .addOption(tls())
   .option("--insecure", "allow listening beyond loopback without TLS: whoever can read the network can read the data")
   .option("--event-log-dir <path>", "where the event logs of sessions go (default: ~/.millrace/events)")
   .addHelpText(
@@ -137,7 +144,7 @@ const worker = program
   .option("--slots <n>", "attempts that run at once, each in a thread (default: the cores this process may use)")
   .option("--memory <size>", "memory of the whole process, e.g. 2g (default: half of what this machine or cgroup has)")
   .option("--local-dir <path>", "directory for shuffle files and spills (default: the system's temporary directory)")
-  .option("--host <address>", "address to serve blocks on; beyond loopback only with --insecure", "127.0.0.1")
+  .option("--host <address>", "address to serve blocks on; beyond loopback only with --tls or --insecure", "127.0.0.1")
   .option("--port <n>", "port to serve blocks on; 0 takes a free one", "0")
   .option("--advertise <host>", "the name under which others reach this host (default: --host)")
   .option("--node <name>", "the node this worker stands on, for locality (default: the host name)")
@@ -146,6 +153,7 @@ const worker = program
     "--secret-file <path>",
     "the cluster's secret, a file of mode 0600 (default: ~/.millrace/secret, or MILLRACE_SECRET)",
   )
+  .addOption(tls())
   .option("--insecure", "allow listening beyond loopback without TLS")
   .option("--master-timeout <time>", "how long to look for a master that does not answer before giving up", "10min")
   .addHelpText(
@@ -173,6 +181,7 @@ worker
     "--secret-file <path>",
     "the cluster's secret, a file of mode 0600 (default: ~/.millrace/secret, or MILLRACE_SECRET)",
   )
+  .addOption(tls())
   .addHelpText(
     "after",
     "\nExamples:\n  millrace worker decommission node7-3f2a --master millrace://127.0.0.1:7077\n  millrace worker decommission node7-3f2a --master millrace://node1.lan:7077 --timeout 10min --no-wait\n\nIts running tasks finish, its map outputs and cached partitions are moved, then its process ends; nothing is computed again.\nAt the end of the time it leaves anyway: tasks that still run go to others uncharged, what was not moved is computed again.\n`millrace status` shows how far it is. The exit code is 0 once it has left, or with --no-wait once it is told.",
@@ -182,6 +191,19 @@ worker
   );
 
 program
+  .command("certs")
+  .description("Make an authority and a certificate for encrypted connections (mutual TLS) inside a cluster.")
+  .requiredOption("--out <directory>", "where they go: ca.crt, tls.crt, tls.key, and ca.key where the authority is new")
+  .option("--hosts <names>", "names and addresses that others dial, separated by commas", "localhost,127.0.0.1")
+  .option("--ca <directory>", "sign with the authority that was made there (default: make a new one)")
+  .option("--days <n>", "how long the certificate is valid; a new authority is for ten years", "365")
+  .addHelpText(
+    "after",
+    "\nExamples:\n  millrace certs --out tls --hosts node1.lan,node2.lan,10.0.0.5\n  millrace certs --out tls-node3 --hosts node3.lan --ca tls\n  millrace master --host 0.0.0.0 --advertise node1.lan --tls tls\n\nEvery process of the cluster, drivers too, then needs --tls or MILLRACE_TLS. The cluster's secret is needed as before.",
+  )
+  .action(async (options: CertsFlags) => (await import("./commands/certs.js")).certs(options));
+
+program
   .command("status")
   .description("Show the sessions, jobs, stages, tasks and workers of a running master.")
   .requiredOption("--master <url>", "millrace://host:port of the master")
@@ -189,6 +211,7 @@ program
     "--secret-file <path>",
     "the cluster's secret, a file of mode 0600 (default: ~/.millrace/secret, or MILLRACE_SECRET)",
   )
+  .addOption(tls())
   .option("--json", "print one JSON object instead of tables")
   .addHelpText(
     "after",

@@ -169,7 +169,10 @@ export const errorCatalog = {
     "Nothing answers at the master's address.",
     "Start it with `millrace master`, check host and port.",
   ),
-  NOT_A_MASTER: row("What answers at the address is not a millrace master.", "Check the port."),
+  NOT_A_MASTER: row(
+    "What answers at the address is not a millrace master.",
+    "Check the port, and whether its cluster wants TLS (--tls).",
+  ),
   VERSION_MISMATCH: row(
     "The two processes run different versions of millrace.",
     "Install the same version everywhere.",
@@ -181,7 +184,11 @@ export const errorCatalog = {
   PERMISSION_REFUSED: row("The caller's role may not do this.", "Use the key of a role that may."),
   INSECURE_LISTEN: row(
     "Listening beyond loopback without TLS was refused.",
-    "Add --insecure if the network is trusted.",
+    "Give --tls with certificates that `millrace certs` made, or --insecure if the network is trusted.",
+  ),
+  TLS_FAILED: row(
+    "An encrypted connection could not be made: one side has no TLS, another authority, or a certificate without the name that was dialled.",
+    "Give every process --tls with certificates of one authority, and `millrace certs --hosts` every name and address that is dialled.",
   ),
   PORT_IN_USE: row("Another process listens on the port.", "Choose another --port, or 0 for a free one."),
   MASTER_LOST: row(

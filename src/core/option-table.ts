@@ -55,6 +55,12 @@ export const optionTable = {
     parseText,
     null,
   ),
+  tls: row<string | null>(
+    "a path",
+    "Directory with ca.crt, tls.crt and tls.key (`millrace certs` makes it): connections to a running master are encrypted, both ends proven.",
+    parseText,
+    null,
+  ),
   defaultParallelism: row<number | null>(
     "a whole number",
     "Partitions of parallelize and range. By default min(records, 8).",

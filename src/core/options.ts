@@ -84,12 +84,14 @@ export function variableOfOption(name: OptionName): string {
     .toUpperCase()}`;
 }
 
+const OF_THIS_MACHINE: ReadonlySet<OptionName> = new Set(["secretFile", "localDir", "tls"]);
+
 /** Compiled options as they travel to master and workers: what is null or concerns the driver's machine alone stays here. */
 export function toPortableOptions(values: OptionValues): Record<string, string | number | boolean> {
   const portable: Record<string, string | number | boolean> = {};
   for (const name of optionNames) {
     const value = values[name];
-    if (value !== null && name !== "secretFile" && name !== "localDir") portable[name] = value;
+    if (value !== null && !OF_THIS_MACHINE.has(name)) portable[name] = value;
   }
   return portable;
 }

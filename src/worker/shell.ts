@@ -124,6 +124,7 @@ export class WorkerShell {
       pathOf: (session, node, partition, generation) => directory.cachePath(session, node, partition, generation),
       onEvicted: (session, node, partition) =>
         this.#send({ kind: "uncached", session, partitions: [{ node, partition }] }),
+      log: options.log,
     });
     // The block server has a cache of open files too.
     const openFiles = openFilesShare(openFileLimit(), registration.slots + 1, MAX_OPEN_FILES);

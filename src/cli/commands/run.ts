@@ -1,6 +1,7 @@
 // `millrace run` and `millrace submit`: the user's program in this process. Flags become the defaults of its Session by the
 // environment, which is what a program's own Session.open may override; the exit code stays the program's.
 
+import { resolve } from "node:path";
 import { MillraceError } from "../../core/errors.js";
 import { type OptionName, parseOption, variableOfOption } from "../../core/options.js";
 import { startSpareThread } from "../../session/service-thread/spare-thread.js";
@@ -10,12 +11,18 @@ import { loadProgram } from "../load-program.js";
 import { ProgressBar } from "../progress-bar.js";
 
 export async function run(path: string, args: readonly string[], flags: RunFlags): Promise<void> {
-  if (flags.master !== undefined) process.env.MILLRACE_MASTER = flags.master;
-  if (flags.secretFile !== undefined) process.env[variableOfOption("secretFile")] = flags.secretFile;
-  applyConf(flags.conf ?? []);
+  applyFlags(flags);
   if (flags.progress && process.stderr.isTTY) await showProgress();
   startSpareThread(new URL("./service.js", import.meta.url));
   await loadProgram(path, [...args]);
+}
+
+/** As the variables that a Session reads. */
+export function applyFlags(flags: RunFlags): void {
+  if (flags.master !== undefined) process.env.MILLRACE_MASTER = flags.master;
+  if (flags.secretFile !== undefined) process.env[variableOfOption("secretFile")] = flags.secretFile;
+  if (flags.tls !== undefined) process.env[variableOfOption("tls")] = resolve(flags.tls);
+  applyConf(flags.conf ?? []);
 }
 
 /** Each `name=value` as the variable that a Session reads. */

@@ -7,6 +7,7 @@ import type { MasterSnapshot } from "../../master/snapshot.js";
 import type { StoredOnWorker } from "../../master/storage-snapshot.js";
 import { formatSkew } from "../../protocol/skew.js";
 import { clusterSecret } from "../../rpc/access/cluster-secret.js";
+import { tlsIdentity } from "../../rpc/access/tls.js";
 import { dial } from "../../rpc/grpc/channel.js";
 import type { StatusFlags } from "../flags.js";
 import { remoteAddress } from "../remote-master.js";
@@ -17,6 +18,7 @@ export async function status(flags: StatusFlags): Promise<void> {
     role: "admin",
     id: "status",
     secret: clusterSecret(flags.secretFile),
+    tls: tlsIdentity(flags.tls),
     version,
     address,
   });
