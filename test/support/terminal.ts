@@ -63,7 +63,11 @@ export class Terminal implements AsyncDisposable {
         this.#shown = text.slice(found.index + found[0].length);
         return text.slice(0, found.index + found[0].length);
       }
-      if (late() || this.#child.exitCode !== null) throw new Error(`${pattern} was not seen: ${JSON.stringify(text)}`);
+      const { exitCode } = this.#child;
+      if (late() || exitCode !== null) {
+        const why = exitCode === null ? "" : ` (it ended with ${exitCode})`;
+        throw new Error(`${pattern} was not seen${why}: ${JSON.stringify(text)}`);
+      }
       await new Promise<void>((resolve) => (this.#wake = resolve));
     }
   }

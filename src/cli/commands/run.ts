@@ -11,15 +11,20 @@ import { loadProgram } from "../load-program.js";
 import { ProgressBar } from "../progress-bar.js";
 
 export async function run(path: string, args: readonly string[], flags: RunFlags): Promise<void> {
-  if (flags.master !== undefined) process.env.MILLRACE_MASTER = flags.master;
-  if (flags.secretFile !== undefined) process.env[variableOfOption("secretFile")] = flags.secretFile;
-  if (flags.tls !== undefined) process.env[variableOfOption("tls")] = resolve(flags.tls);
-  applyConf(flags.conf ?? []);
+  applyFlags(flags);
   if (flags.progress && process.stderr.isTTY) await showProgress();
   if (flags.summary === true) await showSummary(flags.json === true);
   else if (flags.json === true) throw jsonAlone();
   startSpareThread(new URL("./service.js", import.meta.url));
   await loadProgram(path, [...args]);
+}
+
+/** As the variables that a Session reads. */
+export function applyFlags(flags: RunFlags): void {
+  if (flags.master !== undefined) process.env.MILLRACE_MASTER = flags.master;
+  if (flags.secretFile !== undefined) process.env[variableOfOption("secretFile")] = flags.secretFile;
+  if (flags.tls !== undefined) process.env[variableOfOption("tls")] = resolve(flags.tls);
+  applyConf(flags.conf ?? []);
 }
 
 /** Each `name=value` as the variable that a Session reads. */

@@ -18,7 +18,7 @@ import { Prompt } from "../shell/prompt.js";
 import { PromptInput } from "../shell/prompt-input.js";
 import { showValue } from "../shell/show.js";
 import { Variables } from "../shell/variables.js";
-import { applyConf, showProgress } from "./run.js";
+import { applyFlags, showProgress } from "./run.js";
 
 /** Of this build, which is what `import "millrace"` gives at the prompt. */
 interface OwnModule {
@@ -30,10 +30,7 @@ const PIPE_WIDTH = 120;
 
 export async function shell(flags: ShellFlags): Promise<void> {
   const rows = rowLimit(flags.rows);
-  if (flags.master !== undefined) process.env.MILLRACE_MASTER = flags.master;
-  if (flags.secretFile !== undefined) process.env[variableOfOption("secretFile")] = flags.secretFile;
-  if (flags.tls !== undefined) process.env[variableOfOption("tls")] = resolve(flags.tls);
-  applyConf(flags.conf ?? []);
+  applyFlags(flags);
   process.env[variableOfOption("appName")] ??= "millrace shell";
   // esbuild in a process of its own a call: one that stayed would be ended by the Ctrl-C that is meant for a line.
   process.env.ESBUILD_WORKER_THREADS = "0";

@@ -112,6 +112,8 @@ export class Prompt {
       this.#leave = () => reject(new Left("interrupted; what the line has begun may go on"));
     });
     input.hold();
+    // Nothing else may keep the process, while the input is held: a line may wait for what never comes, and be left by Ctrl-C.
+    const alive = setInterval(() => undefined, 2 ** 30);
     try {
       const work = run().then(async (value) => {
         if (value !== undefined) evaluator.variables.set("_", value);
@@ -125,6 +127,7 @@ export class Prompt {
       this.#write(formatFailure(error, this.#colors));
     } finally {
       this.#leave = null;
+      clearInterval(alive);
       input.release();
     }
   }
