@@ -3,11 +3,11 @@
 // page's style reaches it: it has a ground of its own, light or dark as the reader's system is, and is readable on either.
 
 import type { Measurement, WorkloadReport } from "./report.js";
-import { type BenchResults, describeResults } from "./results-file.js";
+import { type BenchResults, describeLoad, describeResults } from "./results-file.js";
 
 const WIDTH = 960;
 const MARGIN = 24;
-const HEAD = 72;
+const HEAD = 90;
 const COLUMN_GAP = 32;
 const COLUMN = (WIDTH - 2 * MARGIN - COLUMN_GAP) / 2;
 const LABEL = 124;
@@ -58,7 +58,8 @@ export function chartOf(results: BenchResults): string {
 <style>${STYLE}</style>
 <rect class="ground" x="0.5" y="0.5" width="${WIDTH - 1}" height="${y - 1}" rx="6"/>
 <text class="head" x="${MARGIN}" y="32">Seconds, warm where there is a warm run; shorter is better</text>
-<text class="quiet" x="${MARGIN}" y="52">${escaped(describeResults(results))}. Each work has a scale of its own.</text>
+<text class="quiet" x="${MARGIN}" y="52">${escaped(describeResults(results))}</text>
+<text class="quiet" x="${MARGIN}" y="69">${escaped([describeLoad(results), "each work has a scale of its own"].filter(Boolean).join("; "))}</text>
 ${parts.join("\n")}
 </svg>
 `;

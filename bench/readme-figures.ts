@@ -10,7 +10,7 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { chartOf } from "./chart.js";
 import type { Measurement, WorkloadReport } from "./report.js";
-import { type BenchResults, describeResults, readResults } from "./results-file.js";
+import { type BenchResults, describeLoad, describeResults, readResults } from "./results-file.js";
 import { workloadNames } from "./workloads/index.js";
 
 const BEGIN = /<!-- figures: begin[^\n]*\n/;
@@ -64,7 +64,7 @@ function tableOf(run: BenchResults, withCpu: boolean): string {
     const others = measurements.filter(({ engine }) => !COLUMNS.includes(columnOf(engine)));
     return `| ${title} | ${cells.join(" | ")} | ${others.map((one) => `${one.engine} ${cell(one, withCpu)}`).join(", ")} |`;
   });
-  return `Seconds, first / warm${withCpu ? " (processor seconds of the latter)" : ""}, on ${describeResults(run)}:
+  return `Seconds, first / warm${withCpu ? " (processor seconds of the latter)" : ""}, on ${[describeResults(run), describeLoad(run)].filter(Boolean).join(", ")}:
 
 | work | ${COLUMNS.join(" | ")} | others |
 |---|${COLUMNS.map(() => "---|").join("")}---|

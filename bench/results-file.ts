@@ -40,11 +40,15 @@ export function readResults(path: string): BenchResults {
   return results;
 }
 
-/** 2 cores (Xeon), 24 GB, Node 20.20.2, 2026-11-26, at 0.1 of the sizes named; and that the machine was busy, if it was. */
-export function describeResults({ machine, time, size, load }: BenchResults): string {
+/** 2 cores (Xeon), 24 GB, Node 20.20.2, 2026-11-26, at 0.1 of the sizes named */
+export function describeResults({ machine, time, size }: BenchResults): string {
   const memory = `${(machine.memoryBytes / 2 ** 30).toFixed(0)} GB`;
   const scale = size === 1 ? "" : `, at ${size} of the sizes named`;
-  const busy = load > machine.cpus / 2 ? `, while other programs kept it busy (load ${load.toFixed(0)})` : "";
   const model = machine.model ?? "unknown model";
-  return `${machine.cpus} cores (${model}), ${memory}, Node ${machine.node.slice(1)}, ${time.slice(0, 10)}${scale}${busy}`;
+  return `${machine.cpus} cores (${model}), ${memory}, Node ${machine.node.slice(1)}, ${time.slice(0, 10)}${scale}`;
+}
+
+/** That the machine had other work as well, "" if it had not. */
+export function describeLoad({ machine, load }: BenchResults): string {
+  return load > machine.cpus / 2 ? `while other programs kept the machine busy (load ${load.toFixed(0)})` : "";
 }

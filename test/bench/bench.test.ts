@@ -220,7 +220,7 @@ describe("the chart", () => {
     expect(svg).toContain("join of A &amp; B");
     expect(svg).not.toContain("rss of");
     expect(svg).not.toContain("busy");
-    expect(chartOf({ ...results, load: 9.6 })).toContain("other programs kept it busy (load 10)");
+    expect(chartOf({ ...results, load: 9.6 })).toContain("other programs kept the machine busy (load 10)");
   });
 
   test("is not drawn from a run whose answers differ", () => {
