@@ -57,6 +57,7 @@ interface SeatRun {
 export class SlotPool {
   readonly #seats: readonly Seat[];
   readonly #options: SlotPoolOptions;
+  #closed = false;
   readonly #guard: MemoryGuard | null = null;
 
   constructor(threads: readonly SlotThread[], options: SlotPoolOptions) {
@@ -185,13 +186,15 @@ export class SlotPool {
     await seat.terminating;
   }
 
-  /** A fresh thread in the slot, whatever was there. */
+  /** A fresh thread in the slot, whatever was there. Nothing once the pool is closed. */
   async restart(slot: number): Promise<void> {
     await this.kill(slot, new MillraceError("TASK_CANCELLED", "the slot was made anew"));
+    if (this.#closed) return;
     await this.#seat(slot).thread.start();
   }
 
   async close(): Promise<void> {
+    this.#closed = true;
     this.#guard?.close();
     const reason = new MillraceError("TASK_CANCELLED", "the worker is shutting down");
     await Promise.all(this.#seats.map((_, slot) => this.kill(slot, reason)));

@@ -180,6 +180,8 @@ export class PiscinaSlot implements SlotThread {
       if (this.#pool === pool) throw error;
       return;
     }
+    // Ended just then: a call would start another thread in a pool that nobody holds any more.
+    if (this.#pool !== pool) return;
     const stay: SlotCall = { kind: "stay" };
     pool.run(stay).catch((error: Error) => this.#died(pool, error));
   }
