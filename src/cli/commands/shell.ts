@@ -2,7 +2,7 @@
 // no terminal, it runs that text as one and prints what its last expression gives, so scripts can use it.
 
 import { homedir } from "node:os";
-import { join, resolve } from "node:path";
+import { join } from "node:path";
 import { text as readAll } from "node:stream/consumers";
 import { MillraceError } from "../../core/errors.js";
 import { resolveOptions, variableOfOption } from "../../core/options.js";
