@@ -156,8 +156,8 @@ describe("cancellation", () => {
     expect(session.cancelAllJobs("enough")).toBe(2);
     expect(await Promise.all(cancelled)).toEqual(["JOB_CANCELLED", "JOB_CANCELLED"]);
     expect(master.of("cancel")).toMatchObject([
-      { job: 1, reason: "enough" },
-      { job: 2, reason: "enough" },
+      { job: 1, reason: "with all jobs of its session: enough" },
+      { job: 2, reason: "with all jobs of its session: enough" },
     ]);
     expect(session.cancelAllJobs()).toBe(0);
     master.release();

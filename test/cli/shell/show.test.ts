@@ -115,7 +115,7 @@ describe("Tab offers", () => {
     ["visits?.collectA", ["collectAsMap"], "collectA"],
     ["const n = await visits.sortByK", ["sortByKey"], "sortByK"],
     ["session.textF", ["textFile"], "textF"],
-    ['session.textFile("a.b").reduceByK', ["reduceByKey"], "reduceByK"],
+    ['session.textFile("a.b").reduceByK', ["reduceByKey", "reduceByKeyLocally"], "reduceByK"],
     ["f(visits.map((x) => [x, 1]).mapV", ["mapValues"], "mapV"],
     ["visits.map((x) => x.a).filter(Boolean).cache().treeR", ["treeReduce"], "treeR"],
     ["visits.count().th", ["then"], "th"],

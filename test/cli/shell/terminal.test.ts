@@ -36,7 +36,7 @@ describe.skipIf(!hasTerminal)("a shell (needs python3 for the terminal)", () => 
       await shell.saw(/\[stage \d+\] .*\(2 running\)/);
       shell.type("\u0003");
       expect(await shell.saw(PROMPT)).toMatch(
-        /JOB_CANCELLED: count was cancelled: Ctrl-C at the prompt\n +what to do: /,
+        /JOB_CANCELLED: count was cancelled with all jobs of its session: Ctrl-C at the prompt\n +what to do: /,
       );
       // The same workers go on.
       expect(await shell.line("session.range(5).map((n) => n + 1).reduce((a, b) => a + b)")).toMatch(/\b15\n> $/);
@@ -91,6 +91,8 @@ describe.skipIf(!hasTerminal)("a shell (needs python3 for the terminal)", () => 
       /│ a +│ +2 │\n│ b +│ +4 │/,
     );
     shell.paste("await new Promise((done) => setTimeout(done, 300))\rconst later = 40\r");
+    // The prompt after the first line, which what was typed ahead follows at once, and the one after that.
+    await shell.saw(/const later = 40\r?\n> $/);
     expect(await shell.line("later + 2")).toMatch(/\b42\n> $/);
   }, 90_000);
 

@@ -46,7 +46,7 @@ export const points: readonly Change[] = [
   // A reducer that has a frame of its input, from a file or from another worker.
   before(
     "src/shuffle/frame-reader.ts",
-    "if (found !== null) {\n          this.#handed++;",
+    "if (found !== null) {\n          this.#count(",
     `if (found !== null) chaos("fetch.frame", { from: origin.kind, map });`,
   ),
   // The block server, with a chunk in its hand, and with the chunk under its seal. block: shuffle, cached, result.
