@@ -216,4 +216,5 @@ export const errorCatalog = {
   INTERNAL: row("A fault of millrace itself.", "Please report it with the message and the event log."),
 } as const satisfies Record<string, CatalogRow>;
 
+/** A stable name of a failure, to branch on. docs/errors.md has the cause, the cure and an example of each. */
 export type ErrorCode = keyof typeof errorCatalog;

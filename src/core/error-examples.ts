@@ -10,10 +10,10 @@ export const errorExamples: Readonly<Record<ErrorCode, string>> = {
     "no secret is configured: give --secret-file, set MILLRACE_SECRET, or copy the master's /home/ada/.millrace/secret here",
   INVALID_MASTER_URL:
     'the master URL "spark://node1:7077" is not valid: Spark\'s masters speak another protocol. Use local, local[N], local[*], ...',
-  SESSION_STOPPED: "the session was stopped",
+  SESSION_STOPPED: "count: the session was stopped",
   NOT_A_PAIR:
     'reduceByKey at counts.ts:6:4 needs records of the form [key, value], but partition 0 has the string "two words"',
-  INVALID_KEY: "sortBy at counts.ts:6:4, partition 0: a key is or holds a Map, which has no order",
+  INVALID_KEY: "sortBy at counts.ts:6:4, partition 0: a key is a Map, which cannot be compared by content",
   GROUP_TOO_LARGE:
     'groupByKey at visits.ts:67:6, partition 1: the key "giant" has 99900 values of about 39.1 MB, more than the 19.2 MB that a task may hold, and they are to leave the task as one array; combine them (reduceByKey, aggregateByKey), iterate them in a function (mapValues, flatMap), or give the worker more memory',
   EMPTY_COLLECTION: "reduce needs at least one record, and the RDD has none",
@@ -21,16 +21,14 @@ export const errorExamples: Readonly<Record<ErrorCode, string>> = {
     "the function uses an RDD, which exists in the driver only: a task cannot start jobs. Collect what is needed before and use the plain value, or session.broadcast(value) if it is large",
   SYNC_FUNCTION_REQUIRED:
     "reduceByKey: fn is an async function, but its results are needed at once. Do the asynchronous work in a map before",
-  CAPTURE_FAILED:
-    "the variable socket used by the function (/home/ada/counts.ts:9:8), given to map, is a native object (Socket); it cannot travel to a worker. Make it inside the function.",
+  CAPTURE_FAILED: "the variable socket used by `(word) => socket.readyState + word` (/home/ada/counts.ts:9:36), given to map, is a Socket, which belongs to this process; it cannot travel to a worker. Create it inside the function, or inside mapPartitions once a partition.",
   MODULE_NOT_FOUND:
     "a captured function uses the module left-pad (left-pad@1.3.0), which cannot be loaded here: it is not installed",
-  CLASS_NOT_TRAVELLING: "a record is an instance of class Visit, which did not travel with the plan",
-  RECORD_NOT_ENCODABLE: "a record holds at .then a function, which lives in one process only",
+  CLASS_NOT_TRAVELLING: "collect at counts.ts:26:4, partition 0: a record is an instance of class Visit, which did not travel with the plan",
+  RECORD_NOT_ENCODABLE: "a record holds at then a function then, which lives in one process only",
   TASK_FAILED:
     "map at counts.ts:5:57 threw in partition 0: SyntaxError: Unexpected token '/', \"/home 0\" is not valid JSON",
-  WRONG_SHAPE:
-    'the function of flatMap at counts.ts:5:4 must return an iterable, but in partition 0 it returned the string "to be"',
+  WRONG_SHAPE: "the function of flatMap at counts.ts:5:4 must return an iterable, but in partition 0 it returned the number 7",
   PARTITIONS_DIFFER:
     "zip at counts.ts:8:14: the RDDs must have the same number of partitions, but they have 2 and 3; repartition one of them",
   INDETERMINATE_RESULT:
@@ -41,8 +39,7 @@ export const errorExamples: Readonly<Record<ErrorCode, string>> = {
     "the thread of slot 0 ended with exit code 1 while it ran a task: a function of the task called process.exit, or a native module failed",
   TASK_TIMEOUT: "the task s-1/2/0/7/0 ran longer than task.timeout (30000 ms)",
   TASK_CANCELLED: "the task was cancelled with its job",
-  JOB_FAILED:
-    'job 1 failed: partition 0 of "count at counts.ts:7:9" failed 4 times; the last time on worker one: map at counts.ts:5:57 threw in partition 0: SyntaxError: Unexpected end of JSON input',
+  JOB_FAILED: "map at counts.ts:5:31 threw in partition 0: SyntaxError: Unexpected end of JSON input (job 1 failed: partition 0 of \"count at counts.ts:7:9\" failed 4 times; the last time on worker one)",
   JOB_CANCELLED: "collect was cancelled by its AbortSignal",
   RESULT_TOO_LARGE: "the results of job 3 are larger than 1073741824 bytes (driver.maxResultSize)",
   RECORD_TOO_LARGE:
@@ -50,7 +47,7 @@ export const errorExamples: Readonly<Record<ErrorCode, string>> = {
   FETCH_FAILED: "the block server 10.0.0.7:41023 cannot be reached: connect ECONNREFUSED 10.0.0.7:41023",
   BLOCK_CORRUPT: "a frame of 65536 bytes does not match its checksum",
   NO_WORKERS: "no worker was there for 60 s while job 1 had tasks to run",
-  PATH_NOT_FOUND: "cannot open /home/ada/logs/a.txt: there is no such file or directory (ENOENT)",
+  PATH_NOT_FOUND: "there is no file or directory /home/ada/logs/none.txt",
   GLOB_MATCHED_NOTHING: "no file matches /home/ada/logs/*.txt",
   IS_A_DIRECTORY: "cannot open /home/ada/logs: it is a directory, a file was expected",
   NOT_A_DIRECTORY: "cannot make the directory /home/ada/out: a file is there",
@@ -65,7 +62,7 @@ export const errorExamples: Readonly<Record<ErrorCode, string>> = {
   INVALID_FILE: "/home/ada/out/part-00000 is no valid object file: it ends in the middle of a segment",
   UNSUPPORTED_COMPRESSION:
     "/home/ada/logs/a.zst is compressed with zstd, which cannot be read yet: decompress it, or recompress it with gzip",
-  UNSUPPORTED_SCHEME: "hdfs://node1/logs: hdfs: has no file system here; the scheme is unknown; use file: URLs or plain paths",
+  UNSUPPORTED_SCHEME: "hdfs://node1/logs: hdfs: has no file system here; Hadoop's file system is not supported: copy the files to a disk that all workers share",
   FILE_CHANGED: "/home/ada/logs/today.txt changed while a job read it: it has 5120 bytes, 4096 were planned",
   OUTPUT_NOT_SHARED: "the output directory /home/ada/out that the job made cannot be seen by this worker",
   MASTER_UNREACHABLE: "nothing answers at 10.0.0.5:7077 (waited at most 10000 ms)",

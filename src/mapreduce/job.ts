@@ -10,6 +10,7 @@ import { invalidArgument, requirePartitions, requireSyncFunction, requireText } 
 import { addCounted, type Counters, mergeCounters, type Shared, type TaskContext, type Written } from "./contexts.js";
 import { mapPhase, type Placement, type ReducePhase, type Routed, reducePhase } from "./phases.js";
 
+/** A map/reduce job: `session.mapReduce` has an example. Only `input` and `map` are needed. */
 export interface MapReduceSpec<T, K1, V1, K2, V2> {
   /** Paths of text files, whose lines are the records (as `session.textFile`), or an RDD. */
   readonly input: string | readonly string[] | RDD<T>;
@@ -43,7 +44,9 @@ export interface MapReduceSpec<T, K1, V1, K2, V2> {
   readonly files?: Readonly<Record<string, string>>;
 }
 
+/** What a map/reduce job gives when it has ended. */
 export interface MapReduceResult<K, V> {
+  /** All counters, those of "Map-Reduce Framework" among them: `counters["Map-Reduce Framework"]["Map input records"]`. */
   readonly counters: Counters;
   /** The pairs, reducer after reducer, where the job has no `output`. */
   readonly records: readonly (readonly [K, V])[] | null;

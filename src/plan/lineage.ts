@@ -139,7 +139,10 @@ export type LineageNode =
       readonly pairs: boolean;
     });
 
-/** RDD.persist's state: told to the master apart from the node, because it may change. */
+/**
+ * Where an RDD's computed partitions are kept: `RDD.persist`. "NONE": nowhere, every job that needs them computes them. The
+ * master is told apart from the node, because it may change.
+ */
 export type StorageLevel = "NONE" | "MEMORY_ONLY" | "MEMORY_AND_DISK" | "DISK_ONLY";
 
 /**

@@ -88,12 +88,19 @@ export type MasterToDriver =
   | { readonly kind: "progress"; readonly stages: readonly StageProgress[] }
   | { readonly kind: "closed"; readonly error: WireError | null };
 
+/** What a job came to: `session.lastJob`, `session.onJobEnd`. */
 export interface JobSummary {
+  /** Stages that the job ran; those whose outputs were there from an earlier job are not among them. */
   readonly stages: number;
+  /** Tasks of these stages. */
   readonly tasks: number;
+  /** Attempts that failed and were charged to their task. */
   readonly failedAttempts: number;
+  /** Milliseconds from the job's arrival at the master to its end. */
   readonly elapsedMs: number;
+  /** Bytes that map tasks wrote, as stored. */
   readonly shuffleBytes: number;
+  /** Bytes that operators put on disk because their share of memory was full. */
   readonly spillBytes: number;
   /** Tasks that ran on each worker, by worker id and role: "what ran where". */
   readonly workers: readonly {
@@ -106,16 +113,27 @@ export interface JobSummary {
   readonly skew?: readonly SkewFinding[];
 }
 
+/** How far a running stage is: `session.onProgress`, `millrace status`. */
 export interface StageProgress {
+  /** The job that the stage runs for; counted from 1 in a session. */
   readonly job: JobId;
+  /** Counted from 1 in a session. */
   readonly stage: StageId;
+  /** The operation that ends the stage, with its place: "reduceByKey at counts.ts:7:4". */
   readonly name: string;
+  /** All tasks of the stage. */
   readonly tasks: number;
+  /** Tasks that have succeeded. */
   readonly done: number;
+  /** Attempts that run now. */
   readonly running: number;
+  /** Attempts that have failed. */
   readonly failed: number;
+  /** Records that ended tasks have made. */
   readonly records: number;
+  /** Bytes that ended tasks have read, from files and from shuffles. */
   readonly bytes: number;
+  /** When the stage began, in milliseconds since 1970 by the master's clock. */
   readonly startedMs: number;
   /** Of what the stage reads; absent: none. */
   readonly skew?: readonly SkewFinding[];

@@ -6,7 +6,9 @@ import type { Operand } from "./operand.js";
 
 /** Places a key: `by(key, partitions)` gives an integer from 0 to partitions - 1. Synchronous, and the same on every call. */
 export interface CustomPartitioner<K> {
+  /** How many there are, from 1 to 1,000,000. */
   readonly partitions: number;
+  /** The partition of a key, an integer from 0 to partitions - 1. WRONG_SHAPE for anything else. */
   readonly by: (key: K, partitions: number) => number;
 }
 

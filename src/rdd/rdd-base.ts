@@ -28,6 +28,10 @@ export class RddBase implements Dataset {
    * Keeps the computed partitions on the workers when an action first computes them. Gives this same RDD. The level may be
    * changed at any time (in Spark it may not).
    *
+   * ```ts
+   * const parsed = lines.map((line) => JSON.parse(line)).persist("MEMORY_AND_DISK");
+   * ```
+   *
    * @param level default "MEMORY_ONLY": what finds no room is computed again; "MEMORY_AND_DISK" puts it on disk
    */
   persist(level: Exclude<StorageLevel, "NONE"> = "MEMORY_ONLY"): this {
@@ -50,16 +54,18 @@ export class RddBase implements Dataset {
     return this;
   }
 
+  /** "NONE" unless persisted. */
   get storageLevel(): StorageLevel {
     return this[datasetNode].storage;
   }
 
-  /** A name for messages. Gives this same RDD. */
+  /** A name for `millrace status`, messages and `toString`. Gives this same RDD. */
   setName(name: string): this {
     this[datasetSession].rename(this[datasetNode], requireText("setName", "name", name));
     return this;
   }
 
+  /** What `setName` gave; null: nothing. */
   get name(): string | null {
     return this[datasetNode].name;
   }

@@ -37,6 +37,7 @@ export class RddSession implements AsyncDisposable {
     return this.driver.id;
   }
 
+  /** The option appName: how `millrace status` and the event log name this session. */
   get appName(): string {
     return this.driver.appName;
   }
@@ -103,9 +104,14 @@ export class RddSession implements AsyncDisposable {
 
   /**
    * The lines of text files, without their \n or \r\n, as UTF-8 (INVALID_TEXT otherwise, when a task reads them). A path may
-   * be a file, a directory's files by glob (`*`, `?`, `[...]`, `{a,b}`, `**`), or a file: URL; `.gz` files are one partition
-   * each. Relative paths are taken from the working directory of the program. That a path does not exist is told by the
-   * first action (PATH_NOT_FOUND, GLOB_MATCHED_NOTHING, IS_A_DIRECTORY).
+   * be a file, a directory (the files in it, not those below), a glob (`*`, `?`, `[...]`, `{a,b}`, `**`), or a file: URL; `.gz`
+   * files are one partition each. Names that begin with . or _ are left out. Relative paths are taken from the working
+   * directory of the program. That a path does not exist is told by the first action (PATH_NOT_FOUND, GLOB_MATCHED_NOTHING;
+   * IS_A_DIRECTORY for one that holds directories alone).
+   *
+   * ```ts
+   * const lines = session.textFile("logs/2026-11-*.gz");
+   * ```
    *
    * @param paths one path or several; unlike in Spark a comma is part of a name
    * @param minPartitions at least so many, where the files can be split; default: by size, 32 splits of 1 to 64 MiB
@@ -127,8 +133,7 @@ export class RddSession implements AsyncDisposable {
   }
 
   /**
-   * [path, text] of each file, as UTF-8 (INVALID_TEXT otherwise): for many small files. Paths as in textFile; a directory by
-   * its files: `dir/*`.
+   * [path, text] of each file, as UTF-8 (INVALID_TEXT otherwise): for many small files. Paths as in textFile.
    *
    * @param minPartitions at least so many, where there are so many files; default: by size, small files together
    */
@@ -169,7 +174,14 @@ export class RddSession implements AsyncDisposable {
     return new RDD(this.driver, union(at, others));
   }
 
-  /** A value that many tasks share: sent once a worker instead of once a function. Read it with `.value`. */
+  /**
+   * A value that many tasks share: sent once a worker instead of once a function. Read it with `.value`.
+   *
+   * ```ts
+   * const names = session.broadcast(new Map([["SFO", "San Francisco"]]));
+   * const named = codes.map((code) => names.value.get(code) ?? code);
+   * ```
+   */
   broadcast<T>(value: T): Broadcast<T> {
     return this.driver.broadcast(value);
   }
@@ -238,6 +250,7 @@ export class RddSession implements AsyncDisposable {
     return this.stop();
   }
 
+  /** `Session s1-lq3x "counts"`: id and name. */
   toString(): string {
     return `Session ${this.id} "${this.appName}"`;
   }

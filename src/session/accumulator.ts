@@ -5,6 +5,7 @@ import { MillraceError } from "../core/errors.js";
 import type { HandleReference } from "../plan/handles.js";
 import { toReference } from "./travelling.js";
 
+/** How an accumulator starts, adds and puts two totals together: `session.accumulator`. */
 export interface AccumulatorDefinition<V, A = V> {
   /** Where every task starts. Copied for each. */
   readonly zero: V;
@@ -25,6 +26,7 @@ export interface AccumulatorDefinition<V, A = V> {
  * ```
  */
 export class Accumulator<V, A = V> {
+  /** Counted from 1 in a session. */
   readonly id: number;
   /** Shown in messages and the event log. */
   readonly name: string;

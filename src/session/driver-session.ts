@@ -34,6 +34,7 @@ export interface SessionParts {
   readonly openTimeoutMs: number;
 }
 
+/** Counters of a session: `session.statistics`. */
 export interface SessionStatistics {
   /** Jobs submitted so far. Transformations start none, an action at most one. */
   readonly jobs: number;

@@ -39,6 +39,7 @@ export function publicMembers(entry = join(root, "src/index.ts")): PublicMember[
   const members = new Map<string, PublicMember>();
   for (const name of exportedNames(load(entry))) {
     const found = find(load(entry), name);
+    if (found === null) throw new Error(`${entry} does not have ${name}`);
     for (const member of membersOf(name, found)) if (!members.has(member.name)) members.set(member.name, member);
   }
   return [...members.values()];
@@ -63,8 +64,8 @@ function exportedNames({ body }: Module): string[] {
     );
 }
 
-/** The declaration of `name` in `module`, or where it is exported or imported from. */
-function find(module: Module, name: string): Found {
+/** The declaration of `name` in `module`, or where it is exported or imported from; null: it is none of the sources'. */
+function find(module: Module, name: string): Found | null {
   for (const statement of module.body) {
     const declaration = statement.declaration ?? statement;
     const declared = declaration.id?.name ?? declaration.declarations?.[0]?.id?.name;
@@ -75,7 +76,7 @@ function find(module: Module, name: string): Found {
       if (existsSync(path)) return find(load(path), (imported ?? local).name);
     }
   }
-  throw new Error(`${module.path} does not have ${name}`);
+  return null;
 }
 
 function membersOf(name: string, { module, start, declaration }: Found): PublicMember[] {
@@ -90,8 +91,8 @@ function membersOf(name: string, { module, start, declaration }: Found): PublicM
     members.push(describe(module, `${name}.${key.name ?? key.value}`, member.start));
   }
   const parent = declaration.superClass;
-  const inherited = parent?.type === "Identifier" ? membersOf(name, find(module, parent.name)).slice(1) : [];
-  return [own, ...members, ...inherited];
+  const above = parent?.type === "Identifier" ? find(module, parent.name) : null;
+  return [own, ...members, ...(above === null ? [] : membersOf(name, above).slice(1))];
 }
 
 function bodyOf(declaration: Node): readonly Node[] {

@@ -6,6 +6,7 @@ import { invalidArgument } from "../../session/arguments.js";
 import type { NodeHandle } from "../../session/lineage-store.js";
 import type { Operand } from "../operand.js";
 
+/** Options of `RDD.pipe`. */
 export interface PipeOptions {
   /** Added to the environment of the worker, or over it. */
   readonly env?: Readonly<Record<string, string>>;
