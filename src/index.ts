@@ -15,7 +15,15 @@ import { referenceOf } from "./session/travelling.js";
 import { SlotHost } from "./worker/slot/host.js";
 import type { SlotInit, SlotRun } from "./worker/slot/messages.js";
 
-export { type ErrorCode, type ErrorFields, type FieldValue, isMillraceError, MillraceError } from "./core/errors.js";
+export {
+  type ErrorCode,
+  type ErrorDetails,
+  type ErrorFields,
+  type FieldValue,
+  isMillraceError,
+  MillraceError,
+} from "./core/errors.js";
+export type { JobId, SessionId, StageId } from "./core/ids.js";
 export type { GivenOptions, OptionName, OptionValues } from "./core/options.js";
 export { version } from "./core/version.js";
 export type { Counter, Counters, TaskContext } from "./mapreduce/contexts.js";
@@ -29,7 +37,7 @@ export type { ActionOptions } from "./rdd/operations/run-action.js";
 export type { TextFileOptions } from "./rdd/operations/save-as-files.js";
 export type { Histogram } from "./rdd/operations/statistics.js";
 export type { CustomPartitioner, Partitioning } from "./rdd/partitioner.js";
-export { type Pair, RDD } from "./rdd/rdd.js";
+export { type MaybePromiseOf, type Pair, type PartitionResultOf, RDD } from "./rdd/rdd.js";
 export { StatCounter } from "./rdd/statistics.js";
 export { Accumulator, type AccumulatorDefinition } from "./session/accumulator.js";
 export { Broadcast } from "./session/broadcast.js";

@@ -21,14 +21,17 @@ export const errorExamples: Readonly<Record<ErrorCode, string>> = {
     "the function uses an RDD, which exists in the driver only: a task cannot start jobs. Collect what is needed before and use the plain value, or session.broadcast(value) if it is large",
   SYNC_FUNCTION_REQUIRED:
     "reduceByKey: fn is an async function, but its results are needed at once. Do the asynchronous work in a map before",
-  CAPTURE_FAILED: "the variable socket used by `(word) => socket.readyState + word` (/home/ada/counts.ts:9:36), given to map, is a Socket, which belongs to this process; it cannot travel to a worker. Create it inside the function, or inside mapPartitions once a partition.",
+  CAPTURE_FAILED:
+    "the variable socket used by `(word) => socket.readyState + word` (/home/ada/counts.ts:9:36), given to map, is a Socket, which belongs to this process; it cannot travel to a worker. Create it inside the function, or inside mapPartitions once a partition.",
   MODULE_NOT_FOUND:
     "a captured function uses the module left-pad (left-pad@1.3.0), which cannot be loaded here: it is not installed",
-  CLASS_NOT_TRAVELLING: "collect at counts.ts:26:4, partition 0: a record is an instance of class Visit, which did not travel with the plan",
+  CLASS_NOT_TRAVELLING:
+    "collect at counts.ts:26:4, partition 0: a record is an instance of class Visit, which did not travel with the plan",
   RECORD_NOT_ENCODABLE: "a record holds at then a function then, which lives in one process only",
   TASK_FAILED:
     "map at counts.ts:5:57 threw in partition 0: SyntaxError: Unexpected token '/', \"/home 0\" is not valid JSON",
-  WRONG_SHAPE: "the function of flatMap at counts.ts:5:4 must return an iterable, but in partition 0 it returned the number 7",
+  WRONG_SHAPE:
+    "the function of flatMap at counts.ts:5:4 must return an iterable, but in partition 0 it returned the number 7",
   PARTITIONS_DIFFER:
     "zip at counts.ts:8:14: the RDDs must have the same number of partitions, but they have 2 and 3; repartition one of them",
   INDETERMINATE_RESULT:
@@ -39,7 +42,8 @@ export const errorExamples: Readonly<Record<ErrorCode, string>> = {
     "the thread of slot 0 ended with exit code 1 while it ran a task: a function of the task called process.exit, or a native module failed",
   TASK_TIMEOUT: "the task s-1/2/0/7/0 ran longer than task.timeout (30000 ms)",
   TASK_CANCELLED: "the task was cancelled with its job",
-  JOB_FAILED: "map at counts.ts:5:31 threw in partition 0: SyntaxError: Unexpected end of JSON input (job 1 failed: partition 0 of \"count at counts.ts:7:9\" failed 4 times; the last time on worker one)",
+  JOB_FAILED:
+    'map at counts.ts:5:31 threw in partition 0: SyntaxError: Unexpected end of JSON input (job 1 failed: partition 0 of "count at counts.ts:7:9" failed 4 times; the last time on worker one)',
   JOB_CANCELLED: "collect was cancelled by its AbortSignal",
   RESULT_TOO_LARGE: "the results of job 3 are larger than 1073741824 bytes (driver.maxResultSize)",
   RECORD_TOO_LARGE:
@@ -52,7 +56,8 @@ export const errorExamples: Readonly<Record<ErrorCode, string>> = {
   IS_A_DIRECTORY: "cannot open /home/ada/logs: it is a directory, a file was expected",
   NOT_A_DIRECTORY: "cannot make the directory /home/ada/out: a file is there",
   OUTPUT_EXISTS: "the output /home/ada/out/counts exists already",
-  PERMISSION_DENIED: "the secret file /etc/millrace/secret has mode 0644, so others may read it: chmod 600 /etc/millrace/secret",
+  PERMISSION_DENIED:
+    "the secret file /etc/millrace/secret has mode 0644, so others may read it: chmod 600 /etc/millrace/secret",
   DISK_FULL:
     "every worker was short of disk space for 60 s while job 5 had tasks to run (one, two): free space under their --local-dir, or lower disk.minFree",
   READ_ONLY_FILE_SYSTEM:
@@ -62,7 +67,8 @@ export const errorExamples: Readonly<Record<ErrorCode, string>> = {
   INVALID_FILE: "/home/ada/out/part-00000 is no valid object file: it ends in the middle of a segment",
   UNSUPPORTED_COMPRESSION:
     "/home/ada/logs/a.zst is compressed with zstd, which cannot be read yet: decompress it, or recompress it with gzip",
-  UNSUPPORTED_SCHEME: "hdfs://node1/logs: hdfs: has no file system here; Hadoop's file system is not supported: copy the files to a disk that all workers share",
+  UNSUPPORTED_SCHEME:
+    "hdfs://node1/logs: hdfs: has no file system here; Hadoop's file system is not supported: copy the files to a disk that all workers share",
   FILE_CHANGED: "/home/ada/logs/today.txt changed while a job read it: it has 5120 bytes, 4096 were planned",
   OUTPUT_NOT_SHARED: "the output directory /home/ada/out that the job made cannot be seen by this worker",
   MASTER_UNREACHABLE: "nothing answers at 10.0.0.5:7077 (waited at most 10000 ms)",

@@ -25,8 +25,11 @@ export interface WireError {
   readonly cause?: WireError;
 }
 
+/** What an error has beside its code and message. */
 export interface ErrorDetails {
+  /** Default: none. */
   readonly fields?: ErrorFields;
+  /** The error behind this one. */
   readonly cause?: unknown;
 }
 

@@ -14,11 +14,14 @@ const inspectByNode: unique symbol = Symbol.for("nodejs.util.inspect.custom");
 const storageLevels: readonly StorageLevel[] = ["NONE", "MEMORY_ONLY", "MEMORY_AND_DISK", "DISK_ONLY"];
 
 export class RddBase implements Dataset {
+  /** @hidden */
   readonly [datasetSession]: DriverSession;
+  /** @hidden */
   readonly [datasetNode]: NodeHandle;
+  /** @hidden */
   readonly [driverOnly] = "RDD";
 
-  /** Made by a Session's sources and by transformations, not by users. */
+  /** Made by a Session's sources and by transformations, not by users. @hidden */
   constructor(session: DriverSession, node: NodeHandle) {
     this[datasetSession] = session;
     this[datasetNode] = node;

@@ -33,6 +33,7 @@ import { type Pair, RddActions } from "./rdd-actions.js";
 export type { Pair } from "./rdd-actions.js";
 /** What mapPartitions gets, and may give, or an async iterable or a promise of it. */
 export type PartitionResultOf<U> = Iterable<U> | AsyncIterable<U> | Promise<Iterable<U> | AsyncIterable<U>>;
+/** A value, or a promise of it: what functions that may be async give. */
 export type MaybePromiseOf<U> = U | Promise<U>;
 
 /**

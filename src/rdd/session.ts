@@ -25,6 +25,7 @@ const DEFAULT_SLICES = 8;
 
 /** A connection to a master, and the place where RDDs begin. A process may have many; they share nothing. */
 export class RddSession implements AsyncDisposable {
+  /** @hidden */
   readonly [driverOnly] = "Session";
   protected readonly driver: DriverSession;
 

@@ -79,6 +79,7 @@ export class StatCounter {
   /** Divided by the count less one. NaN below two numbers. */
   readonly sampleVariance: number;
 
+  /** Made by `RDD.stats`. @hidden */
   constructor({ count, mean, m2, min, max, sum, lost }: Moments) {
     this.count = count;
     this.mean = count === 0 ? Number.NaN : mean;

@@ -35,6 +35,7 @@ export class Accumulator<V, A = V> {
   readonly #freshZero: () => V;
   #value: V;
 
+  /** Made by a Session. @hidden */
   constructor(
     name: string,
     definition: AccumulatorDefinition<V, A>,
@@ -64,7 +65,7 @@ export class Accumulator<V, A = V> {
     this.#value = this.#freshZero();
   }
 
-  /** Takes a task's partial value. Called by the session. */
+  /** Takes a task's partial value. Called by the session. @hidden */
   absorb(partial: V): void {
     try {
       this.#value = this.#definition.merge(this.#value, partial);
@@ -77,6 +78,7 @@ export class Accumulator<V, A = V> {
     }
   }
 
+  /** @hidden */
   [toReference](): HandleReference {
     return this.#reference;
   }

@@ -49,5 +49,8 @@ test.each(Object.keys(errorCatalog))("%s has a cause, a cure, and a message that
   for (const text of [cause, cure]) expect(text).toMatch(/^[\p{Lu}\d`].+[.]$/su);
   const example = errorExamples[code as keyof typeof errorExamples];
   const found = sources.filter(({ codes }) => codes.has(code)).flatMap(({ texts }) => texts);
-  expect(found.some((text) => text.test(example)), `nothing that uses ${code} writes: ${example}`).toBe(true);
+  expect(
+    found.some((text) => text.test(example)),
+    `nothing that uses ${code} writes: ${example}`,
+  ).toBe(true);
 });

@@ -25,7 +25,7 @@ export function pageProgram(page: Page, blocks: readonly CodeBlock[]): PageProgr
   for (const line of given) put(line);
   for (const { block, body } of parts) {
     put(`console.log(${JSON.stringify(`${MARK}${block.line}`)}); {`);
-    body.forEach((line, index) => put(line, block.line + index));
+    for (const [index, line] of body.entries()) put(line, block.line + index);
     put("}");
   }
   put("await session.stop();");

@@ -59,11 +59,15 @@ async function follow({ language, words, code, output, line }: CodeBlock, port: 
   else expect(`${place}\n${printed}`).toMatch(new RegExp(`^${place}\n${shown.source}$`));
 }
 
-test("every block of the tutorial does what it shows", async () => {
-  const port = String(await freePort());
-  for (const block of page.blocks) await follow(block, port);
-  expect(page.blocks.filter(({ language }) => language === "sh").length).toBeGreaterThan(8);
-}, TIMEOUT_MS);
+test(
+  "every block of the tutorial does what it shows",
+  async () => {
+    const port = String(await freePort());
+    for (const block of page.blocks) await follow(block, port);
+    expect(page.blocks.filter(({ language }) => language === "sh").length).toBeGreaterThan(8);
+  },
+  TIMEOUT_MS,
+);
 
 function freePort(): Promise<number> {
   return new Promise((resolve, reject) => {
