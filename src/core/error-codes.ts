@@ -154,7 +154,7 @@ export const errorCatalog = {
   UNSUPPORTED_COMPRESSION: row("The file's compression is not supported.", "Decompress it first; .gz is supported."),
   UNSUPPORTED_SCHEME: row(
     "The path's scheme has no file system.",
-    "Use file: paths; s3: and dfs: need their own configuration.",
+    "Use file: paths on a disk that all workers share; the message says what else there is.",
   ),
   FILE_CHANGED: row(
     "A file changed while a job read it.",
