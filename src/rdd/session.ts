@@ -60,6 +60,7 @@ export class RddSession implements AsyncDisposable {
 
   /**
    * The elements of any iterable, copied at the call, in `slices` partitions of equal size in order.
+   * E.g. `const few = session.parallelize(["a", "b", "c"], 2)`.
    *
    * @param slices default: the option defaultParallelism, else the smaller of 8 and the number of elements
    */
@@ -79,6 +80,7 @@ export class RddSession implements AsyncDisposable {
 
   /**
    * The numbers start, start + step, ... below `end` (above it, for a negative step). `range(n)` is `range(0, n)`.
+   * E.g. `const odd = session.range(1, 100, 2)`.
    *
    * @param step default 1
    * @param slices default: the option defaultParallelism, else the smaller of 8 and how many numbers there are
@@ -124,7 +126,10 @@ export class RddSession implements AsyncDisposable {
     return this.#source("textFile", { kind: "text", paths: urls, minPartitions: minimum });
   }
 
-  /** Files of records of exactly `recordLength` bytes each (INVALID_FILE when a file's length is no multiple). Paths as in textFile. */
+  /**
+   * Files of records of exactly `recordLength` bytes each (INVALID_FILE when a file's length is no multiple). Paths as in textFile.
+   * E.g. `const rows = session.binaryRecords("data/*.bin", 100)`.
+   */
   binaryRecords(paths: string | readonly string[], recordLength: number, minPartitions?: number): RDD<Uint8Array> {
     this.#open("binaryRecords");
     const urls = this.#urls("binaryRecords", paths);
@@ -135,6 +140,7 @@ export class RddSession implements AsyncDisposable {
 
   /**
    * [path, text] of each file, as UTF-8 (INVALID_TEXT otherwise): for many small files. Paths as in textFile.
+   * E.g. `const parsed = session.wholeTextFiles("data/*.json").mapValues((text) => JSON.parse(text))`.
    *
    * @param minPartitions at least so many, where there are so many files; default: by size, small files together
    */
@@ -142,13 +148,17 @@ export class RddSession implements AsyncDisposable {
     return this.#wholeFiles("wholeTextFiles", paths, "text", minPartitions);
   }
 
-  /** [path, bytes] of each file, gunzipped where its name ends in .gz. Else as wholeTextFiles. */
+  /**
+   * [path, bytes] of each file, gunzipped where its name ends in .gz. Else as wholeTextFiles.
+   * E.g. `const sizes = session.binaryFiles("images/*.png").mapValues((bytes) => bytes.byteLength)`.
+   */
   binaryFiles(paths: string | readonly string[], minPartitions?: number): RDD<readonly [string, Uint8Array]> {
     return this.#wholeFiles("binaryFiles", paths, "bytes", minPartitions);
   }
 
   /**
    * What `saveAsObjectFile` wrote, one partition a file. `path` is its directory, or files by glob.
+   * E.g. `const saved = session.objectFile<readonly [string, number]>("out/counts")`.
    *
    * @param options.classes classes of the records, when they are class instances: CLASS_NOT_TRAVELLING without
    */
@@ -162,7 +172,7 @@ export class RddSession implements AsyncDisposable {
     return this.#source("objectFile", { kind: "object", paths: urls, classes });
   }
 
-  /** The records of all the RDDs, one RDD after the other. */
+  /** The records of all the RDDs, one RDD after the other. E.g. `const both = session.union([words, codes])`. */
   union<T>(rdds: readonly RDD<T>[]): RDD<T> {
     this.#open("union");
     if (!Array.isArray(rdds)) throw invalidArgument("union", "rdds", "an array of RDDs", rdds);
@@ -223,12 +233,18 @@ export class RddSession implements AsyncDisposable {
     });
   }
 
-  /** Called with every job that ends, failed and cancelled ones too. Gives the function that removes the listener. */
+  /**
+   * Called with every job that ends, failed and cancelled ones too. Gives the function that removes the listener.
+   * E.g. `const remove = session.onJobEnd(({ callSite, summary }) => console.log(callSite.method, summary?.elapsedMs))`.
+   */
   onJobEnd(listener: (end: JobEnd) => void): () => void {
     return this.driver.jobEnds.add(listener);
   }
 
-  /** Called with the running stages a few times a second while jobs run. Gives the function that removes the listener. */
+  /**
+   * Called with the running stages a few times a second while jobs run. Gives the function that removes the listener.
+   * E.g. `const end = session.onProgress((stages) => { for (const { name, done, tasks } of stages) console.log(name, done, tasks); })`.
+   */
   onProgress(listener: (stages: readonly StageProgress[]) => void): () => void {
     return this.driver.progress.add(listener);
   }

@@ -1,15 +1,14 @@
 // The pages of docs/ do what they say: every block of TypeScript compiles against the package's own types, those marked `run`
 // are executed and print what the text below them shows, every link leads to a file and a heading.
 
-import { spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync } from "node:fs";
-import { createRequire } from "node:module";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { runNode } from "../environments/project.js";
 import { scratchDirectory, writeTree } from "../support/scratch.js";
 import { expected, type Page, readPage, root } from "./markdown.js";
 import { outputs, pageProgram } from "./page-program.js";
+import { makeProject, typeErrors } from "./type-check.js";
 
 /** It has a test of its own, in which its blocks are one story. */
 const TUTORIAL = "docs/tutorial.md";
@@ -26,36 +25,21 @@ const typescript = (page: Page) =>
     ? []
     : page.blocks.filter(({ language, words }) => language === "ts" && !words.includes(UNCHECKED));
 
-/** A project of a user: the package, Node's types and the files that the page has. */
 function project(page: Page): string {
   const folder = join(scratch, page.path.replaceAll("/", "-"));
-  mkdirSync(join(folder, "node_modules/@types"), { recursive: true });
-  symlinkSync(root, join(folder, "node_modules/millrace"), "dir");
-  symlinkSync(join(root, "node_modules/@types/node"), join(folder, "node_modules/@types/node"), "dir");
-  writeTree(folder, { "package.json": '{ "type": "module" }', ...page.files });
+  makeProject(folder, page.files);
   return folder;
 }
 
 test("every block of TypeScript compiles against the public types", () => {
   const programs = pages
     .filter((page) => typescript(page).length > 0)
-    .map((page) => ({ page, program: pageProgram(page, typescript(page)), folder: project(page) }));
+    .map((page) => {
+      const { source, lineOfPage } = pageProgram(page, typescript(page));
+      return { folder: project(page), source, place: (line: number) => `${page.path}:${lineOfPage(line)}` };
+    });
   expect(programs.length).toBeGreaterThan(5);
-  for (const { program, folder } of programs) writeTree(folder, { "all-blocks.ts": program.source });
-  const tsc = join(dirname(createRequire(import.meta.url).resolve("typescript/package.json")), "bin/tsc");
-  const flags = ["--noEmit", "--strict", "--pretty", "false", "--module", "nodenext", "--target", "es2023"];
-  const files = programs.map(({ folder }) => join(folder, "all-blocks.ts"));
-  const { stdout, status } = spawnSync(process.execPath, [tsc, ...flags, "--types", "node", ...files], {
-    cwd: programs[0]!.folder,
-    encoding: "utf8",
-  });
-  const errors = stdout.split("\n").map((line) => {
-    const found = /^(.*)\/all-blocks\.ts\((\d+),\d+\): (.*)$/.exec(line);
-    const made = programs.find(({ folder }) => found !== null && folder.endsWith(found[1]!.replace(/^(\.\.\/)+/, "")));
-    return made === undefined ? line : `${made.page.path}:${made.program.lineOfPage(Number(found![2]))}: ${found![3]}`;
-  });
-  expect(errors.join("\n").trim()).toBe("");
-  expect(status).toBe(0);
+  expect(typeErrors(programs)).toEqual([]);
 });
 
 describe("blocks that are marked to run print what the page shows", () => {

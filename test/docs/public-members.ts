@@ -13,6 +13,7 @@ export interface PublicMember {
   readonly place: string;
   /** Without its stars; null: there is none. */
   readonly doc: string | null;
+  readonly isMethod: boolean;
 }
 
 // The parser's tree, of which a few fields are read.
@@ -88,7 +89,8 @@ function membersOf(name: string, { module, start, declaration }: Found): PublicM
     // Of overloads and of a getter with its setter the first one speaks.
     if (!isPublic(member) || key === undefined || seen.has(key.name ?? key.value)) continue;
     seen.add(key.name ?? key.value);
-    members.push(describe(module, `${name}.${key.name ?? key.value}`, member.start));
+    const isMethod = member.kind === "method";
+    members.push({ ...describe(module, `${name}.${key.name ?? key.value}`, member.start), isMethod });
   }
   const parent = declaration.superClass;
   const above = parent?.type === "Identifier" ? find(module, parent.name) : null;
@@ -111,5 +113,5 @@ function describe({ path, text, comments }: Module, name: string, start: number)
   const before = comments.filter(({ end }) => end <= start && text.slice(end, start).trim() === "");
   const comment = before.find(({ type, value }) => type === "Block" && value.startsWith("*"));
   const doc = comment?.value.replace(/^\s*\*+ ?/gm, "").trim() ?? null;
-  return { name, place: `${relative(root, path)}:${line}`, doc };
+  return { name, place: `${relative(root, path)}:${line}`, doc, isMethod: false };
 }
