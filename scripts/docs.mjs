@@ -95,9 +95,16 @@ try {
 Each code below has its cause, what to do, and a message as an example. The page is made from src/core/error-codes.ts and
 src/core/error-examples.ts by \`node scripts/docs.mjs\`.
 
-${index.join(", ")}
+${wrapped(index)}
 
 ${sections.join("\n")}`;
+}
+
+/** Links on lines of at most so many, a comma after each. */
+function wrapped(links, perLine = 4) {
+  const lines = [];
+  for (let at = 0; at < links.length; at += perLine) lines.push(links.slice(at, at + perLine).join(", "));
+  return lines.join(",\n");
 }
 
 function optionsPage() {

@@ -92,7 +92,7 @@ export type MasterToDriver =
 export interface JobSummary {
   /** Stages that the job ran; those whose outputs were there from an earlier job are not among them. */
   readonly stages: number;
-  /** Tasks of these stages. */
+  /** Tasks that ended well, those among them that ran again because their output was lost. */
   readonly tasks: number;
   /** Attempts that failed and were charged to their task. */
   readonly failedAttempts: number;
