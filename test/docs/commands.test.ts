@@ -60,6 +60,13 @@ test("every path of the sources that a page names is there", () => {
   expect(missing).toEqual([]);
 });
 
+test("every folder of the sources stands in the table of docs/architecture.md", () => {
+  const { text } = readPage("docs/architecture.md");
+  const named = [...text.matchAll(/^\| ([a-z, ]+) \|/gm)].flatMap(([, cell]) => cell!.split(", "));
+  const folders = readdirSync(join(root, "src"), { withFileTypes: true }).filter((entry) => entry.isDirectory());
+  expect(named).toEqual(expect.arrayContaining(folders.map(({ name }) => name)));
+});
+
 test("every npm script that a page names is in package.json", () => {
   const { scripts } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
   for (const { path, text } of pages)
