@@ -63,7 +63,7 @@ function checkContents() {
     "dist/types/index.d.ts",
     "dist/types-cjs/index.d.ts",
   ];
-  for (const path of [...wanted, "LICENSE", "README.md", "CHANGELOG.md"])
+  for (const path of [...wanted, "LICENSE", "README.md", "CHANGELOG.md", "docs/README.md"])
     if (!existsSync(join(installed, path))) failures.push(`${path} is not in the package`);
   for (const path of ["src", "test", "bench", "dist/bench.js", "dist/simulate.js"])
     if (existsSync(join(installed, path))) failures.push(`${path} is in the package`);
