@@ -4,7 +4,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 
 /** For commands that end, and for a text that a terminal shall print. */
-const DEADLINE_MS = 30_000;
+const DEADLINE_MS = 60_000;
 /** Terminals are closed by their test; this is for one that forgets. */
 const TERMINAL_MS = 180_000;
 
@@ -16,7 +16,7 @@ export class Terminals {
     private readonly env: NodeJS.ProcessEnv,
   ) {}
 
-  /** Runs commands to their end and gives what they printed. Rejects when one fails, or after 30 s. */
+  /** Runs commands to their end and gives what they printed. Rejects when one fails, or after 60 s. */
   async run(commands: string): Promise<string> {
     const terminal = new Terminal(commands, this.cwd, this.env, DEADLINE_MS);
     const code = await terminal.ended;
