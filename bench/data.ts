@@ -19,9 +19,17 @@ const SORT_RECORD_BYTES = 100;
 export const SORT_KEY_BYTES = 10;
 const EDGES = 4_000_000;
 const NODES = 2 ** 18;
+const PAIRS = 10_000_000;
+/** Keys of the pairs; the first WEIGHTS of them have a weight, so that one pair in eleven finds none. */
+const PAIR_KEYS = 1_100_000;
+const WEIGHTS = 1_000_000;
+/** Values and weights are below it: sums of products stay exact in a double. */
+const PAIR_VALUES = 1_000;
+const IDS = 10_000_000;
+const DIFFERENT_IDS = 1_000_000;
 const CHUNK_BYTES = 4 * 2 ** 20;
 
-export type InputKind = "text" | "records" | "edges";
+export type InputKind = "text" | "records" | "edges" | "pairs" | "weights" | "ids";
 
 /** The input of a kind at `size` (1 = full), made now if it is not there. */
 export function inputFile(folder: string, kind: InputKind, size: number): InputFile {
@@ -71,6 +79,34 @@ const generators: Record<InputKind, (out: ChunkWriter, size: number) => void> = 
     const nodes = Math.max(16, Math.round(NODES * size));
     for (let edge = 0; edge < EDGES * size; edge++) {
       out.line(`${Math.floor(random() * nodes)} ${Math.floor(nodes * random() ** 2)}`);
+    }
+  },
+  // Key and value: about ten values a key, in no order.
+  pairs(out, size) {
+    const random = seededRandom(4);
+    const keys = Math.max(2, Math.round(PAIR_KEYS * size));
+    for (let pair = 0; pair < PAIRS * size; pair++) {
+      out.line(`${Math.floor(random() * keys)} ${Math.floor(random() * PAIR_VALUES)}`);
+    }
+  },
+  // One weight for each of most keys of the pairs, in no order.
+  weights(out, size) {
+    const random = seededRandom(5);
+    const keys = Uint32Array.from({ length: Math.max(2, Math.round(WEIGHTS * size)) }, (_, key) => key);
+    for (let left = keys.length; left > 0; left--) {
+      const at = Math.floor(random() * left);
+      const key = keys[at]!;
+      keys[at] = keys[left - 1]!;
+      out.line(`${key} ${Math.floor(random() * PAIR_VALUES)}`);
+    }
+  },
+  // An odd factor makes a permutation of 32 bits: different numbers have different ids.
+  ids(out, size) {
+    const random = seededRandom(6);
+    const different = Math.max(2, Math.round(DIFFERENT_IDS * size));
+    for (let id = 0; id < IDS * size; id++) {
+      const bits = Math.imul(Math.floor(random() * different), 0x9e3779b1) >>> 0;
+      out.line(`user-${bits.toString(16).padStart(8, "0")}`);
     }
   },
 };

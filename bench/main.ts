@@ -3,18 +3,22 @@
 //
 //   npm run bench -- wordcount sort --peers spark
 //   npm run bench -- --size small
+//   npm run bench -- --growth --size 0.0625 --repeat 3
 
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { cpus, totalmem } from "node:os";
+import { loadavg } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { Command } from "commander";
 import { formatAgainst, measureAgainst, type PairedRow } from "./against.js";
+import { chartOf } from "./chart.js";
 import { type ChildRequest, runChild } from "./engines/child.js";
 import { type Peer, peersOf } from "./engines/peers.js";
+import { formatGrowth, GROWTH_WORKLOADS, type GrowthRow, growsWell, measureGrowth } from "./growth.js";
 import { measure } from "./measure.js";
 import { measureRecovery } from "./recovery.js";
 import { formatReport, type WorkloadReport } from "./report.js";
+import { resultsOf, writeResults } from "./results-file.js";
 import { workloadNames } from "./workloads/index.js";
 
 const SIZES: Readonly<Record<string, number>> = { tiny: 0.005, small: 0.02, medium: 0.1, full: 1 };
@@ -29,6 +33,8 @@ interface Flags {
   readonly against?: string;
   readonly json?: string;
   readonly recovery?: boolean;
+  readonly growth?: boolean;
+  readonly chart?: string;
 }
 
 const self = fileURLToPath(import.meta.url);
@@ -41,7 +47,7 @@ function command(): Command {
     .description("Run workloads on millrace, a plain loop in one thread and peers, and compare times and answers.")
     .argument("[workload...]", `of ${workloadNames.join(", ")} (default: all)`)
     .option("--size <size>", `${Object.keys(SIZES).join(", ")} or a factor of full`, "small")
-    .option("--peers <names>", "comma-separated: spark (run bench/peers/setup.sh first), python, gnusort", "")
+    .option("--peers <names>", "comma-separated: spark (run bench/peers/setup.sh first), python, duckdb, gnusort", "")
     .option("--masters <urls>", "separated by ;", DEFAULT_MASTERS.join(";"))
     .option("--repeat <n>", "warm runs, of which the best counts; with --against: pairs", "1")
     .option("--no-plain", "without the plain loop")
@@ -50,6 +56,11 @@ function command(): Command {
       "--recovery",
       "the recovery figure instead: a sort of which one of three workers is killed midway; --repeat pairs",
     )
+    .option(
+      "--growth",
+      `the growth figures instead: workloads (default: ${GROWTH_WORKLOADS.join(", ")}) at 1, 4 and 16 times --size`,
+    )
+    .option("--chart <file>", "an SVG of the figures as bars")
     .option("--json <file>", "where the figures go (default: bench/results/<time>.json)")
     .action(main);
 }
@@ -77,10 +88,17 @@ async function main(names: readonly string[], flags: Flags): Promise<void> {
   const peers = choosePeers(root, flags.peers);
   const data = join(root, "bench/data");
   const setting = { root, self, data, size, repeat, masters, peers, plain: flags.plain, scratch, signal: stop.signal };
+  const [load] = loadavg();
   const reports: WorkloadReport[] = [];
   const failures: string[] = [];
   let paired: PairedRow[] = [];
+  let grown: GrowthRow[] = [];
   try {
+    if (flags.growth === true) {
+      grown = await measureGrowth(names.length > 0 ? names : GROWTH_WORKLOADS, setting, failures);
+      console.log(formatGrowth(grown, size));
+      return;
+    }
     if (flags.against !== undefined) {
       paired = await measureAgainst(flags.against, names.length > 0 ? names : workloadNames, setting, failures);
       console.log(formatAgainst(paired));
@@ -96,13 +114,13 @@ async function main(names: readonly string[], flags: Flags): Promise<void> {
     rmSync(scratch, { recursive: true, force: true });
     for (const failure of failures) console.error(`bench: ${failure}`);
     const differing = [...reports.flatMap((one) => one.disagreements), ...paired.flatMap((one) => one.differences)];
-    if (failures.length > 0 || differing.length > 0) process.exitCode = 1;
+    if (failures.length > 0 || differing.length > 0 || !grown.every(growsWell)) process.exitCode = 1;
   }
-  writeJson(
-    flags.json ?? join(root, "bench/results", `${new Date().toISOString().replaceAll(":", "-")}.json`),
-    size,
-    reports,
-  );
+  const results = resultsOf(size, load!, reports);
+  const json = flags.json ?? join(root, "bench/results", `${results.time.replaceAll(":", "-")}.json`);
+  writeResults(json, results);
+  console.log(`figures: ${json}`);
+  if (flags.chart !== undefined) writeFileSync(flags.chart, chartOf(results));
 }
 
 function choosePeers(root: string, names: string): Peer[] {
@@ -118,11 +136,4 @@ function choosePeers(root: string, names: string): Peer[] {
       console.error(`bench: ${name} is left out: ${missing}`);
       return [];
     });
-}
-
-function writeJson(path: string, size: number, reports: readonly WorkloadReport[]): void {
-  const machine = { cpus: cpus().length, model: cpus()[0]?.model, memoryBytes: totalmem(), node: process.version };
-  mkdirSync(dirname(path), { recursive: true });
-  writeFileSync(path, `${JSON.stringify({ time: new Date().toISOString(), size, machine, reports }, null, 2)}\n`);
-  console.log(`figures: ${path}`);
 }

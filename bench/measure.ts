@@ -2,7 +2,7 @@
 
 import { mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { inputFile } from "./data.js";
+import { type InputKind, inputFile } from "./data.js";
 import type { ChildAnswer, ChildRequest } from "./engines/child.js";
 import type { Peer } from "./engines/peers.js";
 import { measureStarts, measureStartup } from "./engines/process-workloads.js";
@@ -38,15 +38,17 @@ const PLAIN_HEAP_MB = 12_000;
 export async function measure(name: string, setting: Setting, failures: string[]): Promise<WorkloadReport> {
   const { root, data, size, repeat, scratch, peers, signal } = setting;
   const workload = workloads[name];
-  const input = workload?.input ? inputFile(data, workload.input, size) : { path: "", bytes: 0 };
+  const file = (kind: InputKind | null | undefined) => (kind ? inputFile(data, kind, size) : { path: "", bytes: 0 });
+  const input = file(workload?.input);
+  const second = file(workload?.second);
   const measurements: Measurement[] = [];
-  const attempt = async (engine: string, work: (request: ChildRequest) => Promise<Measurement | null>) => {
+  const attempt = async (engine: string, work: (request: ChildRequest) => Promise<Measurement>) => {
     if (signal.aborted) return;
     const own = join(scratch, `${name}-${measurements.length}-${failures.length}`);
     mkdirSync(own);
     try {
-      const measurement = await work({ workload: name, engine, input: input.path, scratch: own, size, repeat });
-      if (measurement !== null) measurements.push(measurement);
+      const files = { input: input.path, second: second.path };
+      measurements.push(await work({ workload: name, engine, ...files, scratch: own, size, repeat }));
     } catch (error) {
       failures.push(`${name} on ${engine}: ${error instanceof Error ? error.message : String(error)}`);
     } finally {
@@ -61,12 +63,8 @@ export async function measure(name: string, setting: Setting, failures: string[]
       await attempt(master, (request) => measureChild(request, setting));
   }
   if (setting.plain && workload?.plain) await attempt("plain", (request) => measureChild(request, setting));
-  for (const peer of peers) {
-    await attempt(peer.name, async (request) => {
-      const spec = peer.command(request);
-      return spec === null ? null : measurePeer(peer.name, spec, request, signal);
-    });
-  }
+  for (const peer of peers.filter((one) => one.workloads.includes(name)))
+    await attempt(peer.name, (request) => measurePeer(peer.name, peer.command(request), request, signal));
   const title =
     workload?.title ?? (name === "startup" ? "a trivial program, whole process" : "an idle worker with one slot");
   return {
@@ -74,7 +72,7 @@ export async function measure(name: string, setting: Setting, failures: string[]
     title,
     // Whole processes are not scaled.
     size: workload === undefined ? 1 : size,
-    inputBytes: input.bytes,
+    inputBytes: input.bytes + second.bytes,
     measurements,
     disagreements: disagreements(measurements),
   };
@@ -85,7 +83,7 @@ async function measureChild(request: ChildRequest, { self, signal }: Setting): P
   const args = [...heap, self, "--child", JSON.stringify(request)];
   const { lastLine, peakBytes } = await runProcess({ command: process.execPath, args }, signal);
   const answer = JSON.parse(lastLine) as ChildAnswer;
-  const { first, warm, shuffleBytes, value, warmValue, idleWorkerBytes } = answer;
+  const { first, warm, cpu, shuffleBytes, value, warmValue, idleWorkerBytes } = answer;
   const differing = warmValue === null ? [] : compareValues(value, warmValue);
   if (differing.length > 0) throw new Error(`the warm run's answer is not the first one's: ${differing.join("; ")}`);
   const notes =
@@ -93,7 +91,7 @@ async function measureChild(request: ChildRequest, { self, signal }: Setting): P
       ? timings(warmValue ?? value)
       : `idle worker ${(idleWorkerBytes / 1e6).toFixed(0)} MB`;
   const idle = idleWorkerBytes === undefined ? {} : { idleWorkerBytes };
-  return { engine: request.engine, first, warm, peakBytes, shuffleBytes, value, notes, ...idle };
+  return { engine: request.engine, first, warm, cpu, peakBytes, shuffleBytes, value, notes, ...idle };
 }
 
 async function measurePeer(
@@ -111,6 +109,7 @@ async function measurePeer(
     engine: name,
     first: answer?.first ?? result.seconds,
     warm: answer?.warm ?? null,
+    cpu: answer?.cpu ?? null,
     peakBytes: result.peakBytes,
     shuffleBytes: answer?.shuffleBytes ?? null,
     value,

@@ -7,6 +7,8 @@ export interface Measurement {
   readonly engine: string;
   readonly first: number;
   readonly warm: number | null;
+  /** Processor seconds of the run that counts, of all the engine's processes and threads; null: not known. */
+  readonly cpu: number | null;
   /** Greatest sum of the process tree's resident memory. */
   readonly peakBytes: number | null;
   readonly shuffleBytes: number | null;
@@ -56,16 +58,17 @@ export function formatReport({
   measurements,
   disagreements,
 }: WorkloadReport): string {
-  const head = ["engine", "first s", "warm s", "MB/s", "peak RSS MB", "shuffle MB", `warm / ${BASELINE}`, ""];
+  const head = ["engine", "first s", "warm s", "cpu s", "MB/s", "peak RSS MB", "shuffle MB", `warm / ${BASELINE}`, ""];
   const table = new Table({ head, style: { head: [], border: [], compact: true } });
   const baseline = measurements.find(({ engine }) => engine === BASELINE);
   const reference = baseline?.warm ?? baseline?.first;
-  for (const { engine, first, warm, peakBytes, shuffleBytes, notes } of measurements) {
+  for (const { engine, first, warm, cpu, peakBytes, shuffleBytes, notes } of measurements) {
     const best = warm ?? first;
     table.push([
       engine,
       seconds(first),
       seconds(warm),
+      seconds(cpu),
       inputBytes === 0 ? "" : (inputBytes / 1e6 / best).toFixed(0),
       megabytes(peakBytes),
       megabytes(shuffleBytes),

@@ -1,13 +1,29 @@
 // A join with aggregation over two tables: flights with the airports that they left from, then the mean delay by state.
 //
-//   millrace run examples/join.ts
+//   millrace example join
 //   millrace run --master local-cluster[2,1,1g] examples/join.ts data/flights.csv data/airports.csv
 
 import { Session } from "millrace";
+import { readArguments, sample } from "./support/arguments.js";
+import { columns } from "./support/csv.js";
 
-const [flightsPath = "data/flights.csv", airportsPath = "data/airports.csv"] = process.argv.slice(2);
+const {
+  flights: flightsPath,
+  airports: airportsPath,
+  top,
+  master,
+} = readArguments({
+  name: "join",
+  about: "Joins flights with the airports that they left from, and gives the mean delay of each state.",
+  positionals: {
+    flights: { about: "CSV: date, delay in minutes, distance, origin, destination", default: sample("flights.csv") },
+    airports: { about: "CSV: code, name, city, state, ...", default: sample("airports.csv") },
+  },
+  options: { top: { about: "how many states to print, those with the most flights", default: 10 } },
+  example: "--top 5",
+});
 
-const session = await Session.open({ appName: "delays by state" });
+const session = await Session.open({ appName: "delays by state", master });
 
 const stateOf = session
   .textFile(airportsPath)
@@ -31,7 +47,7 @@ const byState = await delays
   )
   .mapValues(({ flights, minutes }) => ({ flights, meanDelay: minutes / flights }))
   .sortBy(([, { flights }]) => -flights)
-  .take(10);
+  .take(top);
 
 for (const [state, { flights, meanDelay }] of byState) {
   console.log(
@@ -39,8 +55,3 @@ for (const [state, { flights, meanDelay }] of byState) {
   );
 }
 await session.stop();
-
-/** The columns of a CSV line; a quoted one may hold commas. */
-function columns(line: string): string[] {
-  return Array.from(line.matchAll(/(?:^|,)(?:"([^"]*)"|([^,]*))/g), ([, quoted, plain]) => quoted ?? plain ?? "");
-}

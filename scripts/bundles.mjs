@@ -5,11 +5,14 @@
 import { join } from "node:path";
 
 const EXTERNAL = [
+  "apache-arrow",
   "esbuild",
   "@node-rs/crc32",
   "@toondepauw/node-zstd",
   "piscina",
   "@aws-sdk/*",
+  "@peculiar/x509",
+  "reflect-metadata",
   "@duckdb/*",
   "lmdb",
   "millrace",

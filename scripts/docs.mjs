@@ -152,6 +152,7 @@ function shownDefault(name) {
 }
 
 function form(name, value) {
+  if (typeof value === "object") return JSON.stringify(value);
   if (typeof value !== "number") return String(value);
   const { form } = optionTable[name];
   if (form.startsWith("a duration")) return value % 60_000 === 0 ? `${value / 60_000}min` : `${value / 1000}s`;

@@ -1,4 +1,5 @@
-// Checks the package as its users get it: packs dist/ as it stands, installs the tarball into an empty project without
+// Checks the package as its users get it: packs dist/ as it stands, has publint and attw (arethetypeswrong) look at the tarball,
+// holds its size, installs the tarball into an empty project without
 // development dependencies, and there runs the README's program as an ES module and as CommonJS, on threads and on worker
 // processes, by node and by the command; has TypeScript check consumers of both kinds; prints the installed size.
 //
@@ -24,6 +25,8 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const MAX_INSTALLED_MB = 250;
+/** Of the tarball, two thirds of which are source maps. */
+const MAX_PACKED_MB = 6;
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const require = createRequire(import.meta.url);
 const work = mkdtempSync(join(tmpdir(), "millrace-package-"));
@@ -34,6 +37,7 @@ try {
   install();
   checkContents();
   runPrograms();
+  runExamples();
   checkTypes();
   checkSize();
 } finally {
@@ -46,10 +50,29 @@ function install() {
   const [{ filename, size, unpackedSize, entryCount }] = JSON.parse(
     must("npm", ["pack", "--json", "--ignore-scripts", "--pack-destination", work], root),
   );
-  console.log(`packed: ${megabytes(size)} MB, ${megabytes(unpackedSize)} MB unpacked, ${entryCount} files`);
+  console.log(
+    `packed: ${megabytes(size)} MB (at most ${MAX_PACKED_MB}), ${megabytes(unpackedSize)} MB unpacked, ${entryCount} files`,
+  );
+  if (size > MAX_PACKED_MB * 1e6) failures.push(`the packed size is above ${MAX_PACKED_MB} MB`);
+  checkTarball(join(work, filename));
   mkdirSync(project);
   writeFileSync(join(project, "package.json"), '{ "name": "empty", "private": true }\n');
   must("npm", ["install", "--no-audit", "--no-fund", "--omit=dev", join(work, filename)], project);
+}
+
+/** Entries that no module system can take wrongly, and types that say of each what it is. */
+function checkTarball(tarball) {
+  for (const [name, ...args] of [
+    ["publint", "run", tarball, "--strict"],
+    ["attw", tarball, "--no-color", "--no-emoji"],
+  ]) {
+    const { status, stdout, stderr } = spawnSync(join(root, "node_modules/.bin", name), args, {
+      encoding: "utf8",
+      timeout: 120_000,
+    });
+    if (status === 0) console.log(`${name}: nothing found`);
+    else failures.push(`${name} ended with ${status}:\n${stdout}${stderr}`);
+  }
 }
 
 /** What must be there, and what is ours alone. */
@@ -62,10 +85,14 @@ function checkContents() {
     "dist/cli.js",
     "dist/types/index.d.ts",
     "dist/types-cjs/index.d.ts",
+    "examples/wordcount.ts",
+    "examples/support/arguments.ts",
+    "data/king-james-bible.txt",
+    "data/README.md",
   ];
   for (const path of [...wanted, "LICENSE", "README.md", "CHANGELOG.md", "docs/README.md"])
     if (!existsSync(join(installed, path))) failures.push(`${path} is not in the package`);
-  for (const path of ["src", "test", "bench", "dist/bench.js", "dist/simulate.js"])
+  for (const path of ["src", "test", "bench", "dist/bench.js", "dist/simulate.js", "data/make.mjs"])
     if (existsSync(join(installed, path))) failures.push(`${path} is in the package`);
   const said = must(join(project, "node_modules/.bin/millrace"), ["--version"], project).trim();
   if (said !== version) failures.push(`millrace --version says ${said}, package.json ${version}`);
@@ -99,6 +126,22 @@ function runPrograms() {
       if (answer !== '[["three",4],["two",3]]') failures.push(`${name} on ${master} answered ${answer}`);
     }
   }
+}
+
+/** The examples come as files and work on the data beside them, on threads and on processes. */
+function runExamples() {
+  const cli = join(project, "node_modules/.bin/millrace");
+  const listed = JSON.parse(must(cli, ["example", "--json"], project));
+  const usual = { grep: ["unicorn"], pi: ["--samples", "10000"] };
+  for (const { name } of listed) {
+    const answers = ["local[2]", "local-cluster[2,1,512m]"].map((master) =>
+      must(cli, ["example", "--master", master, name, ...(usual[name] ?? [])], project),
+    );
+    console.log(`example ${name}: ${answers[0].split("\n")[0]}`);
+    if (answers[0].trim() === "" || answers[0] !== answers[1])
+      failures.push(`example ${name} answered on threads:\n${answers[0]}and on processes:\n${answers[1]}`);
+  }
+  if (listed.length < 8) failures.push(`${listed.length} examples are listed`);
 }
 
 /** Types as import and as require see them; nothing of ours may need a flag of the user's. */

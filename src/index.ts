@@ -1,12 +1,14 @@
 // The public face of millrace, and the one place where a session is wired to its parts: options, capturing, the service
 // thread that holds its master, and for master `local` the slot on the calling thread.
 
+import { hostname, release } from "node:os";
 import { dirname } from "node:path";
 import { Capturer, callSite, mapStack } from "./closure/index.js";
 import { parseMasterUrl } from "./core/master-url.js";
 import { type GivenOptions, type OptionValues, resolveOptions, toPortableOptions } from "./core/options.js";
 import { version } from "./core/version.js";
 import { type MapReduceResult, type MapReduceSpec, runMapReduce } from "./mapreduce/job.js";
+import { runStreaming, type StreamingJob, type StreamingResult } from "./mapreduce/streaming/job.js";
 import { RddSession } from "./rdd/session.js";
 import { decodeMasterToDriver, encodeDriverMessage } from "./rpc/index.js";
 import { DriverSession } from "./session/driver-session.js";
@@ -14,6 +16,7 @@ import { ServiceLink } from "./session/service-thread/link.js";
 import { referenceOf } from "./session/travelling.js";
 import { SlotHost } from "./worker/slot/host.js";
 import type { SlotInit, SlotRun } from "./worker/slot/messages.js";
+import { SystemThreadMeter } from "./worker/slot/thread-meter.js";
 
 export {
   type ErrorCode,
@@ -25,25 +28,42 @@ export {
 } from "./core/errors.js";
 export type { JobId, SessionId, StageId } from "./core/ids.js";
 export type { GivenOptions, OptionName, OptionValues } from "./core/options.js";
+export type { PoolDefinition, PoolDefinitions, SchedulingMode } from "./core/scheduler-pools.js";
+export type { TaskMetrics } from "./core/task-metrics.js";
+export type { Distribution, NamedValue } from "./core/user-metrics.js";
 export { version } from "./core/version.js";
-export type { Counter, Counters, TaskContext } from "./mapreduce/contexts.js";
-export type { MapReduceResult, MapReduceSpec } from "./mapreduce/job.js";
+export type { Counter, InputSplit, TaskContext } from "./mapreduce/contexts.js";
+export type { Counters } from "./mapreduce/counters.js";
+export type { Mapper, MapReduceResult, MapReduceSpec, Reducer } from "./mapreduce/job.js";
+export type { StreamingCommand } from "./mapreduce/streaming/commands.js";
+export type { StreamingJob, StreamingResult } from "./mapreduce/streaming/job.js";
 export type { CallSite } from "./plan/function.js";
 export type { StorageLevel } from "./plan/lineage.js";
-export type { JobSummary, StageProgress } from "./protocol/driver.js";
+export type { JobSummary, JobTraits, StageProgress, StageSummary } from "./protocol/driver.js";
 export { formatSkew, type SkewFinding } from "./protocol/skew.js";
+export type { MapBatchesOptions } from "./rdd/operations/map-batches.js";
 export type { PipeOptions } from "./rdd/operations/pipe.js";
 export type { ActionOptions } from "./rdd/operations/run-action.js";
 export type { TextFileOptions } from "./rdd/operations/save-as-files.js";
 export type { Histogram } from "./rdd/operations/statistics.js";
-export type { CustomPartitioner, Partitioning } from "./rdd/partitioner.js";
-export { type MaybePromiseOf, type Pair, type PartitionResultOf, RDD } from "./rdd/rdd.js";
+export {
+  type CustomPartitioner,
+  hashPartitioner,
+  type KeyPartitioner,
+  type Partitioning,
+  rangePartitioner,
+} from "./rdd/partitioner.js";
+export { type BatchResult, type MaybePromiseOf, type Pair, type PartitionResultOf, RDD } from "./rdd/rdd.js";
+export type { JobGroupOptions } from "./rdd/session-jobs.js";
 export { StatCounter } from "./rdd/statistics.js";
+export type { PersistLevel } from "./rdd/storage-levels.js";
+export type { TextReadOptions } from "./rdd/text-read-options.js";
 export { Accumulator, type AccumulatorDefinition } from "./session/accumulator.js";
 export { Broadcast } from "./session/broadcast.js";
 export type { SessionStatistics } from "./session/driver-session.js";
 export type { JobEnd } from "./session/job-client.js";
 export type { TaskLog } from "./session/task-log.js";
+export { CounterMetric, HistogramMetric, TimerMetric } from "./session/user-metrics.js";
 
 /** How long a master, or the start of local workers, may take. */
 const OPEN_TIMEOUT_MS = 60_000;
@@ -107,6 +127,7 @@ export class Session extends RddSession {
         options: toPortableOptions(values),
         workingDirectory: process.cwd(),
         version,
+        environment: environmentOfDriver(),
       },
       openTimeoutMs: OPEN_TIMEOUT_MS,
     });
@@ -137,17 +158,49 @@ export class Session extends RddSession {
   ): Promise<MapReduceResult<K2, V2>> {
     return runMapReduce(this, job);
   }
+
+  /**
+   * A map/reduce job whose mapper and reducer are commands of the system, as Hadoop streaming runs them: lines in and out,
+   * a tab between key and value, the reducer's input sorted by key. `millrace streaming` takes Hadoop's own arguments.
+   *
+   * ```ts
+   * const { counters } = await session.streaming({
+   *   input: "books/*.txt",
+   *   mapper: `awk '{ for (i = 1; i <= NF; i++) print $i "\\t1" }'`,
+   *   reducer: "python3 sum.py",
+   *   files: ["sum.py"],
+   *   output: "out/counts",
+   * });
+   * ```
+   *
+   * Rejects with INVALID_ARGUMENT, PATH_NOT_FOUND, OUTPUT_EXISTS, and JOB_FAILED whose cause is COMMAND_FAILED (exit code and
+   * last words of a command) or TIMEOUT.
+   */
+  streaming(job: StreamingJob): Promise<StreamingResult> {
+    return runStreaming(this, job);
+  }
 }
 
 /** For the service thread, which is of this machine and process: the options that do not travel are among them. */
 function ownOptions(values: OptionValues): Record<string, string | number | boolean> {
-  return Object.fromEntries(Object.entries(values).filter((entry) => entry[1] !== null)) as Record<
-    string,
-    string | number | boolean
-  >;
+  const own: Record<string, string | number | boolean> = {};
+  for (const [name, value] of Object.entries(values))
+    if (value !== null) own[name] = typeof value === "object" ? JSON.stringify(value) : value;
+  return own;
+}
+
+function environmentOfDriver(): Record<string, string> {
+  const { platform, arch, version: node, pid, argv } = process;
+  return {
+    node,
+    system: `${platform} ${arch} ${release()}`,
+    host: hostname(),
+    pid: String(pid),
+    program: argv[1] ?? "",
+  };
 }
 
 function callingThreadSlot(): (call: unknown) => Promise<unknown> {
-  const host = new SlotHost(false);
+  const host = new SlotHost(false, new SystemThreadMeter(false));
   return (call) => host.call(call as SlotRun | SlotInit);
 }

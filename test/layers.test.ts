@@ -17,7 +17,8 @@ const layers: Record<string, readonly string[]> = {
   closure: ["codec", "plan", "core"],
   plan: ["core"],
   protocol: ["plan", "core"],
-  events: ["core"],
+  // Beyond the design: logs may be compressed, by the codec's zstd.
+  events: ["codec", "core"],
   rpc: ["protocol", "plan", "core"],
   operators: ["codec", "plan", "core"],
   duck: ["codec", "core"],

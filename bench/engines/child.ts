@@ -3,7 +3,7 @@
 
 import { mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { commandLine, descendants, residentBytes } from "../process-tree.js";
+import { commandLine, cpuSeconds, descendants, residentBytes } from "../process-tree.js";
 import { workloads } from "../workloads/index.js";
 import type { Value } from "../workloads/workload.js";
 import { warmUp } from "./warm-up.js";
@@ -13,6 +13,8 @@ export interface ChildRequest {
   /** A master URL, or "plain" for the loop in one thread. */
   readonly engine: string;
   readonly input: string;
+  /** The second input file; "" for workloads of one. */
+  readonly second: string;
   /** A directory of its own; removed by the parent. */
   readonly scratch: string;
   readonly size: number;
@@ -25,6 +27,8 @@ export interface ChildAnswer {
   readonly first: number;
   /** Seconds of the best run after 20 jobs of other shapes in the same session; null for the plain loop. */
   readonly warm: number | null;
+  /** Processor seconds of all its processes in the run that counts: the best warm one, or the only one; null: not known. */
+  readonly cpu: number | null;
   /** Of the first run; null where there is no shuffle to speak of. */
   readonly shuffleBytes: number | null;
   readonly value: Value;
@@ -44,14 +48,15 @@ export async function runChild(request: ChildRequest): Promise<void> {
   process.stdout.write(`\n${JSON.stringify(await answer)}\n`);
 }
 
-async function runPlain({ workload, input, scratch, size }: ChildRequest): Promise<ChildAnswer> {
+async function runPlain({ workload, input, second, scratch, size }: ChildRequest): Promise<ChildAnswer> {
   const started = performance.now();
-  const check = workloads[workload]!.plain!({ size, input, out: join(scratch, "plain") });
+  const used = cpuSeconds(process.pid);
+  const check = workloads[workload]!.plain!({ size, input, second, out: join(scratch, "plain") });
   const first = secondsSince(started);
-  return { first, warm: null, shuffleBytes: null, value: await check(), warmValue: null };
+  return { first, warm: null, cpu: cpuSince(used), shuffleBytes: null, value: await check(), warmValue: null };
 }
 
-async function runOurs({ workload, engine, input, scratch, size, repeat }: ChildRequest): Promise<ChildAnswer> {
+async function runOurs({ workload, engine, input, second, scratch, size, repeat }: ChildRequest): Promise<ChildAnswer> {
   mkdirSync(scratch, { recursive: true });
   const { Session } = await import("millrace");
   const session = await Session.open({ master: engine, appName: `bench ${workload}` });
@@ -60,11 +65,13 @@ async function runOurs({ workload, engine, input, scratch, size, repeat }: Child
   const run = async (name: string) => {
     const out = join(scratch, name);
     const started = performance.now();
-    const check = await workloads[workload]!.run(session, { size, input, out });
+    const used = cpuSeconds(process.pid);
+    const check = await workloads[workload]!.run(session, { size, input, second, out });
     const seconds = secondsSince(started);
+    const cpu = cpuSince(used);
     const value = await check();
     rmSync(out, { recursive: true, force: true });
-    return { seconds, value };
+    return { seconds, cpu, value };
   };
   try {
     const first = await run("first");
@@ -76,6 +83,7 @@ async function runOurs({ workload, engine, input, scratch, size, repeat }: Child
     return {
       first: first.seconds,
       warm: best.seconds,
+      cpu: best.cpu,
       shuffleBytes: firstShuffle,
       value: first.value,
       warmValue: best.value,
@@ -98,7 +106,15 @@ async function idleWorker({ engine }: ChildRequest): Promise<ChildAnswer> {
     const workers = descendants(process.pid).filter((pid) => commandLine(pid).includes("worker.js"));
     if (workers.length === 0) throw new Error("found no worker process below this one");
     const idleWorkerBytes = Math.max(...workers.map(residentBytes));
-    return { first: seconds, warm: null, shuffleBytes: null, value: { sum }, warmValue: null, idleWorkerBytes };
+    return {
+      first: seconds,
+      warm: null,
+      cpu: null,
+      shuffleBytes: null,
+      value: { sum },
+      warmValue: null,
+      idleWorkerBytes,
+    };
   } finally {
     await session.stop();
   }
@@ -106,4 +122,9 @@ async function idleWorker({ engine }: ChildRequest): Promise<ChildAnswer> {
 
 function secondsSince(started: number): number {
   return (performance.now() - started) / 1e3;
+}
+
+function cpuSince(used: number | null): number | null {
+  const now = cpuSeconds(process.pid);
+  return used === null || now === null ? null : now - used;
 }

@@ -1,22 +1,28 @@
-// The peers: other programs that do the same work on the same files. A peer that is not installed says how to install it and
-// is left out; it is never replaced by a figure from elsewhere.
+// The peers: other programs that do the same work on the same files. Each names the workloads that it has. A peer that is not
+// installed says how to install it and is left out; it is never replaced by a figure from elsewhere.
 
 import { spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
+import { workloads } from "../workloads/index.js";
 import type { ChildRequest } from "./child.js";
 import type { ProcessSpec } from "./run-process.js";
 
 export interface Peer {
   readonly name: string;
+  /** The others are not asked of it. */
+  readonly workloads: readonly string[];
   /** null: ready. Else why not, and what to do. */
   missing(): string | null;
-  /** null: this peer does not do the workload. */
-  command(request: ChildRequest): ProcessSpec | null;
+  command(request: ChildRequest): ProcessSpec;
 }
 
+/** What a single process does on the same files: programs without tasks and jobs. */
+const ON_FILES = ["wordcount", "grep", "join", "groupByKey", "distinct"];
+
 export function peersOf(root: string): Readonly<Record<string, Peer>> {
-  return { spark: spark(join(root, "bench/peers")), python: python(join(root, "bench/peers")), gnusort: gnuSort() };
+  const folder = join(root, "bench/peers");
+  return { spark: spark(folder), python: python(folder), duckdb: duckdb(folder), gnusort: gnuSort() };
 }
 
 /** Apache Spark from pyspark's jars, driven by a Java program with closures: a JVM user's Spark, not Python workers. */
@@ -27,6 +33,7 @@ function spark(folder: string): Peer {
   const home = sparkHome(folder);
   return {
     name: "spark local[2]",
+    workloads: ["startup", ...Object.keys(workloads)],
     missing() {
       if (home === null) return "bench/peers/setup.sh has not been run";
       if (existsSync(jar) && statSync(jar).mtimeMs > statSync(source).mtimeMs) return null;
@@ -39,14 +46,13 @@ function spark(folder: string): Peer {
       });
       return packed.status === 0 ? null : `jar failed: ${packed.stderr}`;
     },
-    command({ workload, input, scratch, repeat, size }) {
-      if (workload === "rss" || home === null) return null;
+    command({ workload, input, second, scratch, repeat, size }) {
       const settings = ["--master", "local[2]", "--driver-memory", "6g", "--conf", "spark.ui.enabled=false"];
-      const args = [workload, input === "" ? "-" : input, scratch, `${repeat}`, `${size}`];
+      const args = [workload, input || "-", scratch, `${repeat}`, `${size}`, second || "-"];
       return {
-        command: join(home, "bin/spark-submit"),
+        command: join(home as string, "bin/spark-submit"),
         args: ["--class", "Peer", ...settings, "--conf", `spark.local.dir=${scratch}`, jar, ...args],
-        env: { SPARK_HOME: home, SPARK_LOCAL_IP: "127.0.0.1" },
+        env: { SPARK_HOME: home as string, SPARK_LOCAL_IP: "127.0.0.1" },
       };
     },
   };
@@ -59,13 +65,31 @@ function sparkHome(folder: string): string | null {
   return homes.find((home) => existsSync(join(home, "jars"))) ?? null;
 }
 
-/** Python's Counter: what a script in one process takes. */
+/** Plain Python: what a script in one process takes. */
 function python(folder: string): Peer {
   return {
-    name: "python Counter",
+    name: "python",
+    workloads: ON_FILES,
     missing: () => (spawnSync("python3", ["--version"]).status === 0 ? null : "python3 is not installed"),
-    command: ({ workload, input }) =>
-      workload === "wordcount" ? { command: "python3", args: [join(folder, "python/wordcount.py"), input] } : null,
+    command: ({ workload, input, second }) => ({
+      command: "python3",
+      args: [join(folder, "python/plain.py"), workload, input, second],
+    }),
+  };
+}
+
+/** DuckDB's SQL, two threads: no closures, columns instead of records. */
+function duckdb(folder: string): Peer {
+  const command = join(folder, ".venv/bin/python");
+  return {
+    name: "duckdb",
+    workloads: [...ON_FILES, "sort"],
+    missing: () =>
+      spawnSync(command, ["-c", "import duckdb"]).status === 0 ? null : "bench/peers/setup.sh has not been run",
+    command: ({ workload, input, second, scratch, repeat }) => ({
+      command,
+      args: [join(folder, "python/duck.py"), workload, input, second, scratch, `${repeat}`],
+    }),
   };
 }
 
@@ -73,9 +97,9 @@ function python(folder: string): Peer {
 function gnuSort(): Peer {
   return {
     name: "GNU sort",
+    workloads: ["sort"],
     missing: () => (spawnSync("sort", ["--version"]).stdout?.includes("GNU") ? null : "GNU sort is not installed"),
-    command({ workload, input, scratch }) {
-      if (workload !== "sort") return null;
+    command({ input, scratch }) {
       const out = join(scratch, "first");
       mkdirSync(out, { recursive: true });
       const args = ["--parallel=2", "-S", "2G", "-T", scratch, "-k", "1.1,1.10", "-o", join(out, "part-00000"), input];

@@ -33,6 +33,7 @@ export async function measureStarts(
     first: first!.seconds,
     warm: Math.min(...later.map(({ seconds }) => seconds)),
     peakBytes: Math.max(...runs.map(({ peakBytes }) => peakBytes ?? 0)) || null,
+    cpu: null,
     shuffleBytes: null,
     value: {},
     notes: "",

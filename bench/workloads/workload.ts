@@ -14,6 +14,8 @@ export interface RunContext {
   readonly size: number;
   /** Path of the input file; "" for workloads without. */
   readonly input: string;
+  /** The same of the second one. */
+  readonly second: string;
   /** A directory that does not exist yet, for what is written. */
   readonly out: string;
 }
@@ -21,6 +23,8 @@ export interface RunContext {
 export interface Workload {
   readonly title: string;
   readonly input: InputKind | null;
+  /** A second file, for workloads of two inputs. */
+  readonly second?: InputKind;
   run(session: Session, context: RunContext): Promise<Check>;
   /** null: the work makes no sense without an engine (starting tasks). */
   plain: ((context: RunContext) => Check) | null;

@@ -4,7 +4,16 @@ export interface RunFlags {
   readonly master?: string;
   readonly conf?: readonly string[];
   readonly secretFile?: string;
+  readonly tls?: string;
   readonly progress: boolean;
+  readonly summary?: boolean;
+  /** With summary. */
+  readonly json?: boolean;
+}
+
+export interface ShellFlags extends RunFlags {
+  readonly eval?: string;
+  readonly rows: string;
 }
 
 export interface MasterFlags {
@@ -12,6 +21,7 @@ export interface MasterFlags {
   readonly port: string;
   readonly advertise?: string;
   readonly secretFile?: string;
+  readonly tls?: string;
   readonly insecure?: boolean;
   readonly eventLogDir?: string;
 }
@@ -19,9 +29,24 @@ export interface MasterFlags {
 export interface DecommissionFlags {
   readonly master: string;
   readonly secretFile?: string;
+  readonly tls?: string;
   readonly timeout?: string;
   /** --no-wait: false. */
   readonly wait: boolean;
+  readonly json?: boolean;
+}
+
+export interface KillFlags {
+  readonly master: string;
+  readonly secretFile?: string;
+  readonly tls?: string;
+  readonly job?: string;
+  readonly reason?: string;
+  readonly json?: boolean;
+}
+
+export interface ExampleFlags extends RunFlags {
+  readonly json?: boolean;
 }
 
 export interface WorkerFlags {
@@ -36,17 +61,33 @@ export interface WorkerFlags {
   readonly node?: string;
   readonly id?: string;
   readonly secretFile?: string;
+  readonly tls?: string;
   readonly insecure?: boolean;
   readonly masterTimeout: string;
 }
 
 export interface StatusFlags {
-  readonly master: string;
+  /** One of the two: of a running master, or of sessions that have ended; true: all of them. */
+  readonly master?: string;
+  readonly history?: string | true;
+  readonly eventLogDir?: string;
+  readonly limit?: string;
   readonly secretFile?: string;
+  readonly tls?: string;
   readonly json?: boolean;
+  readonly watch?: boolean;
+  readonly interval: string;
 }
 
 export interface ConfigFlags {
+  readonly master?: string;
   readonly conf?: readonly string[];
   readonly json?: boolean;
+}
+
+export interface CertsFlags {
+  readonly out: string;
+  readonly hosts: string;
+  readonly ca?: string;
+  readonly days: string;
 }

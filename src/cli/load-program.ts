@@ -1,7 +1,7 @@
 // The loader of `millrace run`: runs a user's program in this process, TypeScript or JavaScript, from anywhere on disk and
 // without a package.json. The user's own files become one bundle in memory, which runs under the program's own URL with its
 // source map registered; packages stay packages, resolved from the file that imports them, and `millrace` is this very build.
-// There are no hooks over node_modules.
+// There are no hooks over node_modules. The shell loads the files that a line imports in the same way.
 
 import { existsSync, readFileSync, realpathSync, statSync } from "node:fs";
 import { createRequire, isBuiltin, Module } from "node:module";
@@ -13,7 +13,7 @@ import { mapStack, registerSourceMap } from "../closure/index.js";
 import { defaultLoader, importerAt } from "../core/default-loader.js";
 import { MillraceError } from "../core/errors.js";
 import { userFrames } from "../session/job-errors.js";
-import { bundleProgram, IMPORTED, OWN_IMPORT, type PlaceName } from "./program-bundle.js";
+import { bundleProgram, IMPORTED, OWN_IMPORT, type PlaceName, type ProgramBundle } from "./program-bundle.js";
 
 /**
  * Runs `path` with `argv` as the program's own arguments; returns when its top level has ended. Throws PROGRAM_FAILED when it
@@ -31,11 +31,45 @@ export async function loadProgram(
     bundleProgram(file).catch((error: unknown) => Promise.reject(loadFailure(file, error))),
     import(ownModule) as Promise<object>,
   ]);
-  const url = pathToFileURL(file).href;
+  process.on("uncaughtExceptionMonitor", showUserLines);
+  await runBundle(bundle, file, pathToFileURL(file).href, own, {});
+}
+
+/** How often a file was loaded as a module: each time its code runs under a URL of its own. */
+const loads = new Map<string, number>();
+
+/**
+ * The exports of a file of the user's as an object like a namespace, read and run anew at each call. Throws PROGRAM_FAILED when
+ * it cannot be loaded; what it throws passes. `own` is what `import "millrace"` gives.
+ */
+export async function loadModule(file: string, own: object): Promise<object> {
+  const count = (loads.get(file) ?? 0) + 1;
+  loads.set(file, count);
+  const contents = `import * as all from ${JSON.stringify(file)}; ${GIVE_EXPORTS}(all);`;
+  const bundle = await bundleProgram(file, contents).catch((error: unknown) =>
+    Promise.reject(loadFailure(file, error)),
+  );
+  // Its process would be ended by a Ctrl-C at the prompt, and the next build would find it gone.
+  await (await import("esbuild")).stop();
+  const exports: object = {};
+  const url = `${pathToFileURL(file).href}${count === 1 ? "" : `?${count}`}`;
+  await runBundle(bundle, file, url, own, { [GIVE_EXPORTS]: (all: object) => Object.assign(exports, all) });
+  return Object.defineProperty(exports, Symbol.toStringTag, { value: "Module" });
+}
+
+const GIVE_EXPORTS = "__millrace_exports";
+
+/** Resolves when the top level of the user's code has ended. `extra`: what else it may name. */
+async function runBundle(
+  bundle: ProgramBundle,
+  file: string,
+  url: string,
+  own: object,
+  extra: Readonly<Record<string, unknown>>,
+): Promise<void> {
   // The bundle stands in a function whose head is a line of its own.
   const map = bundle.map.replace('"mappings": "', '"mappings": ";');
   registerSourceMap(url, map);
-  process.on("uncaughtExceptionMonitor", showUserLines);
   const imported = new Map<string, unknown>();
   for (const { specifier, place, from } of bundle.externals) {
     imported.set(
@@ -51,6 +85,7 @@ export async function loadProgram(
     require: requireOf(file, own),
     module,
     exports: module.exports,
+    ...extra,
     ...Object.fromEntries(bundle.places.map((one) => [one.name, placeValue(one, own)])),
   };
   const strict = isCommonJs(file) ? "" : ' "use strict";';
@@ -122,13 +157,19 @@ function placeValue({ kind, file }: PlaceName, own: object): unknown {
   if (kind === "filename") return file;
   if (kind === "dirname") return dirname(file);
   if (kind === "require") return requireOf(file, own);
+  return metaOf(file);
+}
+
+/** What `import.meta` says in a file. */
+export function metaOf(file: string): object {
   const { href } = pathToFileURL(file);
   const resolve = (one: string) =>
     /^\.{0,2}\//.test(one) ? new URL(one, href).href : pathToFileURL(createRequire(file).resolve(one)).href;
   return { url: href, filename: file, dirname: dirname(file), resolve };
 }
 
-function requireOf(from: string, own: object): NodeJS.Require {
+/** `require` as it is in a file. */
+export function requireOf(from: string, own: object): NodeJS.Require {
   const require = createRequire(from);
   const wrapped = (specifier: string): unknown => (specifier === "millrace" ? own : require(specifier));
   return Object.assign(wrapped, require);

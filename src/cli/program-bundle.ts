@@ -44,13 +44,17 @@ const PREFIX = "millrace-import:";
 const NAMES = { meta: "__mlmeta", filename: "__mlfile", dirname: "__mldir", require: "__mlreq" } as const;
 const LENGTHS = { meta: 11, filename: 10, dirname: 9, require: 9 } as const;
 
-/** Rejects with esbuild's BuildFailure, or a SyntaxError. */
-export async function bundleProgram(file: string): Promise<ProgramBundle> {
+/**
+ * Rejects with esbuild's BuildFailure, or a SyntaxError.
+ *
+ * @param contents of a program that is no file; it stands in the folder of `file`
+ */
+export async function bundleProgram(file: string, contents?: string): Promise<ProgramBundle> {
   const [{ build }, tracing] = await Promise.all([import("esbuild"), import("@jridgewell/trace-mapping")]);
   const externals = new Externals();
   const outfile = `${file}.mjs`;
   const { outputFiles } = await build({
-    entryPoints: [file],
+    ...(contents === undefined ? { entryPoints: [file] } : { stdin: { contents, resolveDir: dirname(file) } }),
     bundle: true,
     write: false,
     outfile,

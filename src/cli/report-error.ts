@@ -1,13 +1,50 @@
 // How the command line shows a failure: the code and message, the user's own error with the stack in the user's files, and
 // what to do next. Frames of millrace's own are left out, except for a fault of millrace.
 
+import type { Command } from "commander";
 import { type ErrorCode, errorCatalog } from "../core/error-codes.js";
 import { isMillraceError, type MillraceError } from "../core/errors.js";
+import { nearestName } from "../core/nearest-name.js";
 import { userFrames } from "../session/job-errors.js";
 
-/** Writes the error to stderr. */
-export function reportError(error: unknown): void {
-  process.stderr.write(`${formatError(error)}\n`);
+/** Writes the error to stderr, as text or as one JSON document. */
+export function reportError(error: unknown, json = false): void {
+  process.stderr.write(`${json ? jsonError(error) : formatError(error)}\n`);
+}
+
+/** `{ "error": { code, message, fields, cause?, cure } }`, without stacks. */
+function jsonError(error: unknown): string {
+  const cure = isMillraceError(error) ? cureOf(error) : errorCatalog.INTERNAL.cure;
+  const told = isMillraceError(error) ? plainError(error) : { code: "INTERNAL", fields: {}, ...plainError(error) };
+  return JSON.stringify({ error: { ...told, cure } }, null, 2);
+}
+
+function plainError(error: unknown): object {
+  if (!(error instanceof Error)) return { message: String(error) };
+  const cause = error.cause === undefined ? {} : { cause: plainError(error.cause) };
+  if (!isMillraceError(error)) return { name: error.name, message: error.message, ...cause };
+  return { code: error.code, message: error.message, fields: error.fields, ...cause };
+}
+
+/** What commander says of arguments that it cannot read, with what to do; as JSON for somebody who asked for it. */
+export function formatUsageError(text: string, args: readonly string[]): string {
+  const message = text.replace(/^error: /, "").trim();
+  const cure = message.includes("'--master <url>'")
+    ? "Give --master, or set MILLRACE_MASTER."
+    : "`millrace --help` lists the commands, `millrace <command> --help` its options.";
+  const end = args.indexOf("--");
+  if (!args.slice(0, end < 0 ? args.length : end).includes("--json"))
+    return message.includes("Did you mean") ? text : `error: ${message}\n  what to do: ${cure}\n`;
+  const error = { code: "INVALID_ARGUMENT", message: message.replace(/\s*\n\s*/g, " "), fields: {}, cure };
+  return `${JSON.stringify({ error }, null, 2)}\n`;
+}
+
+/** Of a command that has subcommands and an action: commander would count its arguments. */
+export function unknownSubcommand(command: Command, name: string): string {
+  const names = command.commands.map((one) => one.name());
+  const nearest = nearestName(name, names);
+  const hint = nearest === undefined ? `; ${command.name()} has ${names.join(", ")}` : `\n(Did you mean ${nearest}?)`;
+  return `error: unknown command '${name}' of ${command.name()}${hint}`;
 }
 
 export function formatError(error: unknown): string {

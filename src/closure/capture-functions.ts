@@ -13,7 +13,7 @@ import { type Inspected, inspectFunction, type ScriptInfo } from "./inspect.js";
 import { type Place, placeOf } from "./script-place.js";
 import { SharedBindings } from "./shared-bindings.js";
 
-/** Scopes counted from Global: where imports stand. Deeper a name of an import may be another variable. */
+/** Scopes counted from Global. Deeper a name of an import may be another variable. */
 const TOP_DEPTH = 3;
 
 export class FunctionEncoder {
@@ -95,7 +95,7 @@ export class FunctionEncoder {
       names.push(free.name);
       values.push(
         this.graph.at(free.name, () =>
-          this.modules.variable(free, found.value, around.length <= TOP_DEPTH ? script : null, place.url),
+          this.modules.variable(free, found.value, isTop(around) ? script : null, place.url),
         ),
       );
     }
@@ -196,6 +196,11 @@ function lookUp({ scopes }: Inspected, name: string): { readonly value: unknown;
     if (global ? name in scope.object : Object.hasOwn(scope.object, name)) return { value: scope.object[name], at: i };
   }
   return null;
+}
+
+/** Where imports stand. Inside the variables of a prompt (shared-bindings.ts) nothing is imported. */
+function isTop(around: Inspected["scopes"]): boolean {
+  return around.length <= TOP_DEPTH && !around.slice(1).some(({ description }) => description === "With Block");
 }
 
 function isStrict(fn: object, analysis: Analysis, script: ScriptInfo | null): boolean {

@@ -14,8 +14,8 @@ export interface GraphOptions {
   readonly method: string;
   /** The reference that stands for one of millrace's own objects. */
   reference(value: object): unknown;
-  /** The id under which a class travels; undefined where none is wanted. */
-  classId(maker: ClassConstructor): string | undefined;
+  /** The id under which a class travels; undefined where none is wanted. `origin` names what it is, if that is known. */
+  classId(maker: ClassConstructor, origin?: string): string | undefined;
 }
 
 /** Called with values that have no node yet. */

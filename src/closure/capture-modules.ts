@@ -84,7 +84,9 @@ export class ModuleEncoder {
       node.kind === "module" && typeof value === "function" && /^class\b/.test(Function.prototype.toString.call(value));
     if (!isClass) return this.graph.leaf(value, node);
     const encoded = this.graph.leaf(value, node);
-    const classId = this.graph.classId(value as unknown as ClassConstructor);
+    // Its source may need what cannot be captured, and is not what travels.
+    const { specifier, path, version } = node as ModuleNode;
+    const classId = this.graph.classId(value as unknown as ClassConstructor, [version, specifier, ...path].join("\n"));
     if (classId !== undefined) this.graph.nodes[(encoded as readonly [number])[0]] = { ...node, classId };
     return encoded;
   }

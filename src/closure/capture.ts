@@ -73,7 +73,7 @@ export class Capturer {
     const graph = new Graph({
       method,
       reference: (value) => this.#options.reference(value),
-      classId: (maker) => (naming ? undefined : this.#idOf(maker, method)),
+      classId: (maker, origin) => (naming ? undefined : this.#idOf(maker, method, origin)),
     });
     try {
       const modules = new ModuleEncoder(graph, this.#packages);
@@ -95,14 +95,14 @@ export class Capturer {
     }
   }
 
-  /** Derived from the class's own graph. A second class of equal content in this process gets a number behind it. */
-  #idOf(maker: ClassConstructor, method: string): string {
+  /** Derived from the class's own graph, or from where it is exported. A second class of equal content in this process gets a number behind it. */
+  #idOf(maker: ClassConstructor, method: string, origin: string | undefined): string {
     const known = this.#ids.get(maker);
     if (known !== undefined) return known;
     this.#naming = true;
     try {
       const content = createHash("sha256")
-        .update(this.#encode(maker as unknown as AnyFunction, method).bytes)
+        .update(origin ?? this.#encode(maker as unknown as AnyFunction, method).bytes)
         .digest("base64url")
         .slice(0, 22);
       let id = `${maker.name}@${content}`;

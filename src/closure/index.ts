@@ -2,6 +2,7 @@
 // user's own sources.
 
 export { Capturer, type CapturerOptions } from "./capture.js";
-export { parserTools } from "./parser.js";
+export { type AstNode, childrenOf, parserTools } from "./parser.js";
 export { callSite, mapStack, registerSourceMap } from "./positions.js";
 export { Reviver, type ReviverOptions } from "./revive.js";
+export { type Import, registerImports } from "./script-imports.js";

@@ -33,7 +33,10 @@ export class Modules {
     const load = importerOf(pathToFileURL(found.base).href);
     return load(node.specifier)
       .catch((error: unknown) => {
-        if (!notExported(error)) throw error;
+        // A pattern of the package's exports may make another file of the name that a test runner gives.
+        const isMissing =
+          (error as { code?: string } | null)?.code === "ERR_MODULE_NOT_FOUND" && existsSync(found.file);
+        if (!notExported(error) && !isMissing) throw error;
         return load(pathToFileURL(found.file).href);
       })
       .then((module) => void this.#loaded.set(key, module));

@@ -17,7 +17,23 @@ export interface Import {
 
 const tables = new WeakMap<ScriptInfo, ReadonlyMap<string, Import>>();
 
+/** On the global object: the command line registers what a prompt imported, the program's own millrace, another bundle, reads it. */
+const promptKey: unique symbol = Symbol.for("millrace.promptImports");
+
+function promptImports(): Map<string, ReadonlyMap<string, Import>> {
+  const holder = globalThis as { [promptKey]?: Map<string, ReadonlyMap<string, Import>> };
+  holder[promptKey] ??= new Map();
+  return holder[promptKey];
+}
+
+/** What earlier lines of a prompt imported is not in the text of the script `url`. The table may change later. */
+export function registerImports(url: string, table: ReadonlyMap<string, Import>): void {
+  promptImports().set(url, table);
+}
+
 export function importOf(script: ScriptInfo, name: string): Import | undefined {
+  const prompt = promptImports().get(script.url);
+  if (prompt !== undefined) return prompt.get(name);
   let table = tables.get(script);
   if (table === undefined) {
     table = readImports(script.source);

@@ -3,7 +3,8 @@
 //
 // V8 shows copies of scopes, not the scopes: that two functions mean one variable is certain when one place at the top of a
 // file declares it, refuted by different declarations or any value that differs around it, and otherwise unknown. What is
-// unknown is refused rather than shared or split by chance.
+// unknown is refused rather than shared or split by chance. The variables of a prompt are the exception: they are properties
+// of one object that V8 shows itself (a `with` around each line, src/cli/shell), so lines share them for certain.
 
 import type { Analysis, FreeName } from "./analyze.js";
 import type { Graph, Holder } from "./capture-graph.js";
@@ -28,7 +29,7 @@ export class SharedBindings {
   constructor(private readonly graph: Graph) {}
 
   note(use: BindingUse): void {
-    const key = `${use.script?.id} ${use.scopes.length} ${use.free.name}`;
+    const key = isPrompt(use) ? `prompt ${use.free.name}` : `${use.script?.id} ${use.scopes.length} ${use.free.name}`;
     const uses = this.#uses.get(key);
     const noted = { ...use, holder: this.graph.functions[0] as Holder };
     if (uses === undefined) this.#uses.set(key, [noted]);
@@ -102,7 +103,12 @@ interface Edit {
   readonly cell: number;
 }
 
+function isPrompt({ scopes: [scope] }: BindingUse): boolean {
+  return scope?.description === "With Block";
+}
+
 function compare(left: NotedUse, right: NotedUse): "same" | "different" | "unknown" {
+  if (isPrompt(left)) return left.scopes[0]?.object === right.scopes[0]?.object ? "same" : "different";
   const here = declared(left);
   const there = declared(right);
   if (here !== null && there !== null) {

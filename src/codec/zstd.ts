@@ -7,6 +7,7 @@ import { MillraceError } from "../core/errors.js";
 
 interface Zstd {
   compress(bytes: Uint8Array): Uint8Array;
+  compressAside(bytes: Buffer): Promise<Buffer>;
   decompress(bytes: Uint8Array, maxBytes: number): Uint8Array;
 }
 
@@ -17,6 +18,12 @@ let loaded: Zstd | null = null;
 export function zstdCompress(bytes: Uint8Array): Uint8Array {
   loaded ??= load();
   return loaded.compress(bytes);
+}
+
+/** The same on a thread of the pool, for whoever may not stand still. */
+export function zstdCompressAside(bytes: Buffer): Promise<Buffer> {
+  loaded ??= load();
+  return loaded.compressAside(bytes);
 }
 
 /** Throws BLOCK_CORRUPT unless the result has exactly `expectedBytes`. */
@@ -39,27 +46,43 @@ export function zstdDecompress(bytes: Uint8Array, expectedBytes: number): Uint8A
 /** What node:zlib has from 22.15 on; @types/node 20 does not know it. */
 interface ZlibZstd {
   zstdCompressSync?(bytes: Uint8Array, options: { params: Record<number, number> }): Buffer;
+  zstdCompress?(
+    bytes: Uint8Array,
+    options: { params: Record<number, number> },
+    done: (error: Error | null, packed: Buffer) => void,
+  ): void;
   zstdDecompressSync?(bytes: Uint8Array, options: { maxOutputLength: number }): Buffer;
   constants: { ZSTD_c_compressionLevel?: number };
 }
 
 function load(): Zstd {
-  const { zstdCompressSync, zstdDecompressSync, constants } = zlib as unknown as ZlibZstd;
-  if (zstdCompressSync !== undefined && zstdDecompressSync !== undefined) {
+  const {
+    zstdCompressSync,
+    zstdCompress: zstdCompressAsync,
+    zstdDecompressSync,
+    constants,
+  } = zlib as unknown as ZlibZstd;
+  if (zstdCompressSync !== undefined && zstdCompressAsync !== undefined && zstdDecompressSync !== undefined) {
     const params = { [constants.ZSTD_c_compressionLevel ?? 100]: LEVEL };
     return {
       compress: (bytes) => zstdCompressSync(bytes, { params }),
+      compressAside: (bytes) =>
+        new Promise((resolve, reject) =>
+          zstdCompressAsync(bytes, { params }, (error, packed) => (error === null ? resolve(packed) : reject(error))),
+        ),
       decompress: (bytes, maxBytes) => zstdDecompressSync(bytes, { maxOutputLength: Math.max(1, maxBytes) }),
     };
   }
   const { Encoder, Decoder } = createRequire(import.meta.url)("@toondepauw/node-zstd") as {
-    Encoder: new (level: number) => { encodeSync(bytes: Uint8Array): Buffer };
+    Encoder: new (level: number) => { encodeSync(bytes: Uint8Array): Buffer; encode(bytes: Buffer): Promise<Buffer> };
     Decoder: new () => { decodeSync(bytes: Uint8Array): Buffer };
   };
   const encoder = new Encoder(LEVEL);
   const decoder = new Decoder();
   return {
     compress: (bytes) => encoder.encodeSync(bytes),
+    // An encoder of its own: that of `compress` may be at work meanwhile.
+    compressAside: (bytes) => new Encoder(LEVEL).encode(bytes),
     decompress: (bytes) => decoder.decodeSync(bytes),
   };
 }

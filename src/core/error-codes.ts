@@ -99,13 +99,21 @@ export const errorCatalog = {
   ),
   TASK_CANCELLED: row("The task was cancelled with its job.", "Nothing: the job's own error says why."),
   // Jobs
+  COMMAND_FAILED: row(
+    "A command of pipe or of a streaming job could not be started, or ended with another code than 0.",
+    "Read its last words in the message and run it by hand on a part of the input; a streaming job passes other codes with -D stream.non.zero.exit.is.failure=false.",
+  ),
   JOB_FAILED: row(
     "A task failed as often as task.maxFailures allows, so the job was ended.",
     "Read the cause: it is the last attempt's error; the fields list every attempt.",
   ),
   JOB_CANCELLED: row(
-    "The job was cancelled by its AbortSignal, by session.stop() or because its driver vanished.",
-    "Nothing if you asked for it; else look at the driver's log.",
+    "The job was cancelled by its AbortSignal, with its job group or tag (the fields name them and the reason), by session.stop(), by `millrace kill` or because its driver vanished.",
+    "Nothing if you asked for it; else ask who killed it (the message says), or look at the driver's log.",
+  ),
+  SESSION_KILLED: row(
+    "Somebody ended the session with `millrace kill`, and its running jobs with it.",
+    "Ask who did it: the message has the name and the reason. Run the program again when it may run.",
   ),
   RESULT_TOO_LARGE: row(
     "The results of a job are larger than driver.maxResultSize.",
@@ -126,6 +134,14 @@ export const errorCatalog = {
   NO_WORKERS: row(
     "No worker registered within scheduler.workerTimeout.",
     "Start a worker with `millrace worker --master URL`, or look at its log.",
+  ),
+  NO_CHECKPOINT_DIR: row(
+    "checkpoint() was called before the session knew where to write checkpoints.",
+    "Call session.setCheckpointDir(path) first, or set the option checkpoint.dir. On several machines it has to be a shared directory.",
+  ),
+  CHECKPOINT_LOST: row(
+    "Records of a checkpointed RDD are gone: the worker that held a block of a localCheckpoint was lost, the RDD was unpersisted, or files of a checkpoint were removed. The lineage was cut, so they cannot be computed again.",
+    "Make the RDD anew from its source. Use checkpoint() instead of localCheckpoint() where workers may be lost, and keep its files as long as the program runs.",
   ),
   // Storage
   PATH_NOT_FOUND: row(
@@ -169,7 +185,10 @@ export const errorCatalog = {
     "Nothing answers at the master's address.",
     "Start it with `millrace master`, check host and port.",
   ),
-  NOT_A_MASTER: row("What answers at the address is not a millrace master.", "Check the port."),
+  NOT_A_MASTER: row(
+    "What answers at the address is not a millrace master.",
+    "Check the port, and whether its cluster wants TLS (--tls).",
+  ),
   VERSION_MISMATCH: row(
     "The two processes run different versions of millrace.",
     "Install the same version everywhere.",
@@ -181,7 +200,11 @@ export const errorCatalog = {
   PERMISSION_REFUSED: row("The caller's role may not do this.", "Use the key of a role that may."),
   INSECURE_LISTEN: row(
     "Listening beyond loopback without TLS was refused.",
-    "Add --insecure if the network is trusted.",
+    "Give --tls with certificates that `millrace certs` made, or --insecure if the network is trusted.",
+  ),
+  TLS_FAILED: row(
+    "An encrypted connection could not be made: one side has no TLS, another authority, or a certificate without the name that was dialled.",
+    "Give every process --tls with certificates of one authority, and `millrace certs --hosts` every name and address that is dialled.",
   ),
   PORT_IN_USE: row("Another process listens on the port.", "Choose another --port, or 0 for a free one."),
   MASTER_LOST: row(
@@ -199,6 +222,14 @@ export const errorCatalog = {
   UNKNOWN_WORKER: row(
     "The master has no worker of that name.",
     "`millrace status` lists the workers that are there, with their ids.",
+  ),
+  UNKNOWN_SESSION: row(
+    "The master has no open session of that id.",
+    "`millrace status` lists the sessions that are open, with their ids.",
+  ),
+  UNKNOWN_JOB: row(
+    "The session has no running job of that number.",
+    "`millrace status` lists the jobs that run; one that has ended cannot be killed.",
   ),
   PROTOCOL_ERROR: row(
     "A message from the other side cannot be read.",

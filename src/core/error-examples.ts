@@ -42,15 +42,22 @@ export const errorExamples: Readonly<Record<ErrorCode, string>> = {
     "the thread of slot 0 ended with exit code 1 while it ran a task: a function of the task called process.exit, or a native module failed",
   TASK_TIMEOUT: "the task s-1/2/0/7/0 ran longer than task.timeout (30000 ms)",
   TASK_CANCELLED: "the task was cancelled with its job",
+  COMMAND_FAILED:
+    "the command awk {print $2} ended with exit code 2; its last words: awk: cannot open words.awk (No such file or directory)",
   JOB_FAILED:
     'map at counts.ts:5:31 threw in partition 0: SyntaxError: Unexpected end of JSON input (job 1 failed: partition 0 of "count at counts.ts:7:9" failed 4 times; the last time on worker one)',
   JOB_CANCELLED: "collect was cancelled by its AbortSignal",
+  SESSION_KILLED: "session s1-lq3x (counts) was killed by ada (millrace kill): it fills the disks",
   RESULT_TOO_LARGE: "the results of job 3 are larger than 1073741824 bytes (driver.maxResultSize)",
   RECORD_TOO_LARGE:
     "a record, or the batch it is in, takes at least 2147484672 bytes encoded; the format ends at 2147483647",
   FETCH_FAILED: "the block server 10.0.0.7:41023 cannot be reached: connect ECONNREFUSED 10.0.0.7:41023",
   BLOCK_CORRUPT: "a frame of 65536 bytes does not match its checksum",
   NO_WORKERS: "no worker was there for 60 s while job 1 had tasks to run",
+  NO_CHECKPOINT_DIR:
+    "checkpoint: the session has no directory for checkpoints. Call session.setCheckpointDir(path) before, or set the option checkpoint.dir; localCheckpoint() needs none",
+  CHECKPOINT_LOST:
+    "partition 3 of the RDD of map at ranks.ts:14:12, locally checkpointed, is gone: the worker that held it was lost, or the RDD was unpersisted. Its lineage was cut, so it cannot be computed again; checkpoint() keeps it in files",
   PATH_NOT_FOUND: "there is no file or directory /home/ada/logs/none.txt",
   GLOB_MATCHED_NOTHING: "no file matches /home/ada/logs/*.txt",
   IS_A_DIRECTORY: "cannot open /home/ada/logs: it is a directory, a file was expected",
@@ -78,11 +85,15 @@ export const errorExamples: Readonly<Record<ErrorCode, string>> = {
   PERMISSION_REFUSED: "worker one may not register as two",
   INSECURE_LISTEN:
     "listening on 0.0.0.0 would send data unencrypted over a network; give --insecure if that network is trusted, or --host 127.0.0.1",
+  TLS_FAILED:
+    "no encrypted connection with 10.0.0.5:7077: self-signed certificate in certificate chain; both sides need --tls with certificates of one authority, and the one that is dialled a certificate for the name or address that was used",
   PORT_IN_USE: "another process listens on 127.0.0.1:7077",
   MASTER_LOST: "the connection to the master ended: the master is shutting down",
   WORKER_LOST: "worker two was lost while it ran the task: the connection from worker two ended",
   CACHE_FULL: "the cache of worker two has no room for partition 3 of RDD 7",
   UNKNOWN_WORKER: "this master has no worker tow: there are one, two",
+  UNKNOWN_SESSION: "this master has no session s7: open are s1-lq3x, s2-m04f",
+  UNKNOWN_JOB: "session s1-lq3x has no running job 9: those that run are 3, 4",
   PROTOCOL_ERROR: "the master has no blob 9f2c",
   PEER_NOT_READING:
     "worker two did not read its control stream: 67109376 bytes waited for it, at most 67108864 may. It hangs, or its machine or network is too slow",

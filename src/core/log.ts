@@ -54,9 +54,6 @@ export function createLogger(options: LoggerOptions): Logger {
   };
 }
 
-/** For components whose caller wants no log. */
-export const silentLogger: Logger = createLogger({ level: "error", write: () => undefined });
-
 function toJson(key: string, value: unknown): unknown {
   if (secretName.test(key)) return "[hidden]";
   if (value instanceof Error) return toWireError(value);

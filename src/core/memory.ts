@@ -25,13 +25,15 @@ export interface NamedBytes {
 export interface SpillStore {
   /** Bytes written so far by this attempt, for its metrics. */
   readonly writtenBytes: number;
+  /** What that took in memory, as estimated. */
+  readonly memoryBytes: number;
   create(purpose: string): SpillFile;
 }
 
 export interface SpillFile {
   readonly sizeBytes: number;
-  /** Appends and returns the offset at which `bytes` begin. */
-  append(bytes: Uint8Array): number;
+  /** Appends and returns the offset at which `bytes` begin. `memoryBytes`: what they took in memory. Default: the same. */
+  append(bytes: Uint8Array, memoryBytes?: number): number;
   /** Reads exactly `length` bytes at `offset`; throws IO_ERROR when fewer are there. */
   read(offset: number, length: number): Uint8Array;
   /** Closes and removes the file. Idempotent. */

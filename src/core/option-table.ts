@@ -6,9 +6,11 @@
 
 import { homedir, tmpdir } from "node:os";
 import { join } from "node:path";
-import { MillraceError } from "./errors.js";
+import { isMillraceError, MillraceError } from "./errors.js";
 import type { MachineLimits } from "./machine-limits.js";
 import { parseMasterUrl } from "./master-url.js";
+import { nearestName } from "./nearest-name.js";
+import { type PoolDefinitions, parsePools, type SchedulingMode } from "./scheduler-pools.js";
 import { parseBytes, parseDuration } from "./sizes.js";
 
 export interface OptionRow<T> {
@@ -42,16 +44,19 @@ export const optionTable = {
   master: row(
     "a master URL",
     "Where the program runs: local, local[N], local[*], local-cluster[workers,slots,memory], millrace://host:port.",
-    (value) => {
-      parseMasterUrl(value);
-      return (value as string).trim();
-    },
+    parseMaster,
     "local[*]",
   ),
   appName: row("a text", "The session's name in status, logs and events.", parseText, "millrace"),
   secretFile: row<string | null>(
     "a path",
     "File of mode 0600 with the cluster's secret. MILLRACE_SECRET holds the secret itself.",
+    parseText,
+    null,
+  ),
+  tls: row<string | null>(
+    "a path",
+    "Directory with ca.crt, tls.crt and tls.key (`millrace certs` makes it): connections to a running master are encrypted, both ends proven.",
     parseText,
     null,
   ),
@@ -80,6 +85,12 @@ export const optionTable = {
     true,
   ),
   localDir: row("a path", "Directory for shuffle, spill and cache files.", parseText, () => tmpdir()),
+  "checkpoint.dir": row<string | null>(
+    "a path",
+    "Directory for checkpoints, as session.setCheckpointDir names it. On several machines it has to be a shared one.",
+    parseText,
+    null,
+  ),
   "task.maxFailures": row("a whole number", "Failed attempts of one task after which its job fails.", count(1), 4),
   "task.timeout": row<number | null>(
     duration,
@@ -179,6 +190,24 @@ export const optionTable = {
     3,
   ),
   "locality.wait": row(duration, "How long a task waits for a slot near its data.", parseDuration, 3000),
+  "scheduler.mode": row<SchedulingMode>(
+    "FIFO or FAIR",
+    "How the jobs of a session share its slots: in the order of submission, or by pools.",
+    oneOf("FIFO", "FAIR"),
+    "FIFO",
+  ),
+  "scheduler.pools": row<PoolDefinitions>(
+    "an object, or its JSON text",
+    "Pools of a session whose scheduler.mode is FAIR, by name, each with weight (1), minShare (0) and mode (FIFO).",
+    parsePools,
+    {},
+  ),
+  "scheduler.groupTime": row(
+    `${duration}; 0s: never`,
+    "Short tasks that read shuffles are launched several at once, neighbouring partitions, when together they are expected to take so long at most. Each stays a task with a result of its own.",
+    parseDuration,
+    20,
+  ),
   "scheduler.workerTimeout": row(duration, "How long a job waits for a first worker.", parseDuration, 60_000),
   "decommission.timeout": row(
     duration,
@@ -272,6 +301,14 @@ export const optionTable = {
   ),
   "eventLog.enabled": row("true or false", "Write an event log of the session.", parseBoolean, true),
   "eventLog.dir": row("a path", "Directory of event logs.", parseText, () => join(homedir(), ".millrace", "events")),
+  "eventLog.rolling": row("true or false", "Go on in another file when one is full.", parseBoolean, true),
+  "eventLog.maxFileSize": row(
+    size,
+    "An event log's file of about this size is full.",
+    atLeast(64 * 2 ** 10, "64k", bytes),
+    128 * 2 ** 20,
+  ),
+  "eventLog.compress": row("true or false", "Compress event logs (zstd).", parseBoolean, false),
   "log.level": row(
     "error, warn, info or debug",
     "The least severe message that is logged.",
@@ -287,8 +324,24 @@ export type OptionValues = { readonly [K in OptionName]: ReturnType<(typeof opti
 
 export const optionNames = Object.keys(optionTable) as OptionName[];
 
+/** In millrace.json such an option's value is an object as it stands, not a group of options. */
+export function takesObject(name: string): boolean {
+  return name === "scheduler.pools";
+}
+
 export function isOptionName(name: string): name is OptionName {
   return Object.hasOwn(optionTable, name);
+}
+
+function parseMaster(value: unknown, what: string): string {
+  try {
+    parseMasterUrl(value);
+    return (value as string).trim();
+  } catch (error) {
+    // Where it stands: a URL may come from a file or a variable that nobody thinks of.
+    if (!isMillraceError(error)) throw error;
+    throw new MillraceError(error.code, `${what}: ${error.message}`, { fields: { what, ...error.fields } });
+  }
 }
 
 function parseText(value: unknown, what: string): string {
@@ -334,13 +387,15 @@ function oneOf<const T extends string>(...values: readonly T[]) {
   return (value: unknown, what: string): T => {
     const found = values.find((allowed) => allowed === value);
     if (found !== undefined) return found;
-    throw invalid(what, value, `one of ${values.join(", ")}`);
+    const nearest = typeof value === "string" ? nearestName(value, values) : undefined;
+    throw invalid(what, value, `one of ${values.join(", ")}`, nearest);
   };
 }
 
-function invalid(what: string, value: unknown, expected: string): MillraceError {
+function invalid(what: string, value: unknown, expected: string, nearest?: string): MillraceError {
   const shown = typeof value === "string" ? JSON.stringify(value) : String(value);
-  return new MillraceError("INVALID_OPTION", `${what}: ${shown} cannot be read, ${expected} was expected`, {
+  const hint = nearest === undefined ? "" : `; did you mean ${nearest}?`;
+  return new MillraceError("INVALID_OPTION", `${what}: ${shown} cannot be read, ${expected} was expected${hint}`, {
     fields: { what, value: shown },
   });
 }

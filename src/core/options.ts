@@ -2,13 +2,13 @@
 // beside the program, that beats the defaults. Every value keeps its origin. A name that no option has is an error that
 // names the nearest one; so is a value that cannot be read. Nothing here is written back to what the caller gave.
 
-import { readFileSync } from "node:fs";
-import { join } from "node:path";
-import { distance } from "fastest-levenshtein";
 import { MillraceError } from "./errors.js";
 import { type MachineLimits, readMachineLimits } from "./machine-limits.js";
+import { nearestName } from "./nearest-name.js";
+import { readOptionFile } from "./option-file.js";
 import { isOptionName, type OptionName, type OptionValues, optionNames, optionTable } from "./option-table.js";
 
+export { nearestName } from "./nearest-name.js";
 export type { OptionName, OptionValues } from "./option-table.js";
 export { optionNames, optionTable } from "./option-table.js";
 
@@ -19,7 +19,7 @@ export type OptionOrigin = "given" | "environment" | "file" | "default";
 
 export interface ResolvedOptions {
   readonly values: OptionValues;
-  /** Where each value came from: "default", "Session.open", "MILLRACE_MEMORY", or the file's path. */
+  /** Where each value came from: "default", "Session.open", "MILLRACE_MEMORY", or "path/millrace.json:3" with the line. */
   readonly origins: Readonly<Record<OptionName, { readonly kind: OptionOrigin; readonly source: string }>>;
 }
 
@@ -37,16 +37,14 @@ export interface OptionSources {
 const otherVariables: ReadonlySet<string> = new Set(["MILLRACE_SECRET"]);
 /** Variables by which our own processes speak to each other. */
 const internalPrefix = "MILLRACE_INTERNAL_";
-const fileName = "millrace.json";
 
 export function resolveOptions(sources: OptionSources): ResolvedOptions {
   const limits = sources.limits ?? readMachineLimits();
   const found = new Map<OptionName, { value: unknown; kind: OptionOrigin; source: string }>();
   // The weakest first: later ones overwrite.
-  const file = sources.programDirectory === undefined ? null : readOptionFile(sources.programDirectory);
-  for (const [name, value] of Object.entries(file?.values ?? {})) {
-    found.set(checkName(name, file!.path), { value, kind: "file", source: file!.path });
-  }
+  const inFile = sources.programDirectory === undefined ? [] : readOptionFile(sources.programDirectory);
+  for (const { name, value, place } of inFile)
+    found.set(checkName(name, place), { value, kind: "file", source: place });
   for (const [variable, value] of Object.entries(sources.environment ?? {})) {
     const name = value === undefined ? null : optionOfVariable(variable);
     if (name !== null) found.set(name, { value, kind: "environment", source: variable });
@@ -84,12 +82,15 @@ export function variableOfOption(name: OptionName): string {
     .toUpperCase()}`;
 }
 
+const OF_THIS_MACHINE: ReadonlySet<OptionName> = new Set(["secretFile", "localDir", "tls"]);
+
 /** Compiled options as they travel to master and workers: what is null or concerns the driver's machine alone stays here. */
 export function toPortableOptions(values: OptionValues): Record<string, string | number | boolean> {
   const portable: Record<string, string | number | boolean> = {};
   for (const name of optionNames) {
     const value = values[name];
-    if (value !== null && name !== "secretFile" && name !== "localDir") portable[name] = value;
+    if (value === null || OF_THIS_MACHINE.has(name)) continue;
+    portable[name] = typeof value === "object" ? JSON.stringify(value) : value;
   }
   return portable;
 }
@@ -100,20 +101,6 @@ export function fromPortableOptions(
   limits?: MachineLimits,
 ): OptionValues {
   return resolveOptions({ given: portable, ...(limits === undefined ? {} : { limits }) }).values;
-}
-
-/** The known name that `name` was probably meant to be. */
-export function nearestName(name: string, names: readonly string[]): string | undefined {
-  const wanted = name.toLowerCase().replace(/^spark\./, "");
-  const exact = names.filter((known) => known.toLowerCase() === wanted || known.toLowerCase().endsWith(`.${wanted}`));
-  if (exact.length === 1) return exact[0];
-  let best: string | undefined;
-  let bestDistance = Math.max(1, Math.floor(wanted.length / 3)) + 1;
-  for (const known of names) {
-    const edits = distance(wanted, known.toLowerCase());
-    if (edits < bestDistance) [best, bestDistance] = [known, edits];
-  }
-  return best;
 }
 
 function checkName(name: string, source: string): OptionName {
@@ -135,40 +122,4 @@ function unknownOption(name: string, source: string, nearest: string | undefined
   return new MillraceError("UNKNOWN_OPTION", `${source} has the unknown option ${name}: ${hint}`, {
     fields: { name, source, nearest: nearest ?? null },
   });
-}
-
-function readOptionFile(directory: string): { path: string; values: Record<string, unknown> } | null {
-  const path = join(directory, fileName);
-  let text: string;
-  try {
-    text = readFileSync(path, "utf8");
-  } catch (cause) {
-    const code = (cause as { code?: unknown }).code;
-    if (code === "ENOENT" || code === "ENOTDIR") return null;
-    throw new MillraceError("PERMISSION_DENIED", `cannot read ${path}: ${String(cause)}`, { fields: { path }, cause });
-  }
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch (cause) {
-    throw new MillraceError("INVALID_OPTION", `${path} is not JSON: ${(cause as Error).message}`, {
-      fields: { path },
-      cause,
-    });
-  }
-  if (typeof value !== "object" || value === null || Array.isArray(value)) {
-    throw new MillraceError("INVALID_OPTION", `${path} must hold one object of options`, { fields: { path } });
-  }
-  return { path, values: flatten(value) };
-}
-
-/** { task: { maxFailures: 2 } } is { "task.maxFailures": 2 }. */
-function flatten(value: object, prefix = ""): Record<string, unknown> {
-  const flat: Record<string, unknown> = {};
-  for (const [key, inner] of Object.entries(value)) {
-    if (typeof inner === "object" && inner !== null && !Array.isArray(inner))
-      Object.assign(flat, flatten(inner, `${prefix}${key}.`));
-    else flat[prefix + key] = inner;
-  }
-  return flat;
 }

@@ -41,15 +41,24 @@ export async function commitOutput(
   picked: readonly { readonly pending: string; readonly final: string }[],
 ): Promise<void> {
   const pending = `${pendingDirectory(output)}/`;
+  const below = new Set<string>();
   for (const file of picked) {
     if (!file.pending.startsWith(pending) || !file.final.startsWith(`${output.url}/`)) {
       throw new MillraceError("INTERNAL", `${file.pending} is no pending file of the output ${output.url}`);
     }
+    const directory = file.final.slice(0, file.final.lastIndexOf("/"));
+    if (directory !== output.url && !below.has(directory)) {
+      below.add(directory);
+      await files.makeDirectory(directory);
+    }
     await files.rename(file.pending, file.final);
   }
   await files.delete(joinUrl(output.url, "_temporary"));
-  const success = await files.create(joinUrl(output.url, "_SUCCESS"));
-  await success.commit();
+  // The output's own comes last: it says that all of them are there.
+  for (const directory of [...below, output.url]) {
+    const success = await files.create(joinUrl(directory, "_SUCCESS"));
+    await success.commit();
+  }
 }
 
 /** Removes everything that prepareOutput and the attempts made. Idempotent. */
@@ -64,11 +73,14 @@ export function partFileName(partition: number, compression: "none" | "gzip"): s
 
 /**
  * Opens the pending part file of one attempt, synchronously. OUTPUT_NOT_SHARED when the directory that the master made is
- * not to be seen from here: it is never made anew, so a late attempt cannot bring an aborted output back.
+ * not to be seen from here: it is never made anew, so a late attempt cannot bring an aborted output back. `named`: the file
+ * of a directory below the output, opened after the attempt's own.
  */
-export function openPartFile(url: string, key: TaskKey, compression: "none" | "gzip"): PartFile {
+export function openPartFile(url: string, key: TaskKey, compression: "none" | "gzip", named?: string): PartFile {
   const output: OutputJob = { url, session: key.session, job: key.job };
-  const directory = joinUrl(pendingDirectory(output), `${key.stage}-${key.partition}-${key.attempt}`);
+  const below = named === undefined ? [] : [named];
+  const attempt = joinUrl(pendingDirectory(output), `${key.stage}-${key.partition}-${key.attempt}`);
+  const directory = joinUrl(attempt, ...below);
   const path = toLocalPath(directory);
   try {
     mkdirSync(path);
@@ -84,7 +96,7 @@ export function openPartFile(url: string, key: TaskKey, compression: "none" | "g
   }
   const name = partFileName(key.partition, compression);
   const pending = joinUrl(directory, name);
-  const final = joinUrl(url, name);
+  const final = joinUrl(url, ...below, name);
   const writer = new SyncFileWriter(toLocalPath(pending));
   const sink = compression === "gzip" ? new GzipMembers((bytes) => writer.write(bytes)) : writer;
   return {

@@ -3,21 +3,23 @@
 // event: no option values that name credentials, no captured values, no records; of keys only those that skew a stage, cut short.
 
 import type { WireError } from "../core/errors.js";
+import { metricNames, noMetrics, type TaskMetrics } from "../core/task-metrics.js";
+import type { NamedValue } from "../core/user-metrics.js";
 
 /** Written into sessionStarted; readers refuse a larger one. */
-export const eventLogVersion = 1;
+export const eventLogVersion = 2;
 
-/** As protocol's TaskMetrics: bytes and milliseconds. */
-export interface EventMetrics {
-  readonly runMs: number;
-  readonly recordsRead: number;
-  readonly bytesRead: number;
-  readonly recordsWritten: number;
-  readonly bytesWritten: number;
-  readonly shuffleReadBytes: number;
-  readonly shuffleWriteBytes: number;
-  readonly spillBytes: number;
-  readonly peakMemoryBytes: number;
+/** Those that are not 0; core/task-metrics.ts says what each means. */
+export type EventMetrics = Partial<TaskMetrics>;
+
+/** Sums over the jobs of a session that have ended. */
+export interface SessionTotals {
+  readonly jobs: number;
+  readonly failedJobs: number;
+  /** That succeeded. */
+  readonly tasks: number;
+  readonly failedAttempts: number;
+  readonly metrics: EventMetrics;
 }
 
 interface TaskName {
@@ -36,16 +38,42 @@ type EventBody =
       readonly millrace: string;
       readonly master: string;
       readonly options: Readonly<Record<string, string | number | boolean>>;
+      /** Of the driver: its Node.js, its system, its program; of the master: its Node.js. */
+      readonly environment: Readonly<Record<string, string>>;
     }
-  | { readonly type: "sessionEnded"; readonly error: WireError | null }
+  /** The first line of every further file of a log. */
+  | { readonly type: "logPart"; readonly version: number; readonly session: string; readonly part: number }
+  | {
+      readonly type: "sessionEnded";
+      readonly error: WireError | null;
+      readonly elapsedMs: number;
+      readonly totals: SessionTotals;
+    }
   | {
       readonly type: "jobStarted";
       readonly job: number;
       readonly action: string;
       readonly callSite: string;
       readonly stages: readonly number[];
+      /** As in protocol's JobTraits; absent what was not named, and in logs of earlier versions. */
+      readonly pool?: string;
+      readonly group?: string;
+      readonly description?: string;
+      readonly tags?: readonly string[];
     }
-  | { readonly type: "jobEnded"; readonly job: number; readonly error: WireError | null; readonly elapsedMs: number }
+  | {
+      readonly type: "jobEnded";
+      readonly job: number;
+      readonly error: WireError | null;
+      readonly elapsedMs: number;
+      /** That succeeded. */
+      readonly tasks: number;
+      readonly failedAttempts: number;
+      readonly metrics: EventMetrics;
+      readonly accumulators: readonly NamedValue[];
+    }
+  /** What accumulators come to that only the driver can add up; after the end of the job. */
+  | { readonly type: "accumulatorValues"; readonly job: number; readonly values: readonly NamedValue[] }
   | {
       readonly type: "stageStarted";
       readonly job: number;
@@ -61,6 +89,10 @@ type EventBody =
       readonly stage: number;
       readonly error: WireError | null;
       readonly elapsedMs: number;
+      readonly failedAttempts: number;
+      /** Sums over the attempts that succeeded. */
+      readonly metrics: EventMetrics;
+      readonly accumulators: readonly NamedValue[];
     }
   /** What the stage reads is skewed. `tasks`: those that work on the partition. protocol/skew.ts says what the fields mean. */
   | {
@@ -89,6 +121,8 @@ type EventBody =
       readonly outcome: "succeeded" | "failed" | "fetchFailed" | "cancelled";
       readonly error: WireError | null;
       readonly metrics: EventMetrics | null;
+      /** What it has added to accumulators that have a name; absent: nothing. */
+      readonly accumulators?: readonly NamedValue[];
     })
   | {
       readonly type: "workerAdded";
@@ -134,6 +168,8 @@ type EventBody =
       readonly sizeBytes: number;
     }
   | { readonly type: "uncached"; readonly node: number; readonly partition: number; readonly worker: string }
+  /** Events that are missing here: the disk was too slow. */
+  | { readonly type: "eventsDropped"; readonly events: number }
   /** Console lines of tasks that were not passed on. */
   | { readonly type: "logsDropped"; readonly lines: number };
 
@@ -143,9 +179,11 @@ export type EventType = EventBody["type"];
 
 const known: Record<EventType, true> = {
   sessionStarted: true,
+  logPart: true,
   sessionEnded: true,
   jobStarted: true,
   jobEnded: true,
+  accumulatorValues: true,
   stageStarted: true,
   stageEnded: true,
   skew: true,
@@ -158,9 +196,21 @@ const known: Record<EventType, true> = {
   workerExcluded: true,
   cached: true,
   uncached: true,
+  eventsDropped: true,
   logsDropped: true,
 };
 
 export function isEventType(type: unknown): type is EventType {
   return typeof type === "string" && Object.hasOwn(known, type);
+}
+
+/** Metrics as an event has them. */
+export function sparseMetrics(metrics: TaskMetrics): EventMetrics {
+  const found: { -readonly [K in keyof TaskMetrics]?: number } = {};
+  for (const name of metricNames) if (metrics[name] !== 0) found[name] = metrics[name];
+  return found;
+}
+
+export function fullMetrics(metrics: EventMetrics | null): TaskMetrics {
+  return { ...noMetrics, ...metrics };
 }

@@ -3,6 +3,7 @@
 import type { ClassRegistry } from "../codec/class-registry.js";
 import type { SyncBatchSource } from "../core/data-flow.js";
 import { MillraceError } from "../core/errors.js";
+import type { LineForm } from "../plan/lineage.js";
 import type { Split } from "../plan/stages.js";
 import { BinaryRecordsSource } from "./binary-records-source.js";
 import { openGzipInput, openPlainInput } from "./byte-input.js";
@@ -13,7 +14,8 @@ import { WholeFilesSource } from "./whole-files-source.js";
 
 /** What openSplit needs of a fragment node's format. */
 export type SourceFormat =
-  | { readonly kind: "collection" | "range" | "text" | "object" }
+  | { readonly kind: "collection" | "range" | "object" | "localCheckpoint" }
+  | ({ readonly kind: "text" } & LineForm)
   | { readonly kind: "wholeFiles"; readonly content: "text" | "bytes" }
   | { readonly kind: "binaryRecords"; readonly recordLength: number };
 
@@ -48,7 +50,7 @@ function openFile(format: SourceFormat, split: Split & { kind: "file" }): SyncBa
   switch (format.kind) {
     case "text": {
       const input = zipped ? openGzipInput(split) : openPlainInput(split, textInputStart(split.start));
-      return closedOnError(input, () => new TextSource(input, { start: split.start, end }));
+      return closedOnError(input, () => new TextSource(input, { start: split.start, end }, format));
     }
     case "binaryRecords": {
       const input = zipped ? openGzipInput(split) : openPlainInput(split, split.start);

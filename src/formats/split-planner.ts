@@ -1,6 +1,7 @@
 // What each partition of a source reads, decided from sizes alone, so that the same program on the same data always has the
 // same partitions: a split is all bytes / 32, at least 1 and at most 64 MiB; minPartitions makes it smaller, never larger.
-// Only looks at names, sizes and times; the bytes are read by open-split.ts, on the worker.
+// Only looks at names, sizes and times; the bytes are read by open-split.ts, on the worker. Where lines are counted
+// (linesPerPartition) they are read here, too.
 
 import { MillraceError } from "../core/errors.js";
 import type { FileStatus, FileSystemLookup } from "../emrfs/file-system.js";
@@ -8,6 +9,7 @@ import { expandPaths } from "../emrfs/glob.js";
 import { displayUrl } from "../emrfs/url.js";
 import type { Source } from "../plan/lineage.js";
 import type { Split } from "../plan/stages.js";
+import { startsOfLines } from "./line-starts.js";
 
 const minSplitBytes = 1024 * 1024;
 const maxSplitBytes = 64 * 1024 * 1024;
@@ -18,6 +20,8 @@ const slop = 1.1;
 
 /** Names in one split of whole files: a launch message stays small. */
 const maxSplitFiles = 500;
+
+const NO_SPLIT: Split = { kind: "range", start: 0, step: 1, count: 0 };
 
 /** So that n pieces of size / n are n, not n + 1. */
 const roundingError = 1e-9;
@@ -46,6 +50,9 @@ export async function planSplits(source: Source, lookup: FileSystemLookup, signa
       return source.slices.map((bytes) => ({ kind: "bytes", bytes }));
     case "range":
       return planRange(source);
+    // Nothing to read: its records are where they were cached, or nowhere.
+    case "localCheckpoint":
+      return Array.from({ length: source.checkpoint.partitions }, () => NO_SPLIT);
     case "object":
       return planWholeFiles(await expandPaths(source.paths, lookup, signal), Number.POSITIVE_INFINITY);
     case "wholeFiles":
@@ -53,6 +60,8 @@ export async function planSplits(source: Source, lookup: FileSystemLookup, signa
     case "text":
     case "binaryRecords": {
       const files = await expandPaths(source.paths, lookup, signal);
+      if (source.kind === "text" && source.linesPerPartition !== undefined)
+        return planLines(files, source.linesPerPartition, lookup, signal);
       const recordBytes = source.kind === "text" ? 1 : source.recordLength;
       return planFiles(files, recordBytes, source.minPartitions ?? 1);
     }
@@ -103,6 +112,28 @@ export function planFiles(files: readonly FileStatus[], recordBytes: number, min
       splits.push(splitOf(file, start, end - start, "none"));
     }
   }
+  return splits.length > 0 ? splits : [NO_SPLIT];
+}
+
+/** Splits of `lines` lines each, never over two files; a compressed file is one. */
+async function planLines(
+  files: readonly FileStatus[],
+  lines: number,
+  lookup: FileSystemLookup,
+  signal?: AbortSignal,
+): Promise<Split[]> {
+  const splits: Split[] = [];
+  for (const file of files) {
+    if (file.sizeBytes === 0) continue;
+    if (compressionOf(file.url) === "gzip") {
+      splits.push(splitOf(file, 0, file.sizeBytes, "gzip"));
+      continue;
+    }
+    const starts = await startsOfLines(lookup(file.url), file, lines, signal);
+    starts.forEach((start, i) => {
+      splits.push(splitOf(file, start, (starts[i + 1] ?? file.sizeBytes) - start, "none"));
+    });
+  }
   return splits.length > 0 ? splits : [{ kind: "range", start: 0, step: 1, count: 0 }];
 }
 
@@ -126,7 +157,7 @@ export function planWholeFiles(files: readonly FileStatus[], minPartitions: numb
     bytes += sizeBytes;
   }
   end();
-  return splits.length > 0 ? splits : [{ kind: "range", start: 0, step: 1, count: 0 }];
+  return splits.length > 0 ? splits : [NO_SPLIT];
 }
 
 function splitOf(file: FileStatus, start: number, length: number, compression: "none" | "gzip"): Split {

@@ -1,7 +1,7 @@
 // Lines of a text split, in batches. A split owns the lines that begin inside it: it skips to the first line start at or
 // after its own start, and reads its last line to the end, beyond its own end if need be. "\n" and "\r\n" end a line, a lone
-// "\r" does not; after the last line end there is no empty line. Text must be UTF-8 (INVALID_TEXT names the byte); a byte
-// order mark at the file's start is dropped.
+// "\r" does not; after the last line end there is no empty line. Text must be UTF-8 (INVALID_TEXT names the byte), or any
+// bytes at all, each a character (latin1); a byte order mark at the file's start is dropped.
 //
 // Measured, 70-byte lines, one thread: a line at a time by indexOf and latin1Slice 600 MB/s; cutting one large string into
 // substrings is no faster, and every substring would keep its whole chunk alive, in the user's tables too.
@@ -9,6 +9,7 @@
 import { constants, isAscii, isUtf8 } from "node:buffer";
 import type { SyncBatchSource } from "../core/data-flow.js";
 import { MillraceError } from "../core/errors.js";
+import type { LineForm } from "../plan/lineage.js";
 import type { ByteInput } from "./byte-input.js";
 
 export const maxBatchRecords = 1024;
@@ -47,6 +48,8 @@ export function textInputStart(start: number): number {
 export class TextSource implements SyncBatchSource {
   readonly #input: ByteInput;
   readonly #end: number;
+  readonly #latin1: boolean;
+  readonly #keepEnds: boolean;
   #buffer: SliceableBuffer;
   /** Offset in the file of buffer[0]. */
   #base: number;
@@ -61,9 +64,11 @@ export class TextSource implements SyncBatchSource {
   #last = false;
   #done = false;
 
-  constructor(input: ByteInput, split: TextSplit, chunkBytes = defaultChunkBytes) {
+  constructor(input: ByteInput, split: TextSplit, form: LineForm = {}, chunkBytes = defaultChunkBytes) {
     this.#input = input;
     this.#end = split.end;
+    this.#latin1 = form.encoding === "latin1";
+    this.#keepEnds = form.keepEnds === true;
     this.#base = textInputStart(split.start);
     this.#buffer = allocate(Math.min(chunkBytes, Math.max(16, split.end - this.#base + lookAheadBytes)));
     if (split.start > 0) this.#skipLine();
@@ -77,7 +82,8 @@ export class TextSource implements SyncBatchSource {
   next(): readonly string[] | null {
     if (this.#at === this.#limit && !this.#openWindow()) return null;
     const lines: string[] = [];
-    if (!this.#ascii) this.#cutUtf8(lines);
+    if (this.#keepEnds) this.#cutWithEnds(lines);
+    else if (!this.#ascii) this.#cutUtf8(lines);
     else if (this.#shortLines) this.#cutShort(lines);
     else this.#cutAscii(lines);
     return lines;
@@ -137,6 +143,15 @@ export class TextSource implements SyncBatchSource {
       const stop = end > this.#at && buffer[end - 1] === carriageReturn && end < limit ? end - 1 : end;
       lines.push(buffer.utf8Slice(this.#at, stop));
       this.#at = Math.min(end + 1, limit);
+    }
+  }
+
+  #cutWithEnds(lines: string[]): void {
+    const buffer = this.#buffer;
+    while (this.#at < this.#limit && lines.length < maxBatchRecords) {
+      const end = Math.min(this.#lineEnd(this.#at) + 1, this.#limit);
+      lines.push(this.#ascii ? buffer.latin1Slice(this.#at, end) : buffer.utf8Slice(this.#at, end));
+      this.#at = end;
     }
   }
 
@@ -236,7 +251,8 @@ export class TextSource implements SyncBatchSource {
 
   #check(): void {
     const window = this.#buffer.subarray(this.#at, this.#limit);
-    this.#ascii = isAscii(window);
+    // Where every byte is a character, the ways of ASCII hold for all of them.
+    this.#ascii = this.#latin1 || isAscii(window);
     if (this.#ascii || isUtf8(window)) return;
     const offset = this.#base + this.#at + firstInvalidByte(window);
     throw new MillraceError("INVALID_TEXT", `${this.#input.path} is not UTF-8 text: byte ${offset} does not fit`, {

@@ -1,16 +1,16 @@
 // What the functions of a map/reduce job are given: where to write, counters, side files. One context serves one task.
 
 import { MillraceError } from "../core/errors.js";
-import type { Accumulator } from "../session/accumulator.js";
+import { displayUrl } from "../emrfs/url.js";
 import type { Broadcast } from "../session/broadcast.js";
+import type { DriverTaskHandle } from "../session/task-handle.js";
+import { type CounterTotals, TaskCounters } from "./counters.js";
 
-/** By group, then by name. */
-export type Counters = Readonly<Record<string, Readonly<Record<string, number>>>>;
-
-export interface Counted {
-  readonly group: string;
-  readonly name: string;
-  readonly amount: number;
+export interface InputSplit {
+  /** A path, or a URL where it is on no local disk. */
+  readonly path: string;
+  readonly start: number;
+  readonly length: number;
 }
 
 /** A counter of a map/reduce job, made by `context.counter(group, name)`; the sums come back in the job's result. */
@@ -23,6 +23,10 @@ export interface Counter {
 export interface TaskContext<K, V> {
   /** The task's partition, from 0. */
   readonly partition: number;
+  /** How often the task was tried before, 0 for the first time. */
+  readonly attempt: number;
+  /** What a map task reads: a part of a file, in bytes. null in reduce tasks, and where the input is no text file. */
+  readonly split: InputSplit | null;
   /** Writes one pair: from map to combine or reduce, from reduce to the output. */
   write(key: K, value: V): void;
   /** Writes to the output of that name, which the job lists in `outputs`; INVALID_ARGUMENT for any other. Passes reduce by. */
@@ -36,26 +40,36 @@ export interface TaskContext<K, V> {
 }
 
 export interface Shared {
-  readonly counters: Accumulator<Counters, Counted>;
+  readonly counters: CounterTotals;
   readonly files: Broadcast<Readonly<Record<string, Uint8Array>>>;
   readonly outputs: readonly string[];
+  readonly task: DriverTaskHandle;
 }
 
 /** A pair with the output it goes to; "" is the job's own. */
 export type Written = readonly [output: string, key: unknown, value: unknown];
 
-/** The built-in counters' group, as Hadoop's users know them. */
-export const TASK_COUNTERS = "Map-Reduce Framework";
-
 export class CollectingContext implements TaskContext<unknown, unknown> {
   /** Written and not taken yet. */
   written: Written[] = [];
-  readonly #pending = new Map<string, Counted>();
+  readonly #counters: TaskCounters;
 
   constructor(
     readonly partition: number,
     private readonly shared: Shared,
-  ) {}
+  ) {
+    this.#counters = new TaskCounters(shared.counters);
+  }
+
+  get attempt(): number {
+    return this.shared.task.current.key.attempt;
+  }
+
+  get split(): InputSplit | null {
+    const [split] = this.shared.task.current.splits;
+    if (split?.kind !== "file") return null;
+    return { path: displayUrl(split.url), start: split.start, length: split.length };
+  }
 
   write(key: unknown, value: unknown): void {
     this.written.push(["", key, value]);
@@ -92,10 +106,7 @@ export class CollectingContext implements TaskContext<unknown, unknown> {
   }
 
   count(group: string, name: string, amount: number): void {
-    if (!Number.isSafeInteger(amount)) throw new RangeError(`a counter adds whole numbers, not ${amount}`);
-    const key = `${group}\n${name}`;
-    const before = this.#pending.get(key)?.amount ?? 0;
-    this.#pending.set(key, { group, name, amount: before + amount });
+    this.#counters.add(group, name, amount);
   }
 
   take(): Written[] {
@@ -106,19 +117,6 @@ export class CollectingContext implements TaskContext<unknown, unknown> {
 
   /** At the task's end. */
   finish(): void {
-    for (const counted of this.#pending.values()) this.shared.counters.add(counted);
-    this.#pending.clear();
+    this.#counters.finish();
   }
-}
-
-export function addCounted(counters: Counters, { group, name, amount }: Counted): Counters {
-  const before = counters[group] ?? {};
-  return { ...counters, [group]: { ...before, [name]: (before[name] ?? 0) + amount } };
-}
-
-export function mergeCounters(left: Counters, right: Counters): Counters {
-  let merged = left;
-  for (const [group, names] of Object.entries(right))
-    for (const [name, amount] of Object.entries(names)) merged = addCounted(merged, { group, name, amount });
-  return merged;
 }

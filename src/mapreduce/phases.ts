@@ -3,7 +3,8 @@
 
 import { KeyMap } from "../codec/key-map.js";
 import { hashKey, keysEqual } from "../codec/keys.js";
-import { CollectingContext, type Shared, TASK_COUNTERS, type Written } from "./contexts.js";
+import { CollectingContext, type Shared, type Written } from "./contexts.js";
+import { TASK_COUNTERS } from "./counters.js";
 
 type Records = Iterable<unknown>;
 type Write = (key: unknown, values: Iterable<unknown>, context: CollectingContext) => unknown;
@@ -17,7 +18,11 @@ export interface Placement {
 }
 
 export interface MapPhase {
-  readonly map: (record: unknown, context: CollectingContext) => unknown;
+  /** Called once a task. */
+  readonly mapper: (context: CollectingContext) => {
+    map(record: unknown, context: CollectingContext): unknown;
+    cleanup?(context: CollectingContext): unknown;
+  };
   readonly combine: Write | null;
   /** null: no reducers, what is written is the output. */
   readonly placement: Placement | null;
@@ -25,7 +30,11 @@ export interface MapPhase {
 }
 
 export interface ReducePhase {
-  readonly reduce: Write;
+  /** Called once a task. */
+  readonly reducer: (context: CollectingContext) => {
+    reduce: Write;
+    cleanup?(context: CollectingContext): unknown;
+  };
   readonly group: ((key: unknown) => unknown) | null;
   readonly shared: Shared;
 }
@@ -39,7 +48,7 @@ const COMBINE_PAIRS = 100_000;
  */
 export type Routed = readonly [readonly [reducer: number, aside: 0 | 1, at: unknown], readonly [unknown, unknown]];
 
-export function mapPhase({ map, combine, placement, shared }: MapPhase) {
+export function mapPhase({ mapper: open, combine, placement, shared }: MapPhase) {
   return function* (partition: number, records: Records): Generator<Routed> {
     const context = new CollectingContext(partition, shared);
     const table = new KeyMap<unknown[]>();
@@ -83,9 +92,7 @@ export function mapPhase({ map, combine, placement, shared }: MapPhase) {
       table.clear();
       held = 0;
     };
-    for (const record of records) {
-      counted.inputs++;
-      map(record, context);
+    const told = function* (): Generator<Routed> {
       for (const one of context.take()) {
         if (one[0] === "") counted.outputs++;
         if (combine === null || one[0] !== "") {
@@ -97,7 +104,15 @@ export function mapPhase({ map, combine, placement, shared }: MapPhase) {
         else values.push(one[2]);
         if (++held >= COMBINE_PAIRS) yield* combined(combine);
       }
+    };
+    const mapper = open(context);
+    for (const record of records) {
+      counted.inputs++;
+      mapper.map(record, context);
+      if (context.written.length > 0) yield* told();
     }
+    mapper.cleanup?.(context);
+    yield* told();
     if (combine !== null) yield* combined(combine);
     context.count(TASK_COUNTERS, "Map input records", counted.inputs);
     context.count(TASK_COUNTERS, "Map output records", counted.outputs);
@@ -109,7 +124,7 @@ export function mapPhase({ map, combine, placement, shared }: MapPhase) {
   };
 }
 
-export function reducePhase({ reduce, group, shared }: ReducePhase) {
+export function reducePhase({ reducer: open, group, shared }: ReducePhase) {
   return function* (partition: number, records: Records): Generator<Written> {
     const context = new CollectingContext(partition, shared);
     const pairs = (records as Iterable<Routed>)[Symbol.iterator]();
@@ -120,13 +135,14 @@ export function reducePhase({ reduce, group, shared }: ReducePhase) {
         yield one;
       }
     };
+    const reducer = open(context);
     let next = pairs.next();
     while (next.done !== true && next.value[0][1] === 0) {
       const [key] = next.value[1];
       const groupKey = group === null ? key : group(key);
-      let open = true;
+      let current = true;
       const values = (function* () {
-        while (open && next.done !== true && next.value[0][1] === 0) {
+        while (current && next.done !== true && next.value[0][1] === 0) {
           const [other, value] = next.value[1];
           if (!keysEqual(group === null ? other : group(other), groupKey)) return;
           counted.inputs++;
@@ -135,7 +151,7 @@ export function reducePhase({ reduce, group, shared }: ReducePhase) {
         }
       })();
       counted.groups++;
-      const returned = reduce(key, values, context);
+      const returned = reducer.reduce(key, values, context);
       // A generator function writes as it goes.
       if (isIterator(returned)) {
         for (const pair of returned) {
@@ -147,8 +163,10 @@ export function reducePhase({ reduce, group, shared }: ReducePhase) {
       yield* told();
       // What the function has not read is passed over.
       for (const _ of values);
-      open = false;
+      current = false;
     }
+    reducer.cleanup?.(context);
+    yield* told();
     for (; next.done !== true; next = pairs.next()) {
       const [[, , output], [key, value]] = next.value;
       yield [String(output), key, value];

@@ -8,10 +8,10 @@ import type { MapOutputLocation, MapOutputLocations, TaskLaunch, TaskStatus } fr
 import type { MasterToWorker, WorkerRegistration } from "../protocol/worker.js";
 import { type DecommissionProgress, Decommissions } from "./decommission/index.js";
 import { type MasterCommand, type MasterEvent, VALUE_INLINE_BYTES, valueBytes } from "./events.js";
-import { type JobCommand, JobScheduler, type Place } from "./job-scheduler/index.js";
+import { type JobCommand, type JobProgress, JobScheduler, type Place } from "./job-scheduler/index.js";
 import type { NodeStorage } from "./map-outputs/index.js";
 import { defaultMasterOptions, type MasterOptions } from "./options.js";
-import { type Capacity, TaskAssigner } from "./task-assigner/index.js";
+import { type Capacity, type PoolSnapshot, TaskAssigner } from "./task-assigner/index.js";
 import { WorkerRegistry } from "./worker-registry/index.js";
 import type { Attempt, WorkerRecord } from "./worker-registry/state.js";
 
@@ -19,6 +19,8 @@ import type { Attempt, WorkerRecord } from "./worker-registry/state.js";
 const LAUNCH_BYTES = 192 * 1024;
 /** What a launch takes besides the bytes of its splits. */
 const LAUNCH_BASE_BYTES = 256;
+/** What each further task of it takes at most. */
+const FOLLOWING_BYTES = 16;
 
 export type WorkerExclusion = ReturnType<JobScheduler["exclusionsOf"]>[number];
 
@@ -101,9 +103,24 @@ export class MasterMachine {
     return this.#jobs.progress(session);
   }
 
+  /** How far the session's jobs are that have not ended. */
+  jobProgress(session: SessionId): JobProgress[] {
+    return this.#jobs.jobProgress(session);
+  }
+
+  /** What the session's map outputs take that are counted on, over all workers. */
+  shuffleBytes(session: SessionId): number {
+    return this.#jobs.sessions.get(session)?.outputs.totalBytes ?? 0;
+  }
+
   /** Jobs that have not ended, by session. */
   liveJobs(session: SessionId): readonly number[] {
     return [...(this.#jobs.sessions.get(session)?.jobs.keys() ?? [])];
+  }
+
+  /** None where the session schedules FIFO. */
+  pools(session: SessionId): PoolSnapshot[] {
+    return this.#assigner.pools(session);
   }
 
   /** The session's persisted nodes that jobs have planned to fill. */
@@ -122,7 +139,14 @@ export class MasterMachine {
   }
 
   validate(): string[] {
-    return [...this.#jobs.validate(), ...this.#decommissions.validate()];
+    const units = [...this.#registry.all].map((record) => ({ record, first: firstOfUnits(record) }));
+    const miscounted = units.filter(({ record, first }) => record.units !== first.length);
+    return [
+      ...this.#jobs.validate(),
+      ...this.#decommissions.validate(),
+      ...this.#assigner.validate(units.flatMap(({ first }) => first.map(({ key }) => key))),
+      ...miscounted.map(({ record, first }) => `${record.id} holds ${first.length} launches, ${record.units} counted`),
+    ];
   }
 
   /** Map outputs that are counted on, of all sessions; for tests. */
@@ -140,7 +164,7 @@ export class MasterMachine {
   #apply(event: MasterEvent, now: number): void {
     switch (event.kind) {
       case "sessionOpened":
-        this.#jobs.openSession(event.session, event.policy, event.policy?.localityWaitMs);
+        this.#jobs.openSession(event.session, event.policy, event.policy);
         return;
       case "sessionClosed":
         this.#jobs.closeSession(event.session, event.error, now);
@@ -152,6 +176,9 @@ export class MasterMachine {
         return;
       case "jobCancelled":
         this.#jobs.cancel(event.session, event.job, event.reason, now);
+        return;
+      case "poolsDefined":
+        this.#assigner.definePools(event.session, event.pools);
         return;
       case "jobBroken":
         this.#jobs.fail(event.session, event.job, event.error, now);
@@ -291,10 +318,10 @@ export class MasterMachine {
       this.#jobs.started(status.key, record.id, now);
       return;
     }
-    const attempt = this.#registry.ended(record, status.key);
+    const attempt = this.#registry.ended(record, status.key, now);
     // A doubled report, or one of an attempt that was given up.
     if (attempt === null) return this.#jobs.removeUnwanted(status.key, record.id, status.outcome);
-    this.#assigner.count(status.key.session, -1);
+    if (attempt.unit.left === 0) this.#assigner.left(status.key);
     this.#jobs.ended(status.key, record.id, status.outcome, now);
   }
 
@@ -346,8 +373,9 @@ export class MasterMachine {
   #forgetAttempts(record: WorkerRecord, loss: Loss, now: number): void {
     const leaves = record.state.kind === "leaving" || this.#decommissions.has(record.id);
     this.#giveUpAttempts(record, leaves ? { ...loss, code: null } : loss, now);
-    for (const { key } of record.attempts.values()) this.#assigner.count(key.session, -1);
+    for (const { key } of firstOfUnits(record)) this.#assigner.left(key);
     record.attempts.clear();
+    record.units = 0;
   }
 
   #giveUpAttempts(record: WorkerRecord, { code, reason }: Loss, now: number): void {
@@ -365,8 +393,9 @@ export class MasterMachine {
 
   /** Its launch or its report was lost with the connection: nobody is to blame. */
   #dropAttempt(record: WorkerRecord, key: TaskKey, now: number): void {
-    if (this.#registry.ended(record, key) === null) return;
-    this.#assigner.count(key.session, -1);
+    const attempt = this.#registry.ended(record, key, now);
+    if (attempt === null) return;
+    if (attempt.unit.left === 0) this.#assigner.left(key);
     this.#jobs.attemptLost(key, record.id, null, now);
   }
 
@@ -377,22 +406,18 @@ export class MasterMachine {
       if (record.state.kind !== "active" || record.diskShort) continue;
       const { node, slots } = record.registration;
       const stalled = this.#registry.isStalled(record, now);
-      workers.push({ worker: record.id, node, slots, inFlight: record.attempts.size, stalled });
+      workers.push({ worker: record.id, node, slots, inFlight: record.units, stalled });
     }
     if (workers.length === 0) return;
     const launches = new Map<WorkerId, TaskLaunch[]>();
-    this.#assigner.assign(
-      workers,
-      this.#registry.sharesNodes,
-      now,
-      ({ worker, session, stage, partition, locality }) => {
-        const launch = this.#jobs.launch(session, stage, partition, worker, locality);
-        this.#registry.launched(this.#registry.get(worker) as WorkerRecord, launch, now);
-        const batch = launches.get(worker);
-        if (batch === undefined) launches.set(worker, [launch]);
-        else batch.push(launch);
-      },
-    );
+    this.#assigner.assign(workers, this.#registry.sharesNodes, now, (assignment) => {
+      const { worker } = assignment;
+      const launch = this.#jobs.launch(assignment);
+      this.#registry.launched(this.#registry.get(worker) as WorkerRecord, launch, now);
+      const batch = launches.get(worker);
+      if (batch === undefined) launches.set(worker, [launch]);
+      else batch.push(launch);
+    });
     for (const [worker, batch] of launches) this.#sendLaunches(worker, batch);
   }
 
@@ -466,6 +491,12 @@ export class MasterMachine {
   }
 }
 
+/** One attempt of each launch that the worker holds. */
+function firstOfUnits({ attempts }: WorkerRecord): Attempt[] {
+  const units = new Set<Attempt["unit"]>();
+  return [...attempts.values()].filter(({ unit }) => !units.has(unit) && units.add(unit));
+}
+
 function placeOf({ id, state, registration }: WorkerRecord): Place {
   const { node, role, incarnation } = registration;
   const takesTasks = state.kind === "active" || state.kind === "registering";
@@ -473,7 +504,7 @@ function placeOf({ id, state, registration }: WorkerRecord): Place {
 }
 
 function launchBytes(launch: TaskLaunch): number {
-  let bytes = LAUNCH_BASE_BYTES;
+  let bytes = LAUNCH_BASE_BYTES + (launch.more?.length ?? 0) * FOLLOWING_BYTES;
   for (const { split } of launch.splits) {
     if (split.kind === "bytes") bytes += split.bytes.byteLength;
     else if (split.kind !== "range") bytes += LAUNCH_BASE_BYTES * (split.kind === "files" ? split.files.length : 1);

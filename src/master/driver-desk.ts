@@ -5,8 +5,10 @@ import { randomBytes } from "node:crypto";
 import { systemClock } from "../core/clock.js";
 import { MillraceError, toWireError, type WireError } from "../core/errors.js";
 import { type JobId, type SessionId, sessionId, type TaskKey, type WorkerId } from "../core/ids.js";
+import { parsePools } from "../core/scheduler-pools.js";
+import { noMetrics } from "../core/task-metrics.js";
 import { version } from "../core/version.js";
-import type { DriverToMaster, JobSummary } from "../protocol/driver.js";
+import type { DriverToMaster, JobSummary, SessionSettings } from "../protocol/driver.js";
 import type { WorkerRegistration } from "../protocol/worker.js";
 import { type Connection, decodeDriverMessage, encodeMasterToDriver } from "../rpc/index.js";
 import type { BlobStore } from "./blob-store.js";
@@ -44,6 +46,9 @@ const emptySummary: JobSummary = {
   elapsedMs: 0,
   shuffleBytes: 0,
   spillBytes: 0,
+  metrics: noMetrics,
+  byStage: [],
+  accumulators: [],
   workers: [],
 };
 
@@ -52,6 +57,8 @@ export class DriverDesk {
   readonly #links = new Map<SessionId, DriverLink>();
   /** Sessions whose end is under way: their last commands still find them. */
   readonly #closing = new Map<SessionId, DriverLink>();
+  /** They end with the session's log whole. */
+  readonly #closings = new Set<Promise<void>>();
   #sessions = 0;
 
   constructor(parts: DriverDeskParts) {
@@ -90,6 +97,11 @@ export class DriverDesk {
     });
   }
 
+  /** Ends a session whatever it does: its driver is told `error`, as are its running jobs, and disconnected. */
+  kill(link: DriverLink, error: MillraceError): void {
+    void this.#close(link, toWireError(error)).then(() => link.disconnect());
+  }
+
   /** Sends progress, and closes the sessions of drivers that are silent. */
   tick(now: number): void {
     const { machine, timeoutMs } = this.#parts;
@@ -106,8 +118,13 @@ export class DriverDesk {
     }
   }
 
+  async endLogs(): Promise<void> {
+    await Promise.all([...this.#links.values()].map(({ log }) => log.ended(null)));
+  }
+
   async closeAll(error: WireError): Promise<void> {
-    await Promise.all([...this.#links.values()].map((link) => this.#close(link, error)));
+    for (const link of [...this.#links.values()]) void this.#close(link, error);
+    await Promise.all(this.#closings);
   }
 
   #open(connection: Connection, message: DriverToMaster): DriverLink {
@@ -128,9 +145,10 @@ export class DriverDesk {
       putBlob: (hash, bytes) => blobs.put(id, hash, bytes),
       warn,
       refused: (job, error) => this.jobEnded(id, job, error, emptySummary),
+      cached: (node) => machine.storage(id).find((one) => one.node === node)?.cached ?? 0,
       prepared: (_job, submit, graph) => log.jobStarted(submit, graph),
     });
-    const log = this.#openLog(id, settings.options["eventLog.enabled"] !== false, settings.options["eventLog.dir"]);
+    const log = this.#openLog(id, settings.options);
     log.started(id, this.#parts.url(), settings);
     for (const registration of this.#parts.workers()) log.workerAdded(registration);
     const link = new DriverLink({ connection, host, log, nowMs: this.#parts.now(), handle, openResult, warn });
@@ -144,15 +162,21 @@ export class DriverDesk {
     this.findEnding(session)?.jobEnded(job, error, summary);
   }
 
-  #openLog(session: SessionId, enabled: boolean, directory: unknown): SessionLog {
+  #openLog(session: SessionId, options: SessionSettings["options"]): SessionLog {
     const { eventLogDir, warn } = this.#parts;
+    const directory = options["eventLog.dir"];
     const chosen = typeof directory === "string" ? directory : eventLogDir;
-    if (!enabled || eventLogDir === null || chosen === null) return new SessionLog(null);
+    if (options["eventLog.enabled"] === false || eventLogDir === null || chosen === null) return new SessionLog(null);
+    const maxFileBytes = options["eventLog.maxFileSize"];
+    const rolls = options["eventLog.rolling"] !== false && typeof maxFileBytes === "number";
     return new SessionLog({
       directory: chosen,
       session,
       clock: systemClock,
-      onError: (error, path) => warn(`the event log ${path} cannot be written: ${(error as Error).message}`),
+      compress: options["eventLog.compress"] === true,
+      maxFileBytes: rolls ? maxFileBytes : null,
+      onError: (error, path) =>
+        warn(`the event log ${path} ends here, it cannot be written: ${(error as Error).message}`),
     });
   }
 
@@ -169,14 +193,16 @@ export class DriverDesk {
       case "submit":
         host.submit(message);
         return;
-      case "countPartitions": {
-        const { request } = message;
-        host.countPartitions(message.nodes, message.node).then(
-          (count) => link.send({ kind: "partitions", request, count, error: null }),
-          (error) => link.send({ kind: "partitions", request, count: null, error: toWireError(error) }),
-        );
+      case "pools":
+        // Checked where they come from; another program than ours may have sent them.
+        handle({ kind: "poolsDefined", session: host.id, pools: parsePools(message.pools, "pools") });
         return;
-      }
+      case "countPartitions":
+        answer(link, message.request, host.countPartitions(message.nodes, message.node));
+        return;
+      case "cutLineage":
+        answer(link, message.request, host.cutLineage(message.node, message.url));
+        return;
       case "cancel":
         host.cancel(message.job, message.reason);
         return;
@@ -185,6 +211,9 @@ export class DriverDesk {
         return;
       case "persist":
         host.persist(message.node, message.level, message.name);
+        return;
+      case "accumulatorValues":
+        link.log.accumulatorValues(message.job, message.values);
         return;
       case "releaseNodes":
         host.releaseNodes(message.nodes);
@@ -203,7 +232,13 @@ export class DriverDesk {
     }
   }
 
-  async #close(link: DriverLink, error: WireError): Promise<void> {
+  #close(link: DriverLink, error: WireError): Promise<void> {
+    const closing = this.#closeLink(link, error).finally(() => this.#closings.delete(closing));
+    this.#closings.add(closing);
+    return closing;
+  }
+
+  async #closeLink(link: DriverLink, error: WireError): Promise<void> {
     const { id } = link.host;
     const { blobs, handle } = this.#parts;
     if (!this.#links.delete(id)) return;
@@ -215,7 +250,14 @@ export class DriverDesk {
     const hashes = blobs.release(id);
     if (hashes.length > 0) handle({ kind: "blobsReleased", hashes });
     const said = error.code === "JOB_CANCELLED" ? null : error;
-    link.log.ended(said);
+    await link.log.ended(said);
     link.send({ kind: "closed", error: said });
   }
+}
+
+function answer(link: DriverLink, request: number, partitions: Promise<number>): void {
+  partitions.then(
+    (count) => link.send({ kind: "partitions", request, count, error: null }),
+    (error) => link.send({ kind: "partitions", request, count: null, error: toWireError(error) }),
+  );
 }

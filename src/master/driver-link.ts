@@ -89,7 +89,7 @@ export class DriverLink {
       this.#relays.delete(job);
       this.#rounds.delete(job);
       this.host.forget(job);
-      this.log.jobEnded(job, error, summary.elapsedMs);
+      this.log.jobEnded(job, error, summary);
       this.send({ kind: "jobEnded", job, error, summary });
     };
     // The end comes after the results; a failed job's results nobody wants, but its output is gone when its end is told.

@@ -3,11 +3,12 @@
 
 import type { WireError } from "../core/errors.js";
 import type { BlobHash, JobId, NodeId, SessionId, ShuffleId, TaskKey, WorkerId } from "../core/ids.js";
+import type { PoolDefinitions } from "../core/scheduler-pools.js";
 import type { AdoptionOutcome } from "../protocol/adoption.js";
 import type { TaskStatus } from "../protocol/tasks.js";
 import type { MasterToWorker, OfferedOutput, WorkerRegistration } from "../protocol/worker.js";
 import type { DecommissionCommand } from "./decommission/index.js";
-import type { JobCommand, SessionPolicy, Submission } from "./job-scheduler/index.js";
+import type { JobCommand, SessionPolicy, SessionScheduling, Submission } from "./job-scheduler/index.js";
 import type { WorkerMemory } from "./worker-registry/state.js";
 
 /** How often the shell sends `tick`. */
@@ -32,13 +33,15 @@ export type MasterEvent =
       readonly kind: "sessionOpened";
       readonly session: SessionId;
       /** The session's own options; by default the master's. */
-      readonly policy?: SessionPolicy & { readonly localityWaitMs: number };
+      readonly policy?: SessionPolicy & SessionScheduling;
     }
+  /** Pools are added, or get other values. */
+  | { readonly kind: "poolsDefined"; readonly session: SessionId; readonly pools: PoolDefinitions }
   /** By the driver, or because it vanished: running jobs end with `error`. */
   | { readonly kind: "sessionClosed"; readonly session: SessionId; readonly error: WireError }
   | ({ readonly kind: "submitted" } & Submission)
   | { readonly kind: "jobCancelled"; readonly session: SessionId; readonly job: JobId; readonly reason: string }
-  /** The shell cannot bring the job to its end: it fails with `error`. */
+  /** The shell cannot bring the job to its end, or an administrator killed it: it fails with `error`. */
   | { readonly kind: "jobBroken"; readonly session: SessionId; readonly job: JobId; readonly error: WireError }
   | { readonly kind: "workerRegistered"; readonly registration: WorkerRegistration }
   | ({

@@ -2,12 +2,14 @@
 
 import type { OptionName } from "../core/option-table.js";
 import type { OptionValues } from "../core/options.js";
+import { parsePools } from "../core/scheduler-pools.js";
 import { type DecommissionOptions, defaultDecommissionOptions } from "./decommission/index.js";
 import {
   defaultJobSchedulerOptions,
   type ExclusionPolicy,
   type JobSchedulerOptions,
   type SessionPolicy,
+  type SessionScheduling,
   type SpeculationPolicy,
   usualExclusion,
   usualSpeculation,
@@ -36,7 +38,7 @@ export const defaultMasterOptions: MasterOptions = {
 export function sessionPolicyOf(
   options: Readonly<Record<string, string | number | boolean>>,
   defaults: MasterOptions,
-): SessionPolicy & { readonly localityWaitMs: number } {
+): SessionPolicy & SessionScheduling {
   const numberOr = (name: OptionName, fallback: number) => {
     const value = options[name];
     return typeof value === "number" ? value : fallback;
@@ -53,6 +55,11 @@ export function sessionPolicyOf(
     workerTimeoutMs: numberOr("scheduler.workerTimeout", defaults.jobs.workerTimeoutMs),
     maxResultsAheadBytes: numberOr("driver.maxResultsAhead", defaults.jobs.maxResultsAheadBytes),
     localityWaitMs: numberOr("locality.wait", defaults.assigner.localityWaitMs),
+    groupMs: numberOr("scheduler.groupTime", defaults.assigner.groupMs),
+    pools: {
+      mode: options["scheduler.mode"] === "FAIR" ? "FAIR" : "FIFO",
+      pools: parsePools(options["scheduler.pools"] ?? {}, "option scheduler.pools"),
+    },
     speculation: (options.speculation ?? defaults.jobs.speculation !== null) ? speculationOf(numberOr) : null,
     exclusion: (options["exclude.enabled"] ?? defaults.jobs.exclusion !== null) ? exclusionOf(numberOr) : null,
   };
@@ -100,7 +107,11 @@ export function masterOptionsOf(values: OptionValues): MasterOptions {
         thresholdBytes: values["join.skew.threshold"],
       },
     },
-    assigner: { ...defaultMasterOptions.assigner, localityWaitMs: values["locality.wait"] },
+    assigner: {
+      ...defaultMasterOptions.assigner,
+      localityWaitMs: values["locality.wait"],
+      groupMs: values["scheduler.groupTime"],
+    },
     decommission: { ...defaultMasterOptions.decommission, timeoutMs: values["decommission.timeout"] },
     workers: {
       ...defaultMasterOptions.workers,

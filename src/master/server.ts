@@ -11,7 +11,7 @@ export function serveMaster(shell: MasterShell, options: Omit<ServeOptions, "ser
       workers: (connection, peer) => shell.acceptWorker(connection, peer.id),
       drivers: (connection) => shell.acceptDriver(connection),
       blobs: (hash) => shell.readBlob(hash),
-      admin: (question) => {
+      admin: (question, peer) => {
         switch ((question as { ask?: unknown } | null)?.ask) {
           case "status":
             return shell.snapshot();
@@ -19,6 +19,8 @@ export function serveMaster(shell: MasterShell, options: Omit<ServeOptions, "ser
             return shell.departures.ask(question);
           case "departure":
             return shell.departures.tell(question);
+          case "kill":
+            return shell.kills.ask(question, peer.id);
           default:
             throw new MillraceError("PROTOCOL_ERROR", "the master was asked for something that it does not know");
         }

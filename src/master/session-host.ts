@@ -1,15 +1,16 @@
 // One driver's session as the master holds it: its lineage, what is persisted, its shuffles, and the way of each job from a
 // submission to a stage graph. Submissions are prepared one after the other, because preparing looks at files.
 
-import type { MillraceError } from "../core/errors.js";
-import { toWireError, type WireError } from "../core/errors.js";
+import { MillraceError, toWireError, type WireError } from "../core/errors.js";
 import type { BlobHash, JobId, NodeId, SessionId } from "../core/ids.js";
 import { abortOutput, commitOutput, type OutputJob, prepareOutput } from "../emrfs/output-committer.js";
 import { fileSystemFor } from "../emrfs/registry.js";
 import { planSplits } from "../formats/split-planner.js";
+import { cutNode, ofCheckpoint } from "../plan/cut-lineage.js";
+import { formatCallSite } from "../plan/function.js";
 import { type LineageNode, outputUrl, type StorageLevel } from "../plan/lineage.js";
 import { lowerJob } from "../plan/lower.js";
-import { resolveLineage, sourcesOf } from "../plan/resolve.js";
+import { nodeOf, type ResolvedNode, resolveLineage, sourcesOf } from "../plan/resolve.js";
 import { ShuffleTable } from "../plan/shuffle-table.js";
 import type { Split, StageGraph } from "../plan/stages.js";
 import type { DriverToMaster, SessionSettings } from "../protocol/driver.js";
@@ -27,6 +28,8 @@ export interface SessionHostPorts {
   refused(job: JobId, error: WireError): void;
   /** Something that the user cannot be told any more. */
   warn(message: string): void;
+  /** Partitions of a persisted node that lie somewhere. */
+  cached(node: NodeId): number;
   /** A job that is about to be given to the machine. */
   prepared(job: JobId, message: SubmitMessage, graph: StageGraph): void;
 }
@@ -42,6 +45,12 @@ export class SessionHost {
   /** Commit and abort of one job's output happen one after the other. */
   readonly #outputWork = new Map<JobId, Promise<unknown>>();
   readonly #cancelled = new Set<JobId>();
+  /** Jobs given to the machine that have not ended. */
+  readonly #running = new Set<JobId>();
+  /** Nodes whose lineage was cut, and the jobs that read them through it still. */
+  readonly #cuts = new Map<NodeId, Set<JobId>>();
+  /** Submissions that are neither refused nor the machine's yet; with what they are to end, once somebody killed them. */
+  readonly #preparing = new Map<JobId, MillraceError | null>();
   #queue: Promise<void> = Promise.resolve();
   #closed = false;
 
@@ -55,11 +64,15 @@ export class SessionHost {
 
   submit(message: SubmitMessage): void {
     for (const node of message.nodes) this.#nodes.set(node.id, node);
+    this.#preparing.set(message.job, null);
     this.#later(async () => {
       try {
         const graph = await this.#prepare(message);
         if (this.#closed || this.#cancelled.delete(message.job)) return await this.abort(message.job);
+        const killed = this.#preparing.get(message.job);
+        if (killed) throw killed;
         for (const stage of graph.stages) this.#ports.putBlob(stage.fragmentHash, stage.fragment);
+        this.#running.add(message.job);
         this.#ports.prepared(message.job, message, graph);
         const { action } = message;
         const limit = Number(this.settings.options["driver.maxResultSize"] ?? 0);
@@ -71,10 +84,13 @@ export class SessionHost {
           savesFiles: this.#outputs.has(message.job),
           maxResultBytes: streamed || limit === 0 ? null : limit,
           streamed,
+          ...(message.traits === undefined ? {} : { traits: message.traits }),
         });
       } catch (error) {
         await this.abort(message.job);
         this.#ports.refused(message.job, toWireError(error));
+      } finally {
+        this.#preparing.delete(message.job);
       }
     });
   }
@@ -82,15 +98,9 @@ export class SessionHost {
   /** Partitions that a node will have; looks at files, starts nothing. */
   countPartitions(nodes: readonly LineageNode[], node: NodeId): Promise<number> {
     for (const one of nodes) this.#nodes.set(one.id, one);
-    return new Promise((resolve, reject) => {
-      this.#later(async () => {
-        try {
-          const resolved = resolveLineage(this.#nodes, node, await this.#resolveSources(node));
-          resolve((resolved.get(node) as { partitions: number }).partitions);
-        } catch (error) {
-          reject(error as MillraceError);
-        }
-      });
+    return this.#asked(async () => {
+      const resolved = resolveLineage(this.#nodes, node, await this.#resolveSources(node));
+      return (resolved.get(node) as ResolvedNode).partitions;
     });
   }
 
@@ -100,10 +110,46 @@ export class SessionHost {
     this.#ports.handle({ kind: "jobCancelled", session: this.id, job, reason });
   }
 
+  /** Jobs that the machine does not know yet. */
+  get preparing(): Iterable<JobId> {
+    return this.#preparing.keys();
+  }
+
+  /** Ends a job with `error`, which its driver is told: unlike a cancelled one, which has settled it by itself. */
+  kill(job: JobId, error: MillraceError): void {
+    if (this.#preparing.has(job)) this.#preparing.set(job, error);
+    else this.#ports.handle({ kind: "jobBroken", session: this.id, job, error: toWireError(error) });
+  }
+
   /** The machine has seen the job's end. */
   forget(job: JobId): void {
     this.#cancelled.delete(job);
     this.#outputs.delete(job);
+    this.#running.delete(job);
+    for (const [node, jobs] of this.#cuts) {
+      jobs.delete(job);
+      if (jobs.size === 0) this.#releaseCut(node);
+    }
+  }
+
+  /**
+   * The node's records are kept in files below `url`, or (null) in the caches: jobs that come after begin with them. The shuffles
+   * that it was made of go when the jobs that run now have ended. Answers how many partitions it has. Rejects, with the lineage as
+   * it was, where not all of them are kept: CACHE_FULL.
+   */
+  cutLineage(id: NodeId, url: string | null): Promise<number> {
+    return this.#asked(async () => {
+      const node = nodeOf(this.#nodes, id);
+      const resolved = resolveLineage(this.#nodes, id, await this.#resolveSources(id)).get(id) as ResolvedNode;
+      const { partitions } = resolved;
+      const cached = this.#ports.cached(id);
+      if (url === null && cached < partitions) throw notAllCached(node, cached, partitions);
+      this.#nodes.set(id, cutNode(this.#nodes, node, resolved, url));
+      this.#splits.delete(id);
+      this.#cuts.set(id, new Set(this.#running));
+      if (this.#running.size === 0) this.#releaseCut(id);
+      return partitions;
+    });
   }
 
   /** What the driver says of a persisted node; undefined for one that is not. */
@@ -131,6 +177,7 @@ export class SessionHost {
         this.persist(node, "NONE");
         this.#splits.delete(node);
         this.#nodes.delete(node);
+        this.#cuts.delete(node);
       }
       const shuffles = this.#table.release(nodes);
       if (shuffles.length > 0) this.#ports.handle({ kind: "shufflesReleased", session: this.id, shuffles });
@@ -178,6 +225,12 @@ export class SessionHost {
     await Promise.all(this.#outputWork.values());
   }
 
+  #releaseCut(node: NodeId): void {
+    this.#cuts.delete(node);
+    const shuffles = this.#table.release([node]);
+    if (shuffles.length > 0) this.#ports.handle({ kind: "shufflesReleased", session: this.id, shuffles });
+  }
+
   async #prepare(message: SubmitMessage): Promise<StageGraph> {
     const { job, root, action, callSite, accumulators } = message;
     const resolvedSources = await this.#resolveSources(root);
@@ -202,16 +255,19 @@ export class SessionHost {
     });
   }
 
-  /** Files are looked at once a source: an RDD's partitions never change. */
+  /** Files are looked at once a source: an RDD's partitions never change. Those of a checkpoint must all be there still. */
   async #resolveSources(root: NodeId): Promise<Map<NodeId, readonly Split[]>> {
     const resolved = new Map<NodeId, readonly Split[]>();
     for (const { id, source } of sourcesOf(this.#nodes, root)) {
       let splits = this.#splits.get(id);
       if (splits === undefined) {
-        splits = planSplits(source, fileSystemFor);
-        this.#splits.set(id, splits);
+        const planned = planSplits(source, fileSystemFor).catch((error: unknown) => {
+          throw ofCheckpoint(source, error);
+        });
+        splits = planned;
+        if (source.kind !== "object" || source.checkpoint === undefined) this.#splits.set(id, planned);
         // A path that is not there today may be there at the next action.
-        splits.catch(() => this.#splits.delete(id));
+        planned.catch(() => this.#splits.delete(id));
       }
       resolved.set(id, await splits);
     }
@@ -235,7 +291,20 @@ export class SessionHost {
     return done;
   }
 
+  /** What the driver waits for. */
+  #asked<T>(work: () => Promise<T>): Promise<T> {
+    return new Promise((resolve, reject) => this.#later(() => work().then(resolve, reject)));
+  }
+
   #later(work: () => Promise<void>): void {
     this.#queue = this.#queue.then(work);
   }
+}
+
+function notAllCached(node: LineageNode, cached: number, partitions: number): MillraceError {
+  return new MillraceError(
+    "CACHE_FULL",
+    `${formatCallSite(node.callSite)}: ${cached} of ${partitions} partitions are cached, so the lineage is not cut yet`,
+    { fields: { node: node.id, cached, partitions } },
+  );
 }

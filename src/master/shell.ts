@@ -15,6 +15,7 @@ import { MasterMachine } from "./core.js";
 import { Departures } from "./departures.js";
 import { DriverDesk } from "./driver-desk.js";
 import { type MasterCommand, type MasterEvent, TICK_MS } from "./events.js";
+import { Kills } from "./kills.js";
 import type { MasterOptions } from "./options.js";
 import { exactBytes } from "./results/exact-bytes.js";
 import { describeMaster, type MasterSnapshot } from "./snapshot.js";
@@ -60,6 +61,7 @@ export class MasterShell {
   readonly #timer: NodeJS.Timeout;
   readonly #values: ValueBlobs;
   readonly #departures: Departures;
+  readonly #kills: Kills;
   readonly #startedMs = Date.now();
   /** Commands that wait until those before them are performed. */
   readonly #commands: MasterCommand[] = [];
@@ -91,6 +93,7 @@ export class MasterShell {
       logs: () => [...this.#desk.all].map(({ log }) => log),
       log: options.log,
     });
+    this.#kills = new Kills({ desk: this.#desk, machine: this.#machine, log: options.log });
     this.#timer = setInterval(() => this.#tick(), TICK_MS);
   }
 
@@ -117,19 +120,25 @@ export class MasterShell {
   }
 
   snapshot(): MasterSnapshot {
+    const now = this.#clock.now();
+    const since1970 = <T extends { readonly startedMs: number }>(one: T): T => ({
+      ...one,
+      startedMs: Date.now() - (now - one.startedMs),
+    });
     const sessions = [...this.#desk.all].map(({ host, openedMs }) => ({
       id: host.id,
       appName: host.settings.appName,
       openedMs,
-      jobs: this.#machine.liveJobs(host.id),
-      stages: this.#machine.progress(host.id),
+      pools: this.#machine.pools(host.id),
+      jobs: this.#machine.jobProgress(host.id).map(since1970),
+      stages: this.#machine.progress(host.id).map(since1970),
+      shuffleBytes: this.#machine.shuffleBytes(host.id),
       storage: describeStorage(this.#machine.storage(host.id), {
         session: host.id,
         persisted: (node) => host.persisted(node),
         workers: this.#machine.workers,
       }),
     }));
-    const now = this.#clock.now();
     return describeMaster({
       url: this.#url,
       version,
@@ -144,6 +153,11 @@ export class MasterShell {
   /** Workers that are to go, and those that went. */
   get departures(): Departures {
     return this.#departures;
+  }
+
+  /** Sessions and jobs that administrators end. */
+  get kills(): Kills {
+    return this.#kills;
   }
 
   acceptDriver(connection: Connection): void {
@@ -192,6 +206,11 @@ export class MasterShell {
     if (registration !== undefined)
       this.#handle({ kind: "workerLost", worker, incarnation: registration.incarnation, reason, outOfMemory });
     return wasToGo;
+  }
+
+  /** The process is about to end, and its sessions with it: their event logs say so. */
+  endLogs(): Promise<void> {
+    return this.#desk.endLogs();
   }
 
   /** Ends every session with MASTER_LOST and lets the workers go. */
@@ -255,6 +274,7 @@ export class MasterShell {
         this.#handle({ kind: "statuses", worker, incarnation, statuses: message.statuses });
         return;
       case "uncached":
+        this.#desk.find(message.session)?.log.uncached(worker, message.partitions);
         this.#handle({
           kind: "uncached",
           worker,

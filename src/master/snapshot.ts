@@ -4,7 +4,9 @@ import type { WorkerId } from "../core/ids.js";
 import type { StageProgress } from "../protocol/driver.js";
 import type { PressureLevel } from "../protocol/worker.js";
 import type { DecommissionProgress } from "./decommission/index.js";
+import type { JobProgress } from "./job-scheduler/index.js";
 import type { StorageSnapshot } from "./storage-snapshot.js";
+import type { PoolSnapshot } from "./task-assigner/index.js";
 import type { WorkerRecord } from "./worker-registry/state.js";
 
 export interface SessionSnapshot {
@@ -12,9 +14,14 @@ export interface SessionSnapshot {
   readonly appName: string;
   /** Milliseconds since 1970. */
   readonly openedMs: number;
-  /** Jobs that run. */
-  readonly jobs: readonly number[];
+  /** None where the session schedules FIFO. */
+  readonly pools: readonly PoolSnapshot[];
+  /** Jobs that run, with their pools, groups and tags; `startedMs` in milliseconds since 1970, here and of stages. */
+  readonly jobs: readonly JobProgress[];
+  /** Stages that run. */
   readonly stages: readonly StageProgress[];
+  /** Map outputs that the session keeps, over all workers. */
+  readonly shuffleBytes: number;
   /** Persisted RDDs, by id. */
   readonly storage: readonly StorageSnapshot[];
 }

@@ -146,10 +146,11 @@ class KeptRecords {
   #spill(): void {
     this.#file ??= this.context.spill.create("cartesian");
     const { length } = this.#held;
+    const perRecord = this.#heldBytes / length;
     for (let from = 0; from < length; from += CHUNK_ROWS) {
       const to = Math.min(length, from + CHUNK_ROWS);
       const frame = encodeRecords(this.#held, from, to, this.#schemas, this.context.classes);
-      this.#frames.push({ offset: this.#file.append(frame), bytes: frame.byteLength });
+      this.#frames.push({ offset: this.#file.append(frame, (to - from) * perRecord), bytes: frame.byteLength });
     }
     this.#held = [];
     this.#heldBytes = 0;

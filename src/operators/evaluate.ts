@@ -8,8 +8,8 @@ import { decodeRecords, encodeRecords } from "../codec/records.js";
 import { SchemaTable } from "../codec/schema.js";
 import { MillraceError } from "../core/errors.js";
 import type { NodeId } from "../core/ids.js";
-import type { CallSite } from "../plan/function.js";
-import type { Aggregator } from "../plan/lineage.js";
+import { type CallSite, formatCallSite } from "../plan/function.js";
+import { type Aggregator, isWhole } from "../plan/lineage.js";
 import type { FragmentInput, FragmentNode } from "../plan/stages.js";
 import { BATCH_RECORDS, ConcatSource, chainMaybe, drain, isPromise, LazySource } from "./batches.js";
 import { cartesianSource } from "./cartesian.js";
@@ -17,6 +17,7 @@ import type { ChainOperator, UserFunction } from "./chain/chain-code.js";
 import { chainSource, runChain, settleChain } from "./chain/settle.js";
 import { Combine, combineFunctions, type PairColumns } from "./combine/combine.js";
 import { GroupTable } from "./combine/group-table.js";
+import { batchesSource } from "./map-batches.js";
 import { partitionsSource } from "./map-partitions.js";
 import { PairSource } from "./pair-source.js";
 import { sortedPairs } from "./sort/sort-pairs.js";
@@ -108,6 +109,7 @@ export class Evaluator {
   #compute(node: FragmentNode, partition: number): BatchSource {
     switch (node.kind) {
       case "source":
+        if (node.format?.kind === "localCheckpoint") throw lostBlock(node, partition);
         return countedSplit(this.context.openSplit(node, partition), this.context);
       case "union":
         return this.#openUnion(node, partition);
@@ -134,15 +136,15 @@ export class Evaluator {
   }
 
   #openMapPartitions(node: FragmentNode, partition: number): BatchSource {
-    const operator = node.operator;
-    if (operator === undefined || (operator.op !== "mapPartitions" && operator.op !== "mapPartitionsWithIndex")) {
-      throw badPlan(node, "a narrow node has no operator");
-    }
+    const { operator } = node;
+    if (!isWhole(operator)) throw badPlan(node, "a narrow node has no operator");
     const fn = this.context.revive(operator.fn) as UserFunction;
     const indexed = operator.op === "mapPartitionsWithIndex";
     const { signal } = this.context;
+    const below = this.open(narrowInput(node, 0), partition);
+    if (operator.op === "mapBatches") return batchesSource({ below, fn, operator, node, context: this.context });
     return partitionsSource({
-      below: this.open(narrowInput(node, 0), partition),
+      below,
       call: indexed ? (records) => fn(partition, records, signal) : (records) => fn(records, signal),
       context: this.context,
       site: node.callSite,
@@ -307,8 +309,7 @@ export class Evaluator {
       for (let next = frames.next(); next !== null; next = frames.next()) {
         context.checkCancelled();
         const { keys, values } = decodePairs(next.frame, next.schemas, context.classes);
-        context.metrics.shuffleReadBytes += next.frame.byteLength;
-        context.metrics.recordsRead += keys.length;
+        context.metrics.shuffleReadRecords += keys.length;
         add(keys, values);
       }
     } finally {
@@ -344,15 +345,13 @@ export class Evaluator {
 }
 
 function isFusable(node: FragmentNode): boolean {
-  if (node.kind !== "narrow" || node.storage !== "NONE") return false;
-  return node.operator?.op !== "mapPartitions" && node.operator?.op !== "mapPartitionsWithIndex";
+  return node.kind === "narrow" && node.storage === "NONE" && !isWhole(node.operator);
 }
 
 function liveOperator(node: FragmentNode, context: TaskContext): ChainOperator {
   const operator = node.operator;
-  if (operator === undefined || operator.op === "mapPartitions" || operator.op === "mapPartitionsWithIndex") {
+  if (operator === undefined || isWhole(operator))
     throw badPlan(node, "a narrow node has no operator that can be fused");
-  }
   const fn = "fn" in operator ? operator.fn : null;
   return {
     op: operator.op,
@@ -367,6 +366,15 @@ function narrowInput(node: FragmentNode, at: number): NodeId {
   const input = node.inputs[at];
   if (input?.kind !== "narrow") throw badPlan(node, `input ${at} is not in the same stage`);
   return input.node;
+}
+
+/** The cached partition of a cut lineage is not where the master believed it, or nowhere any more. */
+function lostBlock(node: FragmentNode, partition: number): MillraceError {
+  return new MillraceError(
+    "CHECKPOINT_LOST",
+    `partition ${partition} of the RDD of ${formatCallSite(node.callSite)}, locally checkpointed, is gone: the worker that held it was lost, or the RDD was unpersisted. Its lineage was cut, so it cannot be computed again; checkpoint() keeps it in files`,
+    { fields: { node: node.id, partition } },
+  );
 }
 
 function badPlan(node: FragmentNode, what: string): MillraceError {
@@ -386,9 +394,9 @@ function countedSplit(source: BatchSource, context: TaskContext): BatchSource {
   let bytes = 0;
   const count = (batch: readonly unknown[] | null) => {
     const { metrics } = context;
-    metrics.recordsRead += batch?.length ?? 0;
+    metrics.inputRecords += batch?.length ?? 0;
     const read = source.bytesRead ?? 0;
-    metrics.bytesRead += read - bytes;
+    metrics.inputBytes += read - bytes;
     bytes = read;
     return batch;
   };
@@ -428,9 +436,12 @@ class FrameRecords implements BatchSource {
       if (next === null) return null;
       this.#records = decodeRecords(next.frame, next.schemas, this.context.classes);
       this.#at = 0;
-      this.context.metrics.recordsRead += this.#records.length;
-      if (this.shuffled) this.context.metrics.shuffleReadBytes += next.frame.byteLength;
-      else this.context.metrics.bytesRead += next.frame.byteLength;
+      const { metrics } = this.context;
+      if (this.shuffled) metrics.shuffleReadRecords += this.#records.length;
+      else {
+        metrics.inputRecords += this.#records.length;
+        metrics.inputBytes += next.frame.byteLength;
+      }
     }
     const from = this.#at;
     this.#at = Math.min(this.#records.length, from + BATCH_RECORDS);

@@ -6,6 +6,7 @@ import type { CacheWriter, FrameSource, ShuffleOutput } from "../codec/frame-flo
 import type { BatchSource, PartFile } from "../core/data-flow.js";
 import type { NodeId, ShuffleId, StageId } from "../core/ids.js";
 import type { MemoryBudget, SpillFile, SpillStore } from "../core/memory.js";
+import type { MutableMetrics } from "../core/task-metrics.js";
 import type { FunctionRef } from "../plan/function.js";
 import type { StorageLevel } from "../plan/lineage.js";
 import type { HotKey, JoinParts } from "../plan/skew.js";
@@ -40,7 +41,8 @@ export interface TaskContext {
   /** The cached partition if somebody has it. */
   openCached(node: NodeId, partition: number): FrameSource | null;
   openCacheWriter(node: NodeId, partition: number, level: StorageLevel): CacheWriter;
-  openPartFile(url: string, partition: number, compression: "none" | "gzip"): PartFile;
+  /** `output`: a directory of that name below `url`. */
+  openPartFile(url: string, partition: number, compression: "none" | "gzip", output?: string): PartFile;
   /** Counters that the runner reports; operators add to them once a batch. */
   readonly metrics: MutableTaskMetrics;
 }
@@ -51,14 +53,17 @@ export interface MapRange {
   readonly to: number;
 }
 
-export interface MutableTaskMetrics {
-  recordsRead: number;
-  bytesRead: number;
-  recordsWritten: number;
-  bytesWritten: number;
-  shuffleReadBytes: number;
-  shuffleWriteBytes: number;
-}
+/** What operators count themselves; the rest is counted where it happens: by readers and writers, and by the attempt. */
+export type MutableTaskMetrics = Pick<
+  MutableMetrics,
+  | "inputRecords"
+  | "inputBytes"
+  | "outputRecords"
+  | "outputBytes"
+  | "shuffleReadRecords"
+  | "shuffleWriteRecords"
+  | "shuffleWriteBytes"
+>;
 
 /** What a fragment's run gives back; the attempt runner adds timing and names. */
 export type FragmentResult =
@@ -82,6 +87,8 @@ export type FragmentResult =
       readonly final: string;
       readonly sizeBytes: number;
       readonly records: number;
+      /** Of the other outputs that the same task has written. */
+      readonly also?: readonly { readonly pending: string; readonly final: string }[];
     };
 
 /** A split opened as a source needs only this of formats. */

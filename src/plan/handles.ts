@@ -1,12 +1,27 @@
-// Broadcast values and accumulators as they travel inside captured functions: the driver's object is replaced by a reference
+// Broadcast values, accumulators and metrics as they travel inside captured functions: the driver's object is replaced by a reference
 // (plain packable data), and a slot turns the reference into a live object of its own. The loading of blobs, the codec and the
 // reviving of functions are given to it, so that nothing here does I/O.
 
 import { MillraceError } from "../core/errors.js";
-import type { BlobHash } from "../core/ids.js";
+import type { BlobHash, TaskKey } from "../core/ids.js";
+import { type AccumulatorKind, type MetricCell, newCell, type UserMetricKind } from "../core/user-metrics.js";
 import type { FunctionRef } from "./function.js";
+import type { Split } from "./stages.js";
+
+/** Where a function runs. */
+export interface RunningTask {
+  readonly key: TaskKey;
+  /** What the task reads of files; none behind an exchange. */
+  readonly splits: readonly Split[];
+  /** The worker's id. */
+  readonly worker: string;
+  /** A path of the attempt's own on the worker's disk, which nobody has made: removed with the attempt, if it is there. */
+  readonly scratch: string;
+}
 
 export type HandleReference =
+  /** The attempt that runs the function. Ids of the others begin at 1. */
+  | { readonly kind: "task"; readonly id: 0 }
   /** The value is the blob `hash`: one codec-encoded value. `classes`: revive these before it is decoded. */
   | {
       readonly kind: "broadcast";
@@ -23,7 +38,27 @@ export type HandleReference =
       readonly zero: Uint8Array;
       readonly add: FunctionRef;
       readonly classes: readonly FunctionRef[];
+      /** Totals are numbers that merge adds up: whoever shows them may do so, too. */
+      readonly sums?: true;
+    }
+  | {
+      readonly kind: "metric";
+      readonly id: number;
+      readonly name: string;
+      readonly metric: UserMetricKind;
+      readonly classes: readonly FunctionRef[];
     };
+
+/** What an attempt has added to one accumulator or metric. */
+export interface TaskUpdate {
+  readonly accumulator: number;
+  readonly name: string;
+  readonly kind: AccumulatorKind;
+  /** Absent for a metric. */
+  readonly value?: unknown;
+  /** Absent where only the driver can add it up. */
+  readonly numbers?: readonly number[];
+}
 
 /** What a slot gives to make handles live. */
 export interface HandleRuntime {
@@ -36,22 +71,22 @@ export interface HandleRuntime {
 /** The handles of one slot and session. `begin` and `end` frame every attempt. */
 export class TaskHandles {
   readonly #runtime: HandleRuntime;
-  readonly #live = new Map<number, TaskBroadcast | TaskAccumulator>();
+  readonly #live = new Map<number, TaskBroadcast | TaskAccumulator | MetricCell>();
+  readonly #metrics: { readonly reference: HandleReference & { kind: "metric" }; readonly cell: MetricCell }[] = [];
   /** Accumulators that the running attempt has added to. */
   readonly #touched = new Set<TaskAccumulator>();
+  readonly task = new TaskHandle();
 
   constructor(runtime: HandleRuntime) {
     this.#runtime = runtime;
   }
 
   /** The live object of a reference: the same one for the same id. */
-  open(reference: HandleReference): TaskBroadcast | TaskAccumulator {
+  open(reference: HandleReference): TaskBroadcast | TaskAccumulator | MetricCell | TaskHandle {
+    if (reference.kind === "task") return this.task;
     const existing = this.#live.get(reference.id);
     if (existing !== undefined) return existing;
-    const made =
-      reference.kind === "broadcast"
-        ? new TaskBroadcast(reference, this.#runtime)
-        : new TaskAccumulator(reference, this.#runtime, (accumulator) => this.#touched.add(accumulator));
+    const made = this.#make(reference);
     this.#live.set(reference.id, made);
     // Records that hold its values may be decoded where it is never read.
     for (const fn of reference.classes) this.#runtime.revive(fn);
@@ -62,13 +97,42 @@ export class TaskHandles {
   begin(): void {
     for (const accumulator of this.#touched) accumulator.clear();
     this.#touched.clear();
+    for (const { cell } of this.#metrics) cell.clear();
   }
 
   /** What the attempt has added, by id; to be encoded and reported if it succeeds. */
-  end(): { readonly accumulator: number; readonly value: unknown }[] {
-    const updates = [...this.#touched].map((one) => ({ accumulator: one.id, value: one.partial }));
+  end(): TaskUpdate[] {
+    const updates: TaskUpdate[] = [...this.#touched].map((one) => one.update);
+    for (const { reference, cell } of this.#metrics) {
+      if (cell.isEmpty) continue;
+      updates.push({
+        accumulator: reference.id,
+        name: reference.name,
+        kind: reference.metric,
+        numbers: cell.toNumbers(),
+      });
+    }
     this.begin();
-    return updates.sort((a, b) => a.accumulator - b.accumulator);
+    return updates.length < 2 ? updates : updates.sort((a, b) => a.accumulator - b.accumulator);
+  }
+
+  #make(reference: Exclude<HandleReference, { kind: "task" }>): TaskBroadcast | TaskAccumulator | MetricCell {
+    if (reference.kind === "broadcast") return new TaskBroadcast(reference, this.#runtime);
+    if (reference.kind === "accumulator")
+      return new TaskAccumulator(reference, this.#runtime, (accumulator) => this.#touched.add(accumulator));
+    const cell = newCell(reference.metric);
+    this.#metrics.push({ reference, cell });
+    return cell;
+  }
+}
+
+/** The running attempt, for functions that ask where they are. */
+export class TaskHandle {
+  running: RunningTask | null = null;
+
+  get current(): RunningTask {
+    if (this.running === null) throw new MillraceError("INTERNAL", "no task runs here");
+    return this.running;
   }
 }
 
@@ -130,8 +194,13 @@ export class TaskAccumulator {
     );
   }
 
-  get partial(): unknown {
-    return this.#partial?.value;
+  get update(): TaskUpdate {
+    const { name, sums } = this.#reference;
+    const value = this.#partial?.value;
+    const told = { accumulator: this.id, name, value };
+    return sums === true && typeof value === "number"
+      ? { ...told, kind: "sum", numbers: [value] }
+      : { ...told, kind: "custom" };
   }
 
   clear(): void {

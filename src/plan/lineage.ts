@@ -18,10 +18,37 @@ export type Operator =
   | { readonly op: "mapPartitions"; readonly fn: FunctionRef }
   /** fn(partition, records). */
   | { readonly op: "mapPartitionsWithIndex"; readonly fn: FunctionRef }
+  /** fn(Arrow record batch of at most `rows` records): a batch, a table, or several. `columns`: kinds by name; null: as they come. */
+  | {
+      readonly op: "mapBatches";
+      readonly fn: FunctionRef;
+      readonly rows: number;
+      readonly columns: BatchColumns | null;
+    }
   /** The record itself becomes the key of [record, null]: what distinct combines on. */
   | { readonly op: "asKey" }
   /** [key, [left values, right values]] of a cogroup to [key, [l, r]] for every combination: join. */
   | { readonly op: "joinPairs" };
+
+/** Kinds of the columns that records are written to, by name, in their order (codec/arrow). */
+export type BatchColumns = readonly (readonly [name: string, kind: BatchColumnKind])[];
+export type BatchColumnKind = "number" | "bigint" | "string" | "boolean" | "date" | "bytes";
+
+/** Operators whose function sees a partition, or stretches of it, as a whole: they begin a loop of their own. */
+export type WholeOperator = Extract<Operator["op"], "mapPartitions" | "mapPartitionsWithIndex" | "mapBatches">;
+
+export function isWhole(operator: Operator | undefined): operator is Operator & { readonly op: WholeOperator } {
+  const op = operator?.op;
+  return op === "mapPartitions" || op === "mapPartitionsWithIndex" || op === "mapBatches";
+}
+
+/** What becomes of the bytes of a line. */
+export interface LineForm {
+  /** latin1: a character for each byte, whatever they mean. Default: UTF-8, and INVALID_TEXT for anything else. */
+  readonly encoding?: "latin1";
+  /** The line's own end stays on it. */
+  readonly keepEnds?: true;
+}
 
 export type Source =
   /** Encoded slices (codec record streams), one a partition. `classes`: reviving these makes known the classes of the records. */
@@ -35,7 +62,13 @@ export type Source =
       readonly slices: number;
     }
   /** Absolute URLs, globs allowed; lines without their \n or \r\n. minPartitions null: by size. */
-  | { readonly kind: "text"; readonly paths: readonly string[]; readonly minPartitions: number | null }
+  | ({
+      readonly kind: "text";
+      readonly paths: readonly string[];
+      readonly minPartitions: number | null;
+      /** So many lines a partition, counted by the master when it plans. */
+      readonly linesPerPartition?: number;
+    } & LineForm)
   /** [path, content] of each file, several small files a partition. */
   | {
       readonly kind: "wholeFiles";
@@ -44,7 +77,19 @@ export type Source =
       readonly minPartitions: number | null;
     }
   /** What saveAsObjectFile wrote, one partition a file. `classes`: as in a collection. */
-  | { readonly kind: "object"; readonly paths: readonly string[]; readonly classes: readonly FunctionRef[] }
+  | {
+      readonly kind: "object";
+      readonly paths: readonly string[];
+      readonly classes: readonly FunctionRef[];
+      /** Set where the files are a checkpoint: how many there have to be, and how their records are placed. */
+      readonly checkpoint?: CutLineage;
+    }
+  /** A lineage cut at its cached blocks (localCheckpoint): a block that is gone cannot be made again. */
+  | {
+      readonly kind: "localCheckpoint";
+      readonly classes: readonly FunctionRef[];
+      readonly checkpoint: CutLineage;
+    }
   /** Records of exactly `recordLength` bytes. */
   | {
       readonly kind: "binaryRecords";
@@ -53,10 +98,33 @@ export type Source =
       readonly minPartitions: number | null;
     };
 
+/** What is still known of an RDD whose lineage was cut. */
+export interface CutLineage {
+  readonly partitions: number;
+  readonly partitioner: KnownPartitioner | null;
+  /** Set where its records lay by ranges whose bounds nobody can find any more. */
+  readonly ranges?: { readonly ascending: boolean };
+}
+
+/**
+ * How a node's records are placed, if that is known. `parent` of a range: the node whose keys were sampled for its bounds, so
+ * that two ranges with the same one have the same bounds.
+ */
+export type KnownPartitioner =
+  | { readonly kind: "hash"; readonly partitions: number }
+  | { readonly kind: "custom"; readonly partitions: number; readonly fn: FunctionRef }
+  | { readonly kind: "range"; readonly partitions: number; readonly ascending: boolean; readonly parent: NodeId }
+  | { readonly kind: "bounds"; readonly partitions: number; readonly ascending: boolean; readonly bounds: Uint8Array };
+
 /** How an exchange places records. `partitions: null` = the largest parent's count. Keys are a pair's [0]. */
 export type PartitionerSpec =
   | { readonly kind: "hash"; readonly partitions: number | null }
-  | { readonly kind: "range"; readonly partitions: number | null; readonly ascending: boolean }
+  /** `of`: the node whose keys are sampled for the bounds. Default: the exchange's own parent. */
+  | { readonly kind: "range"; readonly partitions: number | null; readonly ascending: boolean; readonly of?: NodeId }
+  /** Ranges with bounds of the user's: a record stream of partitions - 1 rising keys. */
+  | { readonly kind: "bounds"; readonly partitions: number; readonly ascending: boolean; readonly bounds: Uint8Array }
+  /** As the records of this node are placed. */
+  | { readonly kind: "as"; readonly node: NodeId; readonly partitions: null }
   /** fn(key, partitions) gives an integer in [0, partitions). Equal iff hash of fn and count are equal. */
   | { readonly kind: "custom"; readonly partitions: number; readonly fn: FunctionRef }
   /** Records (not keys) dealt out in turn from a start derived from the map partition: repartition. */
@@ -175,7 +243,15 @@ export type ActionSpec =
   /** fn(records: Iterable) once a partition. */
   | { readonly kind: "foreachPartition"; readonly fn: FunctionRef }
   /** One part file a partition under `url`, then _SUCCESS; one record a line by String(record) as JavaScript prints pairs: key \t value. */
-  | { readonly kind: "saveAsTextFile"; readonly url: string; readonly compression: "none" | "gzip" }
+  | {
+      readonly kind: "saveAsTextFile";
+      readonly url: string;
+      readonly compression: "none" | "gzip";
+      /** latin1: a byte for each character. Default: UTF-8. */
+      readonly encoding?: "latin1";
+      /** Records are [output, record]: "" is the directory itself, the others are directories below it, committed together. */
+      readonly outputs?: readonly string[];
+    }
   /** One part file a partition under `url`, then _SUCCESS: object files (codec/object-segments.ts). */
   | { readonly kind: "saveAsObjectFile"; readonly url: string };
 

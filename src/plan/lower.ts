@@ -205,8 +205,7 @@ class Lowering {
   ): Edge {
     const key = shuffleKey(parent, partitioner, aggregator, pairs);
     const shuffle = this.#request.table.shuffleFor(key, node.id);
-    const bounds =
-      partitioner.kind === "range" ? this.#bounds(node, parent, partitioner.partitions, partitioner.ascending) : null;
+    const bounds = partitioner.kind === "range" ? this.#bounds(node, parent, partitioner) : null;
     const draft = this.#once(`shuffle ${shuffle}`, () => ({
       kind: "shuffleMap",
       root: parent,
@@ -228,8 +227,9 @@ class Lowering {
     return { kind: "shuffle", draft, shuffle, combined: aggregator !== null };
   }
 
-  /** The two value stages that find a range's bounds. */
-  #bounds(node: LineageNode, parent: NodeId, partitions: number, ascending: boolean): Draft {
+  /** The two value stages that find a range's bounds, by the keys of the node that is asked for, else of the exchange's parent. */
+  #bounds(node: LineageNode, own: NodeId, partitioner: CountedPartitioner & { kind: "range" }): Draft {
+    const { partitions, ascending, of: parent = own } = partitioner;
     const wanted = Math.min(SAMPLE_LIMIT, SAMPLE_PER_PARTITION * partitions) * SAMPLE_OVERDRAW;
     const size = Math.max(MIN_SAMPLE, Math.ceil(wanted / Math.max(1, this.#of(parent).partitions)));
     const common = { kind: "value", site: node.callSite, shuffle: null } as const;
@@ -424,13 +424,17 @@ function formatOf(node: LineageNode & { readonly kind: "source" }): NonNullable<
   switch (source.kind) {
     case "collection":
     case "object":
+    case "localCheckpoint":
       return { kind: source.kind, classes: source.classes };
     case "wholeFiles":
       return { kind: "wholeFiles", content: source.content };
     case "binaryRecords":
       return { kind: "binaryRecords", recordLength: source.recordLength };
+    case "text": {
+      const { encoding, keepEnds } = source;
+      return { kind: "text", ...(encoding && { encoding }), ...(keepEnds && { keepEnds }) };
+    }
     case "range":
-    case "text":
       return { kind: source.kind };
   }
 }

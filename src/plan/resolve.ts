@@ -3,23 +3,19 @@
 
 import { MillraceError } from "../core/errors.js";
 import type { NodeId } from "../core/ids.js";
-import { type FunctionRef, formatCallSite } from "./function.js";
-import type { LineageNode, PartitionerSpec } from "./lineage.js";
+import { formatCallSite } from "./function.js";
+import type { KnownPartitioner, LineageNode, PartitionerSpec, Source } from "./lineage.js";
 import type { Split } from "./stages.js";
-
-/** How a node's records are placed, if that is known. Ranges have bounds of their own, so only one node's are ever equal. */
-export type KnownPartitioner =
-  | { readonly kind: "hash"; readonly partitions: number }
-  | { readonly kind: "custom"; readonly partitions: number; readonly fn: FunctionRef }
-  | { readonly kind: "range"; readonly partitions: number; readonly ascending: boolean; readonly parent: NodeId };
 
 export interface ResolvedNode {
   readonly partitions: number;
   readonly partitioner: KnownPartitioner | null;
+  /** Without a partitioner: the records lay by ranges before the lineage was cut. */
+  readonly ranges?: { readonly ascending: boolean };
 }
 
 /** A partitioner with its count; a range's bounds are still to be found. */
-export type CountedPartitioner = PartitionerSpec & { readonly partitions: number };
+export type CountedPartitioner = Exclude<PartitionerSpec, { readonly kind: "as" }> & { readonly partitions: number };
 
 export function parentsOf(node: LineageNode): readonly NodeId[] {
   switch (node.kind) {
@@ -39,9 +35,21 @@ export function parentsOf(node: LineageNode): readonly NodeId[] {
   }
 }
 
-/** Every node at or below `root`, parents before children, each once. INTERNAL for a parent that is not there. */
+/** Nodes of which a node needs to know where their records lie, without reading them. */
+function placersOf(node: LineageNode): readonly NodeId[] {
+  if (node.kind !== "combine" && node.kind !== "cogroup" && node.kind !== "exchange") return [];
+  const { partitioner } = node;
+  if (partitioner.kind === "as") return [partitioner.node];
+  return partitioner.kind === "range" && partitioner.of !== undefined ? [partitioner.of] : [];
+}
+
+/**
+ * Every node at or below `root`, those that its partitioners refer to among them, parents before children, each once. INTERNAL
+ * for a parent that is not there.
+ */
 export function lineageOrder(nodes: ReadonlyMap<NodeId, LineageNode>, root: NodeId): LineageNode[] {
-  return postOrder(root, (id) => parentsOf(nodeOf(nodes, id))).map((id) => nodeOf(nodes, id));
+  const below = (node: LineageNode) => [...parentsOf(node), ...placersOf(node)];
+  return postOrder(root, (id) => below(nodeOf(nodes, id))).map((id) => nodeOf(nodes, id));
 }
 
 /** The sources below `root`, in order: their splits must be resolved before resolveLineage. */
@@ -66,22 +74,62 @@ export function resolveLineage(
   return resolved;
 }
 
-/** The partitioner of a combine, cogroup or exchange with its count: the largest parent's when it was left open. */
+/**
+ * The partitioner of a combine, cogroup or exchange with its count. Left open it is the largest parent's; where a single
+ * parent's records lie by their keys already, its partitioner itself (Spark's defaultPartitioner), so that none has to move.
+ */
 export function countPartitioner(
   spec: PartitionerSpec,
   parents: readonly NodeId[],
   of: (id: NodeId) => ResolvedNode,
 ): CountedPartitioner {
+  if (spec.kind === "as") {
+    const { partitioner, partitions, ranges } = of(spec.node);
+    if (partitioner !== null) return specOf(partitioner);
+    // By ranges again, of its own keys: all who refer to it agree on these.
+    if (ranges !== undefined) return { kind: "range", partitions, ascending: ranges.ascending, of: spec.node };
+    throw new MillraceError(
+      "INVALID_ARGUMENT",
+      `the records of RDD ${spec.node} are placed by no partitioner any more`,
+      {
+        fields: { node: spec.node },
+      },
+    );
+  }
+  const [only, more] = parents;
+  if (spec.kind === "hash" && spec.partitions === null && only !== undefined && more === undefined) {
+    const { partitioner } = of(only);
+    if (partitioner !== null) return specOf(partitioner);
+  }
   const partitions = spec.partitions ?? Math.max(1, ...parents.map((id) => of(id).partitions));
   return { ...spec, partitions };
 }
 
 /** Whether records placed by `known` are already where `wanted` would put them. */
 export function placedAlready(known: KnownPartitioner | null, wanted: CountedPartitioner): boolean {
-  if (known === null || known.partitions !== wanted.partitions) return false;
-  if (wanted.kind === "hash") return known.kind === "hash";
-  if (wanted.kind === "custom") return known.kind === "custom" && known.fn.hash === wanted.fn.hash;
-  return false;
+  if (known === null || known.partitions !== wanted.partitions || wanted.kind === "roundRobin") return false;
+  if (known.partitions === 1) return true;
+  switch (wanted.kind) {
+    case "hash":
+      return known.kind === "hash";
+    case "custom":
+      return known.kind === "custom" && known.fn.hash === wanted.fn.hash;
+    case "range":
+      return known.kind === "range" && known.ascending === wanted.ascending && known.parent === wanted.of;
+    case "bounds":
+      return (
+        known.kind === "bounds" &&
+        known.ascending === wanted.ascending &&
+        Buffer.compare(known.bounds, wanted.bounds) === 0
+      );
+  }
+}
+
+/** A partitioner that places as records are known to be placed. */
+function specOf(known: KnownPartitioner): CountedPartitioner {
+  if (known.kind !== "range") return known;
+  const { kind, partitions, ascending, parent } = known;
+  return { kind, partitions, ascending, of: parent };
 }
 
 /** Iterative depth-first walk: what `next` gives stands before what asked for it; each id once. */
@@ -122,11 +170,11 @@ function resolveNode(
       const splits = sources.get(node.id);
       if (splits === undefined)
         throw new MillraceError("INTERNAL", `the splits of source node ${node.id} were not resolved`);
-      return { partitions: splits.length, partitioner: null };
+      return resolveSource(node.source, splits.length);
     }
     case "narrow": {
       const parent = of(node.parent);
-      return { partitions: parent.partitions, partitioner: node.preservesPartitioning ? parent.partitioner : null };
+      return node.preservesPartitioning ? parent : { partitions: parent.partitions, partitioner: null };
     }
     case "index":
       return { partitions: of(node.parent).partitions, partitioner: null };
@@ -154,6 +202,21 @@ function resolveNode(
   }
 }
 
+/** A checkpoint of which files were removed has lost records: that must not pass for fewer partitions. */
+function resolveSource(source: Source, found: number): ResolvedNode {
+  const cut = "checkpoint" in source ? source.checkpoint : undefined;
+  if (cut === undefined) return { partitions: found, partitioner: null };
+  if (cut.partitions !== found) {
+    const where = source.kind === "object" ? ` ${source.paths.join(", ")}` : "";
+    throw new MillraceError(
+      "CHECKPOINT_LOST",
+      `the checkpoint${where} has ${found} files where ${cut.partitions} were written: what is gone cannot be computed again, because the lineage was cut`,
+      { fields: { found, expected: cut.partitions } },
+    );
+  }
+  return cut;
+}
+
 function resolveZip(node: LineageNode & { readonly kind: "zip" }, of: (id: NodeId) => ResolvedNode): ResolvedNode {
   const [first, ...others] = node.parents.map(of) as [ResolvedNode, ...ResolvedNode[]];
   if (others.some(({ partitions }) => partitions !== first.partitions)) {
@@ -174,7 +237,16 @@ function knownOf(counted: CountedPartitioner, parent: NodeId): KnownPartitioner 
     case "custom":
       return { kind: "custom", partitions: counted.partitions, fn: counted.fn };
     case "range":
-      return { kind: "range", partitions: counted.partitions, ascending: counted.ascending, parent };
+      return {
+        kind: "range",
+        partitions: counted.partitions,
+        ascending: counted.ascending,
+        parent: counted.of ?? parent,
+      };
+    case "bounds": {
+      const { partitions, ascending, bounds } = counted;
+      return { kind: "bounds", partitions, ascending, bounds };
+    }
     case "roundRobin":
       return null;
   }

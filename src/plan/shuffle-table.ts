@@ -52,8 +52,17 @@ export function shuffleKey(
 
 export function partitionerKey(partitioner: CountedPartitioner): string {
   const { kind, partitions } = partitioner;
-  if (kind === "custom") return `custom:${partitions}:${partitioner.fn.hash}`;
-  return kind === "range" ? `range:${partitions}:${partitioner.ascending}` : `${kind}:${partitions}`;
+  switch (kind) {
+    case "custom":
+      return `custom:${partitions}:${partitioner.fn.hash}`;
+    case "range":
+      return `range:${partitions}:${partitioner.ascending}:${partitioner.of ?? "own"}`;
+    case "bounds":
+      return `bounds:${partitions}:${partitioner.ascending}:${Buffer.from(partitioner.bounds).toString("base64")}`;
+    case "hash":
+    case "roundRobin":
+      return `${kind}:${partitions}`;
+  }
 }
 
 function aggregatorKey(aggregator: Aggregator): string {

@@ -4,6 +4,7 @@
 // may stand for the answer of one (not those of aggregate and fold, whose zero counts once a partition), the parts may be tasks.
 // Elsewhere one task makes them one after the other: so the order of a join's records does not depend on what is done with them.
 
+import { isWhole } from "./lineage.js";
 import type { JoinInputs } from "./skew.js";
 import type { FragmentNode, FragmentOutput } from "./stages.js";
 
@@ -20,7 +21,7 @@ export function joinInputsOf(
   let divisible = mayBeInParts(output) && !perPartition;
   for (let node = nodes.at(-1); node?.kind === "narrow"; ) {
     const op = node.operator?.op;
-    if (node.storage !== "NONE" || op === "mapPartitions" || op === "mapPartitionsWithIndex") divisible = false;
+    if (node.storage !== "NONE" || isWhole(node.operator)) divisible = false;
     const input = node.inputs[0];
     const below = input?.kind === "narrow" ? byId.get(input.node) : undefined;
     if (op === "joinPairs") return below === undefined ? null : sidesOf(below, divisible);

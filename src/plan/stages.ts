@@ -3,7 +3,7 @@
 
 import type { BlobHash, JobId, NodeId, ShuffleId, StageId } from "../core/ids.js";
 import type { CallSite, FunctionRef } from "./function.js";
-import type { ActionSpec, Aggregator, LineageNode, Operator, StorageLevel } from "./lineage.js";
+import type { ActionSpec, Aggregator, LineageNode, LineForm, Operator, StorageLevel } from "./lineage.js";
 import type { JoinInputs, TaskSlice } from "./skew.js";
 
 /** What one partition of a source reads. Resolved by the master (formats/planSplits). */
@@ -36,6 +36,7 @@ export type Split =
 export type Partitioner =
   | { readonly kind: "hash"; readonly partitions: number }
   | { readonly kind: "range"; readonly partitions: number; readonly ascending: boolean; readonly bounds: StageId }
+  | { readonly kind: "bounds"; readonly partitions: number; readonly ascending: boolean; readonly bounds: Uint8Array }
   | { readonly kind: "custom"; readonly partitions: number; readonly fn: FunctionRef }
   | { readonly kind: "roundRobin"; readonly partitions: number };
 
@@ -58,9 +59,10 @@ export interface FragmentNode {
   readonly sort?: "ascending" | "descending" | null;
   /** Source nodes: how the split is read. */
   readonly format?:
-    | { readonly kind: "range" | "text" }
+    | { readonly kind: "range" }
+    | ({ readonly kind: "text" } & LineForm)
     | { readonly kind: "wholeFiles"; readonly content: "text" | "bytes" }
-    | { readonly kind: "collection" | "object"; readonly classes: readonly FunctionRef[] }
+    | { readonly kind: "collection" | "object" | "localCheckpoint"; readonly classes: readonly FunctionRef[] }
     | { readonly kind: "binaryRecords"; readonly recordLength: number };
   /** Zip: what is called with the partitions; null pairs records. */
   readonly fn?: FunctionRef | null;

@@ -2,8 +2,12 @@
 
 import type { WireError } from "../core/errors.js";
 import type { BlobHash, JobId, NodeId, SessionId, StageId } from "../core/ids.js";
+import type { PoolDefinitions } from "../core/scheduler-pools.js";
+import type { TaskMetrics } from "../core/task-metrics.js";
+import type { NamedValue } from "../core/user-metrics.js";
 import type { CallSite } from "../plan/function.js";
 import type { ActionSpec, LineageNode, StorageLevel } from "../plan/lineage.js";
+import type { StageKind } from "../plan/stages.js";
 import type { SkewFinding } from "./skew.js";
 import type { AccumulatorUpdate } from "./tasks.js";
 
@@ -14,6 +18,20 @@ export interface SessionSettings {
   /** The driver's working directory and platform, for messages and events. */
   readonly workingDirectory: string;
   readonly version: string;
+  /** Of the driver, for the event log: its Node.js, its system, its program. */
+  readonly environment?: Readonly<Record<string, string>>;
+}
+
+/** What a job is besides what it computes: where it is scheduled, and by which names it is known. */
+export interface JobTraits {
+  /** The pool of its session that its tasks are launched from. Default "default". */
+  readonly pool?: string;
+  /** The group that it was started in. Absent: none. */
+  readonly group?: string;
+  /** What the group is for, in the user's words. */
+  readonly description?: string;
+  /** Absent: none. */
+  readonly tags?: readonly string[];
 }
 
 export type DriverToMaster =
@@ -28,7 +46,14 @@ export type DriverToMaster =
       readonly action: ActionSpec;
       readonly callSite: CallSite;
       readonly accumulators: readonly number[];
+      /** Default: none. */
+      readonly traits?: JobTraits;
+      /** What the user calls the jobs of this part of the program. Absent: nothing. */
+      readonly group?: string;
+      readonly description?: string;
     }
+  /** Pools are added, or get other values. */
+  | { readonly kind: "pools"; readonly pools: PoolDefinitions }
   /** Answers how many partitions the node will have. */
   | {
       readonly kind: "countPartitions";
@@ -47,8 +72,15 @@ export type DriverToMaster =
     }
   /** Comes before the first submit that carries the node when it was persisted before any action: levels are kept by id. */
   | { readonly kind: "persist"; readonly node: NodeId; readonly level: StorageLevel; readonly name?: string }
+  /**
+   * The records of the node are in object files below `url`, or (null) in the caches of workers: jobs to come begin with them.
+   * Answered by `partitions`, with an error where they are not all there; the lineage is whole then.
+   */
+  | { readonly kind: "cutLineage"; readonly request: number; readonly node: NodeId; readonly url: string | null }
   /** A broadcast value: off the workers only (unpersist; the master keeps it), or everywhere (destroy). */
   | { readonly kind: "releaseBlob"; readonly hash: BlobHash; readonly scope: "workers" | "everywhere" }
+  /** What accumulators come to that only the driver can add up, after a job: for the event log. */
+  | { readonly kind: "accumulatorValues"; readonly job: JobId; readonly values: readonly NamedValue[] }
   | { readonly kind: "releaseNodes"; readonly nodes: readonly NodeId[] }
   | { readonly kind: "heartbeat" }
   | { readonly kind: "close" };
@@ -98,10 +130,16 @@ export interface JobSummary {
   readonly failedAttempts: number;
   /** Milliseconds from the job's arrival at the master to its end. */
   readonly elapsedMs: number;
-  /** Bytes that map tasks wrote, as stored. */
+  /** Bytes that map tasks wrote, as stored: metrics.shuffleWriteBytes. */
   readonly shuffleBytes: number;
-  /** Bytes that operators put on disk because their share of memory was full. */
+  /** Bytes that operators put on disk because their share of memory was full: metrics.diskBytesSpilled. */
   readonly spillBytes: number;
+  /** Sums over the attempts that succeeded; of peakExecutionMemory the largest. */
+  readonly metrics: TaskMetrics;
+  /** The same by stage, in the order of the job's plan; stages that had nothing to do are not in it. */
+  readonly byStage: readonly StageSummary[];
+  /** Named accumulators and metrics that the job's tasks have added to, and what; of custom ones what they come to in all jobs. */
+  readonly accumulators: readonly NamedValue[];
   /** Tasks that ran on each worker, by worker id and role: "what ran where". */
   readonly workers: readonly {
     readonly worker: string;
@@ -111,6 +149,22 @@ export interface JobSummary {
   }[];
   /** Partitions far larger than the others, and keys with a large part of all records; absent: none. formatSkew says it in words. */
   readonly skew?: readonly SkewFinding[];
+}
+
+export interface StageSummary {
+  readonly stage: StageId;
+  /** "reduceByKey at counts.ts:9:4" */
+  readonly name: string;
+  readonly kind: StageKind;
+  /** That succeeded in this job; more than the stage has where outputs were lost and made again. */
+  readonly tasks: number;
+  readonly failedAttempts: number;
+  /** From its start to the end of its last task. */
+  readonly elapsedMs: number;
+  /** That its tasks have made. */
+  readonly records: number;
+  readonly metrics: TaskMetrics;
+  readonly accumulators: readonly NamedValue[];
 }
 
 /** How far a running stage is: `session.onProgress`, `millrace status`. */
@@ -135,6 +189,13 @@ export interface StageProgress {
   readonly bytes: number;
   /** When the stage began, in milliseconds since 1970 by the master's clock. */
   readonly startedMs: number;
+  /** Its job's; absent: none was named. */
+  readonly pool?: string;
+  readonly group?: string;
+  /** Of the tasks that are done. */
+  readonly metrics: TaskMetrics;
+  /** Named accumulators of the tasks that are done; absent: none. */
+  readonly accumulators?: readonly NamedValue[];
   /** Of what the stage reads; absent: none. */
   readonly skew?: readonly SkewFinding[];
 }

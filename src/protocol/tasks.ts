@@ -2,6 +2,8 @@
 
 import type { WireError } from "../core/errors.js";
 import type { BlobHash, NodeId, SessionId, ShuffleId, StageId, TaskKey, WorkerId } from "../core/ids.js";
+import type { TaskMetrics } from "../core/task-metrics.js";
+import type { AccumulatorKind } from "../core/user-metrics.js";
 import type { HotKey, TaskSlice } from "../plan/skew.js";
 import type { TaskSplit } from "../plan/stages.js";
 
@@ -26,8 +28,25 @@ export interface TaskLaunch {
   readonly alone?: true;
   /** A second attempt beside one that is slow: whichever ends well first counts. */
   readonly speculative?: true;
+  /**
+   * Tasks that differ from this one in nothing but their partition: they run after it in the same slot, in this order, as long as
+   * each ends well. What is left then is handed back. Each is an attempt with an end of its own. Default: none.
+   */
+  readonly more?: readonly FollowingTask[];
   /** Persisted nodes whose cached partitions of earlier generations are void. Default: all are in generation 0. */
   readonly generations?: readonly CacheGeneration[];
+}
+
+export interface FollowingTask {
+  readonly partition: number;
+  readonly attempt: number;
+}
+
+/** Every task of a launch as a launch of its own, in the order in which they run. */
+export function tasksOf(launch: TaskLaunch): readonly TaskLaunch[] {
+  const { more, ...first } = launch;
+  if (more === undefined) return [launch];
+  return [first, ...more.map((next) => ({ ...first, key: { ...first.key, ...next } }))];
 }
 
 /** A persisted node's partitions were made anew `generation` times, because what they were made from changed. */
@@ -97,35 +116,17 @@ export interface MapOutput {
 
 export interface AccumulatorUpdate {
   readonly accumulator: number;
-  /** Codec-encoded partial value. */
+  /** Codec-encoded partial value; empty where `numbers` say all. */
   readonly value: Uint8Array;
+  /** For whoever shows it. Absent: it is not shown. */
+  readonly name?: string;
+  /** Default "custom": only the driver can add it up. */
+  readonly kind?: AccumulatorKind;
+  /** What the task has added, as core/user-metrics.ts lays it out; absent for "custom". */
+  readonly numbers?: readonly number[];
 }
 
-/** What one attempt did; also what the event log records of it. Bytes are bytes, times milliseconds. */
-export interface TaskMetrics {
-  readonly runMs: number;
-  readonly recordsRead: number;
-  readonly bytesRead: number;
-  readonly recordsWritten: number;
-  readonly bytesWritten: number;
-  readonly shuffleReadBytes: number;
-  readonly shuffleWriteBytes: number;
-  readonly spillBytes: number;
-  readonly peakMemoryBytes: number;
-}
-
-/** Of an attempt that did nothing. */
-export const noMetrics: TaskMetrics = {
-  runMs: 0,
-  recordsRead: 0,
-  bytesRead: 0,
-  recordsWritten: 0,
-  bytesWritten: 0,
-  shuffleReadBytes: 0,
-  shuffleWriteBytes: 0,
-  spillBytes: 0,
-  peakMemoryBytes: 0,
-};
+export { noMetrics, type TaskMetrics } from "../core/task-metrics.js";
 
 export type TaskResult =
   /** Up to 64 KiB, in the status itself. */
@@ -141,6 +142,8 @@ export type TaskResult =
       readonly final: string;
       readonly sizeBytes: number;
       readonly records: number;
+      /** Of the other outputs that the same task has written: committed with it. */
+      readonly also?: readonly { readonly pending: string; readonly final: string }[];
     };
 
 export interface CachedNow {

@@ -18,6 +18,8 @@ export class Operand {
   readonly method: string;
   readonly #entry: AnyFunction;
   #site: CallSite | null = null;
+  /** RDDs that the next node refers to beside its parents. */
+  readonly #needed: NodeHandle[] = [];
 
   /** `entry`: the public method itself; the frame above it is the user's. */
   constructor(session: DriverSession, node: NodeHandle, method: string, entry: AnyFunction) {
@@ -63,7 +65,12 @@ export class Operand {
   }
 
   add(spec: WithoutSite<NodeSpec>, parents: readonly NodeHandle[]): NodeHandle {
-    return this.session.addNode({ ...spec, callSite: this.callSite } as NodeSpec, parents);
+    return this.session.addNode({ ...spec, callSite: this.callSite } as NodeSpec, [...parents, ...this.#needed]);
+  }
+
+  /** The node that is made next refers to this one (its partitioner's): the master is told of it, and it lives as long. */
+  needs(handle: NodeHandle): void {
+    this.#needed.push(handle);
   }
 
   /** The node of another RDD of the same session. */
@@ -78,8 +85,9 @@ export class Operand {
   }
 }
 
-export const datasetNode: unique symbol = Symbol("millrace.node");
-export const datasetSession: unique symbol = Symbol("millrace.session");
+// Global, so that two copies of the package in one program agree.
+export const datasetNode: unique symbol = Symbol.for("millrace.node");
+export const datasetSession: unique symbol = Symbol.for("millrace.session");
 
 /** What operations need of an RDD; the class itself imports them, not the other way round. */
 export interface Dataset {

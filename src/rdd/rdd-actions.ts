@@ -6,7 +6,7 @@ import { collect, first, isEmpty, take, toLocalIterator } from "./operations/col
 import { count, countByKey } from "./operations/count.js";
 import { aggregate, reduce } from "./operations/fold.js";
 import { foreach, foreachPartition } from "./operations/foreach.js";
-import { collectAsMap, countByValue, lookup, takeSample } from "./operations/lookups.js";
+import { collectAsMap, countByValue, lookup, reduceByKeyLocally, takeSample } from "./operations/lookups.js";
 import type { ActionOptions } from "./operations/run-action.js";
 import { saveAsObjectFile, saveAsTextFile, type TextFileOptions } from "./operations/save-as-files.js";
 import { extreme, type Histogram, histogram, stats } from "./operations/statistics.js";
@@ -130,6 +130,15 @@ export class RddActions<T> extends RddBase {
    */
   collectAsMap<K, V>(this: RddActions<Pair<K, V>>, options?: ActionOptions): Promise<Map<K, V>> {
     return collectAsMap(this.at("collectAsMap"), options) as Promise<Map<K, V>>;
+  }
+
+  /** reduceByKey and collectAsMap in one: the totals of all keys in the driver. `fn` is associative and synchronous. */
+  reduceByKeyLocally<K, V>(
+    this: RddActions<Pair<K, V>>,
+    fn: (left: V, right: V) => V,
+    options?: ActionOptions,
+  ): Promise<Map<K, V>> {
+    return reduceByKeyLocally(this.at("reduceByKeyLocally"), fn, options) as Promise<Map<K, V>>;
   }
 
   /** The values of a key, in order; none when it does not occur. E.g. `const amounts = await sales.lookup("SFO")`. */

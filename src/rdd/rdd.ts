@@ -1,8 +1,10 @@
 // The RDD: an immutable, lazy, partitioned collection. Here are its transformations, their types and documentation; what a
 // method does is a function in operations/. Nothing but an action (rdd-actions.ts) starts a job.
 
+import type { RecordBatch, Table } from "apache-arrow";
 import type { NodeHandle } from "../session/lineage-store.js";
 import { type Dataset, datasetSession } from "./operand.js";
+import { countApproxDistinctByKey } from "./operations/approx-distinct.js";
 import { cogroup, join } from "./operations/cogroup.js";
 import { aggregateByKey, combineByKey, groupByKey, reduceByKey } from "./operations/combine.js";
 import { distinct } from "./operations/distinct.js";
@@ -20,6 +22,7 @@ import { groupBy, intersection, outerJoin, subtract, subtractByKey } from "./ope
 import { keyBy } from "./operations/key-by.js";
 import { keys, values } from "./operations/keys.js";
 import { map } from "./operations/map.js";
+import { type MapBatchesOptions, mapBatches } from "./operations/map-batches.js";
 import { mapPartitions, mapPartitionsWithIndex } from "./operations/map-partitions.js";
 import { flatMapValues, mapValues } from "./operations/map-values.js";
 import { type PipeOptions, pipe } from "./operations/pipe.js";
@@ -33,6 +36,13 @@ import { type Pair, RddActions } from "./rdd-actions.js";
 export type { Pair } from "./rdd-actions.js";
 /** What mapPartitions gets, and may give, or an async iterable or a promise of it. */
 export type PartitionResultOf<U> = Iterable<U> | AsyncIterable<U> | Promise<Iterable<U> | AsyncIterable<U>>;
+/** What mapBatches takes back. */
+export type BatchResult =
+  | RecordBatch
+  | Table
+  | Iterable<RecordBatch | Table>
+  | AsyncIterable<RecordBatch | Table>
+  | Promise<RecordBatch | Table | Iterable<RecordBatch | Table>>;
 /** A value, or a promise of it: what functions that may be async give. */
 export type MaybePromiseOf<U> = U | Promise<U>;
 
@@ -123,6 +133,35 @@ export class RDD<T> extends RddActions<T> {
     return this.#make(mapPartitionsWithIndex(this.at("mapPartitionsWithIndex"), fn, preservesPartitioning));
   }
 
+  /**
+   * `fn` gets the records of a partition as Arrow record batches (package apache-arrow), one after the other, and gives a
+   * RecordBatch, a Table, or several of these as an iterable; they become records again. For work on whole columns, and for
+   * libraries that speak Arrow. May be async, or an async generator.
+   *
+   * Records are plain objects (columns by property) or tuples (columns "0", "1", ...) of numbers (Float64), bigints (Int64),
+   * strings (Utf8), booleans, Dates (Timestamp in ms, UTC), bytes (Binary) and null; a missing or undefined property is null. The
+   * columns are those of the partition's first batch unless `columns` names them. Back come objects, or tuples where all
+   * columns are named by their places; lists and structs become arrays and objects, integers of 64 bits bigint.
+   *
+   * Fails with WRONG_SHAPE, which names record and column: for other records, a value of another kind than its column, a
+   * property that the first batch did not have, an answer that is no batch, batches whose columns differ from each other's or in
+   * length, and types that records cannot hold.
+   *
+   * ```ts
+   * import { makeTable } from "apache-arrow";
+   * const doubled = people.mapBatches<{ age: number }>((batch) => {
+   *   const ages = batch.getChild("age")!.toArray() as Float64Array;
+   *   return makeTable({ age: ages.map((age) => age * 2) });
+   * }, { batchSize: 4096 });
+   * ```
+   */
+  mapBatches<U = Record<string, unknown>>(
+    fn: (batch: RecordBatch, signal: AbortSignal) => BatchResult,
+    options?: MapBatchesOptions,
+  ): RDD<U> {
+    return this.#make(mapBatches(this.at("mapBatches"), fn, options));
+  }
+
   /** [fn(record), record] for each record. May be async. E.g. `words.keyBy((word) => word.length)`. */
   keyBy<K>(fn: (record: T, signal: AbortSignal) => K): RDD<readonly [Awaited<K>, T]> {
     return this.#make(keyBy(this.at("keyBy"), fn));
@@ -174,6 +213,17 @@ export class RDD<T> extends RddActions<T> {
     fn: (first: Iterable<T>, second: Iterable<U>, third: Iterable<V>, signal: AbortSignal) => PartitionResultOf<R>,
     preservesPartitioning?: boolean,
   ): RDD<R>;
+  zipPartitions<U, V, W, R>(
+    others: readonly [RDD<U>, RDD<V>, RDD<W>],
+    fn: (
+      first: Iterable<T>,
+      second: Iterable<U>,
+      third: Iterable<V>,
+      fourth: Iterable<W>,
+      signal: AbortSignal,
+    ) => PartitionResultOf<R>,
+    preservesPartitioning?: boolean,
+  ): RDD<R>;
   zipPartitions(others: Dataset | readonly Dataset[], fn: unknown, preservesPartitioning = false): RDD<never> {
     const all = Array.isArray(others) ? (others as readonly Dataset[]) : [others as Dataset];
     return this.#make(zipPartitions(this.at("zipPartitions"), all, fn, preservesPartitioning));
@@ -202,8 +252,8 @@ export class RDD<T> extends RddActions<T> {
 
   /**
    * The lines that a command of the system prints, started once a partition, with the records on its stdin: one line each,
-   * printed as saveAsTextFile does. A command that ends with another code than 0 fails the task, with its last
-   * words on stderr.
+   * printed as saveAsTextFile does. A command that ends with another code than 0 fails the task
+   * (COMMAND_FAILED, with its exit code and last words on stderr). It and what it starts end with the task.
    *
    * ```ts
    * const long = lines.pipe(["awk", "length($0) > 80"]);
@@ -440,8 +490,8 @@ export class RDD<T> extends RddActions<T> {
   }
 
   /**
-   * As `sample`, with a fraction of its own for each key: a Map, or an object for text keys. A key without one gives nothing.
-   * E.g. `sales.sampleByKey(false, { SFO: 0.1, JFK: 0.5 }, 42)`.
+   * As `sample`, with a fraction of its own for each key: a Map (keys equal by content), or an object for text keys. A key
+   * without one gives nothing. E.g. `sales.sampleByKey(false, { SFO: 0.1, JFK: 0.5 }, 42)`.
    */
   sampleByKey<K, V>(
     this: RDD<Pair<K, V>>,
@@ -450,6 +500,19 @@ export class RDD<T> extends RddActions<T> {
     seed?: number,
   ): RDD<readonly [K, V]> {
     return this.#make(sampleByKey(this.at("sampleByKey"), withReplacement, fractions, seed));
+  }
+
+  /**
+   * One pair a key with about how many different values it has, by HyperLogLog: a few kilobytes a key whatever the count.
+   *
+   * @param relativeSD standard deviation of the error as a share of the count, from 0.0041 to 0.3. Default 0.05
+   */
+  countApproxDistinctByKey<K, V>(
+    this: RDD<Pair<K, V>>,
+    relativeSD?: number,
+    partitions?: Partitioning<K>,
+  ): RDD<readonly [K, number]> {
+    return this.#make(countApproxDistinctByKey(this.at("countApproxDistinctByKey"), relativeSD, partitions));
   }
 
   // Order and partitions
@@ -472,8 +535,12 @@ export class RDD<T> extends RddActions<T> {
   }
 
   /**
-   * Moves each pair to the partition that its key's hash, or `by(key, partitions)`, says. Later operations on keys with the same partitioning need no shuffle.
-   * E.g. `counts.partitionBy({ partitions: 26, by: (word, partitions) => word.charCodeAt(0) % partitions })`.
+   * Moves each pair to the partition that its key's hash, `by(key, partitions)`, or a partitioner says (hashPartitioner,
+   * rangePartitioner, another RDD's `partitioner`). Later operations on keys with the same partitioning need no shuffle.
+   *
+   * ```ts
+   * const placed = counts.partitionBy({ partitions: 26, by: (word, partitions) => word.charCodeAt(0) % partitions });
+   * ```
    */
   partitionBy<K, V>(this: RDD<Pair<K, V>>, partitions: Partitioning<K>): RDD<readonly [K, V]> {
     return this.#make(partitionBy(this.at("partitionBy"), partitions));

@@ -5,33 +5,31 @@ import type { SessionId } from "../core/ids.js";
 import { toAbsoluteUrl } from "../emrfs/url.js";
 import type { Source } from "../plan/lineage.js";
 import type { JobSummary, StageProgress } from "../protocol/driver.js";
-import type { Accumulator, AccumulatorDefinition } from "../session/accumulator.js";
+import { type Accumulator, type AccumulatorDefinition, sumsNumbers } from "../session/accumulator.js";
 import { invalidArgument, optionalPartitions, requireCount, requireText } from "../session/arguments.js";
 import type { Broadcast } from "../session/broadcast.js";
-import type { DriverSession, SessionStatistics } from "../session/driver-session.js";
+import type { SessionStatistics } from "../session/driver-session.js";
 import type { AnyFunction } from "../session/function-capture.js";
 import type { JobEnd } from "../session/job-client.js";
 import type { NodeHandle } from "../session/lineage-store.js";
 import type { TaskLog } from "../session/task-log.js";
 import { driverOnly } from "../session/travelling.js";
+import type { CounterMetric, HistogramMetric, TimerMetric } from "../session/user-metrics.js";
 import { datasetNode, Operand } from "./operand.js";
 import { union } from "./operations/union.js";
 import { RDD } from "./rdd.js";
+import { SessionJobs } from "./session-jobs.js";
 import { cutEvenly } from "./slices.js";
+import { type TextReadOptions, textForm } from "./text-read-options.js";
 
 const inspectByNode: unique symbol = Symbol.for("nodejs.util.inspect.custom");
 /** Slices of a collection or a range when none are asked for: by the data alone, so that results repeat on any cluster. */
 const DEFAULT_SLICES = 8;
 
 /** A connection to a master, and the place where RDDs begin. A process may have many; they share nothing. */
-export class RddSession implements AsyncDisposable {
+export class RddSession extends SessionJobs implements AsyncDisposable {
   /** @hidden */
   readonly [driverOnly] = "Session";
-  protected readonly driver: DriverSession;
-
-  constructor(driver: DriverSession) {
-    this.driver = driver;
-  }
 
   /** The session's id at its master. */
   get id(): SessionId {
@@ -117,13 +115,12 @@ export class RddSession implements AsyncDisposable {
    * ```
    *
    * @param paths one path or several; unlike in Spark a comma is part of a name
-   * @param minPartitions at least so many, where the files can be split; default: by size, 32 splits of 1 to 64 MiB
+   * @param options a number: minPartitions
    */
-  textFile(paths: string | readonly string[], minPartitions?: number): RDD<string> {
+  textFile(paths: string | readonly string[], options?: number | TextReadOptions): RDD<string> {
     this.#open("textFile");
     const urls = this.#urls("textFile", paths);
-    const minimum = optionalPartitions("textFile", "minPartitions", minPartitions);
-    return this.#source("textFile", { kind: "text", paths: urls, minPartitions: minimum });
+    return this.#source("textFile", { kind: "text", paths: urls, ...textForm("textFile", options) });
   }
 
   /**
@@ -186,6 +183,16 @@ export class RddSession implements AsyncDisposable {
   }
 
   /**
+   * Where `rdd.checkpoint()` writes, in a directory of this session's own below `path`: a path or a file: URL, relative to
+   * the working directory, made when it is needed. On several machines it has to be a shared one (OUTPUT_NOT_SHARED
+   * otherwise). The option checkpoint.dir does the same.
+   */
+  setCheckpointDir(path: string): void {
+    this.#open("setCheckpointDir");
+    this.driver.setCheckpointDir(requireText("setCheckpointDir", "path", path));
+  }
+
+  /**
    * A value that many tasks share: sent once a worker instead of once a function. Read it with `.value`.
    *
    * ```ts
@@ -221,7 +228,8 @@ export class RddSession implements AsyncDisposable {
         return total + amount;
       },
       merge: (left, right) => left + right,
-    });
+      [sumsNumbers]: true,
+    } as AccumulatorDefinition<number>);
   }
 
   /** An accumulator of numbers. */
@@ -230,7 +238,30 @@ export class RddSession implements AsyncDisposable {
       zero: 0,
       add: (total, amount) => total + amount,
       merge: (left, right) => left + right,
-    });
+      [sumsNumbers]: true,
+    } as AccumulatorDefinition<number>);
+  }
+
+  /**
+   * Counts in tasks, shown by its name in `lastJob`, by `millrace status` and in the event log; a session has one of a name.
+   *
+   * ```ts
+   * const bad = session.counter("bad lines");
+   * await lines.foreach((line) => { if (!line.includes("\t")) bad.add(); });
+   * ```
+   */
+  counter(name: string): CounterMetric {
+    return this.driver.metric(name, "counter") as CounterMetric;
+  }
+
+  /** Times calls in tasks, in milliseconds: `timer.time(() => parse(line))`. Else as `counter`. */
+  timer(name: string): TimerMetric {
+    return this.driver.metric(name, "timer") as TimerMetric;
+  }
+
+  /** The spread of a number in tasks: `sizes.record(line.length)`. Else as `counter`. */
+  histogram(name: string): HistogramMetric {
+    return this.driver.metric(name, "histogram") as HistogramMetric;
   }
 
   /**
@@ -268,7 +299,7 @@ export class RddSession implements AsyncDisposable {
   }
 
   /** `Session s1-lq3x "counts"`: id and name. */
-  toString(): string {
+  override toString(): string {
     return `Session ${this.id} "${this.appName}"`;
   }
 

@@ -1,7 +1,7 @@
 // What wiring uses of rpc: encoded messages, connections in a process and over gRPC, access.
 
 export type { ClientIdentity } from "./access/handshake.js";
-export { checkListen, formatAddress, isLoopback } from "./access/listen-policy.js";
+export { checkListen, formatAddress } from "./access/listen-policy.js";
 export type { Principal, Role } from "./access/roles.js";
 export { loadSecret, Secret, type SecretSource } from "./access/secret.js";
 export * from "./codecs/index.js";

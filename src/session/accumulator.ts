@@ -15,6 +15,9 @@ export interface AccumulatorDefinition<V, A = V> {
   readonly merge: (left: V, right: V) => V;
 }
 
+/** For millrace's own accumulators of numbers, which anybody can add up. */
+export const sumsNumbers: unique symbol = Symbol("sumsNumbers");
+
 /**
  * Adds up values over all tasks of a job. What a task has added arrives when it ends, at most once, also when it was retried
  * or ran twice. In a transformation (not an action) a stage that is computed again adds again, as in Spark.

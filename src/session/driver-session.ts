@@ -4,25 +4,34 @@
 //   opening --opened--> open --stop()--> stopped
 //           --refused, timeout--> fails      open --link lost--> lost
 
+import { inspect } from "node:util";
 import { fromWireError, isMillraceError, MillraceError } from "../core/errors.js";
-import { blobHash, type SessionId } from "../core/ids.js";
+import { blobHash, type JobId, type SessionId } from "../core/ids.js";
+import { type PoolDefinitions, parsePools } from "../core/scheduler-pools.js";
+import type { NamedValue, UserMetricKind } from "../core/user-metrics.js";
+import { toAbsoluteUrl } from "../emrfs/url.js";
+import { cutSource } from "../plan/cut-lineage.js";
 import type { CallSite, FunctionRef } from "../plan/function.js";
 import type { HandleReference } from "../plan/handles.js";
 import type { StorageLevel } from "../plan/lineage.js";
-import type { JobSummary, MasterToDriver, SessionSettings, StageProgress } from "../protocol/driver.js";
-import { Accumulator, type AccumulatorDefinition } from "./accumulator.js";
+import type { JobSummary, JobTraits, MasterToDriver, SessionSettings, StageProgress } from "../protocol/driver.js";
+import { Accumulator, type AccumulatorDefinition, sumsNumbers } from "./accumulator.js";
 import { invalidArgument, requireSyncFunction, requireText } from "./arguments.js";
 import { blobPieces, hashOf } from "./blobs.js";
 import { Broadcast } from "./broadcast.js";
+import { Checkpoints } from "./checkpoints.js";
 import type { AnyFunction, FunctionCapture, SourcePositions } from "./function-capture.js";
-import { JobClient, type JobEnd, type JobRequest } from "./job-client.js";
+import { type CancelCause, JobClient, type JobEnd, type JobRequest } from "./job-client.js";
 import { captureCaller } from "./job-errors.js";
+import { JobScopes } from "./job-scopes.js";
 import { LineageStore, type NodeHandle, type NodeSpec, persistMessage } from "./lineage-store.js";
 import { Listeners } from "./listeners.js";
 import type { MasterLink } from "./master-link.js";
+import { placementOf } from "./placement.js";
 import type { PartitionResult, ResultPiece } from "./result-pieces.js";
 import { tellSessionOpened } from "./session-hooks.js";
 import { type TaskLog, TaskLogPrinter } from "./task-log.js";
+import { type AnyMetric, newMetric } from "./user-metrics.js";
 import { ValueEncoder } from "./value-encoder.js";
 
 export interface SessionParts {
@@ -33,6 +42,9 @@ export interface SessionParts {
   /** How long the master may take to answer `open`. */
   readonly openTimeoutMs: number;
 }
+
+/** Characters of an accumulator's value that are shown. */
+const MAX_SHOWN = 500;
 
 /** Counters of a session: `session.statistics`. */
 export interface SessionStatistics {
@@ -48,21 +60,27 @@ interface CountQuestion {
 export class DriverSession {
   readonly capture: FunctionCapture;
   readonly values: ValueEncoder;
+  readonly scopes = new JobScopes();
   readonly jobEnds = new Listeners<JobEnd>();
   readonly progress = new Listeners<readonly StageProgress[]>();
   /** Hear what tasks print before it is printed. */
   readonly logs = new Listeners<TaskLog>();
   /** Take what tasks print, which is then not printed on stderr. */
   readonly logSinks = new Listeners<TaskLog>();
+  /** What jobs from now on are called in the event log; null: nothing. */
+  jobGroup: { readonly group: string; readonly description: string | null } | null = null;
   readonly #parts: SessionParts;
   readonly #link: MasterLink;
   readonly #lineage: LineageStore;
   readonly #jobs: JobClient;
+  readonly checkpoints: Checkpoints;
   readonly #printer = new TaskLogPrinter(
     (text) => process.stderr.write(text),
     () => performance.now(),
   );
   readonly #accumulators = new Map<number, Accumulator<unknown, unknown>>();
+  readonly #metrics = new Map<number, AnyMetric>();
+  readonly #metricsByName = new Map<string, AnyMetric>();
   /** Bundles of packages that the master has. */
   readonly #bundlesSent = new Set<string>();
   readonly #counts = new Map<number, CountQuestion>();
@@ -94,6 +112,13 @@ export class DriverSession {
       beforeSubmit: () => this.#sendBundles(),
       onEnd: (end) => this.#jobEnded(end),
     });
+    this.checkpoints = new Checkpoints({
+      run: (request) => this.#jobs.run({ ...request, traits: this.scopes.traits(null) }, () => () => undefined),
+      persist: (handle, level) => this.persist(handle, level),
+      cut: (handle, url) => this.#cut(handle, url),
+    });
+    const directory = parts.settings.options["checkpoint.dir"];
+    if (typeof directory === "string") this.setCheckpointDir(directory);
     this.#link.onMessage((message) => this.#receive(message));
     this.#link.onClose((error) => this.#closed(error));
   }
@@ -189,23 +214,55 @@ export class DriverSession {
       this.#link.send(persistMessage(handle));
   }
 
+  /** Relative paths are taken from the working directory. */
+  setCheckpointDir(path: string): void {
+    this.checkpoints.setDirectory(toAbsoluteUrl(path, this.workingDirectory));
+  }
+
   run(request: JobRequest, begin: () => (result: PartitionResult) => void): Promise<void> {
-    return this.#jobs.run(request, begin);
+    const pending = this.checkpoints.pending(request.root);
+    if (pending.length === 0) return this.#jobs.run(request, begin);
+    return this.#checkpointed(pending, request).then(() => this.#jobs.run(request, begin));
   }
 
   stream(request: JobRequest): AsyncGenerator<ResultPiece, void, void> {
-    return this.#jobs.stream(request);
+    const pending = this.checkpoints.pending(request.root);
+    return pending.length === 0 ? this.#jobs.stream(request) : this.#streamAfter(pending, request);
+  }
+
+  /** Cancels the jobs that run and are meant; gives how many. */
+  cancelJobs(isMeant: (traits: JobTraits) => boolean, cause: CancelCause): number {
+    return this.#jobs.cancelJobs(isMeant, cause);
+  }
+
+  definePools(pools: PoolDefinitions): void {
+    const mode = this.#parts.settings.options["scheduler.mode"];
+    if (mode !== "FAIR") {
+      const text = "pools: jobs of this session run FIFO, where pools have no effect. Open it with scheduler.mode FAIR";
+      throw new MillraceError("INVALID_ARGUMENT", text, { fields: { method: "pools", mode: String(mode ?? "FIFO") } });
+    }
+    this.#link.send({ kind: "pools", pools: checkedPools(pools) });
+  }
+
+  cancelAllJobs(why: string | null): number {
+    return this.cancelJobs(() => true, { what: "all jobs of its session", fields: {}, why });
   }
 
   /** Partitions that the node will have; asks the master, which looks at files but starts no job. */
   countPartitions(handle: NodeHandle): Promise<number> {
     this.requireOpen("numPartitions");
-    const request = ++this.#requests;
-    return new Promise((resolve, reject) => {
-      this.#counts.set(request, { resolve, reject });
+    return this.#ask((request) => {
       const { nodes, persisted } = this.#lineage.takeUnsent(handle);
       for (const message of persisted) this.#link.send(message);
       this.#link.send({ kind: "countPartitions", request, nodes, node: handle.node.id });
+    });
+  }
+
+  #ask(send: (request: number) => void): Promise<number> {
+    const request = ++this.#requests;
+    return new Promise((resolve, reject) => {
+      this.#counts.set(request, { resolve, reject });
+      send(request);
     });
   }
 
@@ -245,9 +302,25 @@ export class DriverSession {
       zero: zero.bytes,
       add,
       classes: zero.classes,
+      ...(sumsNumbers in definition ? { sums: true as const } : {}),
     } as const;
     const made = new Accumulator<V, A>(name, definition, reference, () => this.values.decode(zero.bytes) as V);
     this.#accumulators.set(made.id, made as Accumulator<unknown, unknown>);
+    return made;
+  }
+
+  /** The metric of that name; made when there is none. INVALID_ARGUMENT when it is one of another kind. */
+  metric(name: string, metric: UserMetricKind): AnyMetric {
+    this.requireOpen(metric);
+    requireText(metric, "name", name);
+    const known = this.#metricsByName.get(name);
+    if (known !== undefined) {
+      if (known.kind === metric) return known;
+      throw invalidArgument(metric, "name", `of no ${known.kind} of this session`, name);
+    }
+    const made = newMetric({ kind: "metric", id: ++this.#handles, name, metric, classes: [] });
+    this.#metricsByName.set(name, made);
+    this.#metrics.set(made.id, made);
     return made;
   }
 
@@ -255,6 +328,34 @@ export class DriverSession {
   stop(): Promise<void> {
     this.#stopping ??= this.#stop();
     return this.#stopping;
+  }
+
+  async *#streamAfter(pending: readonly NodeHandle[], request: JobRequest): AsyncGenerator<ResultPiece, void, void> {
+    await this.#checkpointed(pending, request);
+    yield* this.#jobs.stream(request);
+  }
+
+  async #checkpointed(pending: readonly NodeHandle[], { signal }: JobRequest): Promise<void> {
+    try {
+      await this.checkpoints.write(pending, signal);
+    } catch (error) {
+      // Whoever was aborted hears so from the job that is not started.
+      if (signal?.aborted !== true) throw error;
+    }
+  }
+
+  /** The node becomes what its kept records are; what it was made of is garbage when nobody else uses it. */
+  async #cut(handle: NodeHandle, url: string | null): Promise<void> {
+    this.requireOpen("checkpoint");
+    const { id, callSite } = handle.node;
+    await this.#ask((request) => this.#link.send({ kind: "cutLineage", request, node: id, url }));
+    this.#jobs.keep(handle.parents);
+    const placement = placementOf(handle);
+    // The bounds of ranges go with the lineage (plan/cut-lineage.ts).
+    handle.placement = placement?.kind === "range" ? null : placement;
+    const source = cutSource(url, [], { partitions: 0, partitioner: null });
+    handle.node = { kind: "source", id, callSite, source };
+    handle.parents = [];
   }
 
   #sendBundles(): void {
@@ -326,8 +427,10 @@ export class DriverSession {
 
   #absorb(message: MasterToDriver & { kind: "accumulators" }): void {
     try {
-      for (const { accumulator, value } of message.updates) {
-        this.#accumulators.get(accumulator)?.absorb(this.values.decode(value));
+      for (const { accumulator, value, numbers = [] } of message.updates) {
+        const metric = this.#metrics.get(accumulator);
+        if (metric !== undefined) metric.absorb(numbers);
+        else this.#accumulators.get(accumulator)?.absorb(this.values.decode(value));
       }
     } catch (error) {
       this.#jobs.fail(message.job, error);
@@ -335,9 +438,29 @@ export class DriverSession {
   }
 
   #jobEnded(end: JobEnd): void {
-    if (end.summary !== null) this.#lastSummary = end.summary;
+    const told = end.summary === null ? end : { ...end, summary: this.#withValues(end.job, end.summary) };
+    if (told.summary !== null) this.#lastSummary = told.summary;
     this.#printer.flush();
-    this.jobEnds.tell(end);
+    this.jobEnds.tell(told);
+  }
+
+  /** A named accumulator with what it comes to now, in all jobs. */
+  currentValue(value: NamedValue): NamedValue {
+    const metric = this.#metrics.get(value.id);
+    if (metric !== undefined) return metric.toNamedValue();
+    const accumulator = this.#accumulators.get(value.id);
+    if (accumulator === undefined) return value;
+    const now = accumulator.value;
+    return { ...value, value: value.kind === "sum" && typeof now === "number" ? now : shortText(now) };
+  }
+
+  /** Accumulators that a function of the program adds up have a value here alone: the master is told, for its event log. */
+  #withValues(job: JobId, summary: JobSummary): JobSummary {
+    const values = summary.accumulators.filter(({ kind }) => kind === "custom").map((one) => this.currentValue(one));
+    if (values.length === 0) return summary;
+    if (this.#over === null) this.#link.send({ kind: "accumulatorValues", job, values });
+    const accumulators = summary.accumulators.map((one) => values.find(({ id }) => id === one.id) ?? one);
+    return { ...summary, accumulators };
   }
 
   #closed(error: Error | null): void {
@@ -363,6 +486,26 @@ export class DriverSession {
     this.#counts.clear();
     this.#printer.flush();
   }
+}
+
+function checkedPools(pools: unknown): PoolDefinitions {
+  try {
+    return parsePools(pools, "pools");
+  } catch (error) {
+    if (!isMillraceError(error)) throw error;
+    throw new MillraceError("INVALID_ARGUMENT", error.message, { fields: { ...error.fields, method: "pools" } });
+  }
+}
+
+/** A value in a line. */
+function shortText(value: unknown): string {
+  const text = inspect(value, {
+    depth: 2,
+    breakLength: Number.POSITIVE_INFINITY,
+    maxArrayLength: 20,
+    maxStringLength: 200,
+  });
+  return text.length <= MAX_SHOWN ? text : `${text.slice(0, MAX_SHOWN)}...`;
 }
 
 function sessionStopped(): MillraceError {

@@ -5,11 +5,11 @@
 //
 // Messages about a job that is settled already are ignored: a cancelled job's last results may still be on their way.
 
-import { MillraceError } from "../core/errors.js";
+import { type ErrorFields, MillraceError } from "../core/errors.js";
 import { type JobId, jobId } from "../core/ids.js";
 import type { CallSite } from "../plan/function.js";
 import type { ActionSpec } from "../plan/lineage.js";
-import type { DriverToMaster, JobSummary, MasterToDriver } from "../protocol/driver.js";
+import type { DriverToMaster, JobSummary, JobTraits, MasterToDriver } from "../protocol/driver.js";
 import { jobError, type StackMapper } from "./job-errors.js";
 import type { LineageStore, NodeHandle } from "./lineage-store.js";
 import { type PartitionResult, PieceOrder, type ResultPiece, ResultPieces } from "./result-pieces.js";
@@ -21,6 +21,16 @@ export interface JobRequest {
   /** Frames of the action's caller, asked for only when the job fails. */
   readonly callerStack: () => string;
   readonly signal: AbortSignal | undefined;
+  readonly traits: JobTraits;
+}
+
+/** Why several jobs are cancelled at once. */
+export interface CancelCause {
+  /** What they are cancelled with: `its job group "nightly"`. */
+  readonly what: string;
+  readonly fields: ErrorFields;
+  /** The user's reason; null: none was given. */
+  readonly why: string | null;
 }
 
 /** What is known of a job when it is over. */
@@ -29,6 +39,8 @@ export interface JobEnd {
   readonly job: JobId;
   /** The action, and where it was called. */
   readonly callSite: CallSite;
+  /** Its pool, group and tags. */
+  readonly traits: JobTraits;
   /** null: the job ended well. */
   readonly error: MillraceError | null;
   /** null when the job did not end by the master's word (aborted, session over). */
@@ -55,6 +67,8 @@ interface RunningJob {
   readonly onAbort: () => void;
   /** How often its results started over. */
   round: number;
+  /** What its plan reads and no RDD refers to any more: it must not be released before the job's end. */
+  readonly kept: NodeHandle[];
 }
 
 export class JobClient {
@@ -164,10 +178,31 @@ export class JobClient {
     }
   }
 
+  /** The lineage above these nodes was cut: jobs that were planned with it need it to their end. */
+  keep(handles: readonly NodeHandle[]): void {
+    for (const job of this.#running.values()) job.kept.push(...handles);
+  }
+
   /** Something that the driver does for a job threw: a user's merge of an accumulator. */
   fail(id: JobId, error: unknown): void {
     const job = this.#running.get(id);
     if (job !== undefined) this.#failHere(job, error);
+  }
+
+  /** Cancels the jobs that run and are meant; gives how many. */
+  cancelJobs(isMeant: (traits: JobTraits) => boolean, { what, fields, why }: CancelCause): number {
+    const meant = [...this.#running.values()].filter(({ request }) => isMeant(request.traits));
+    const reason = why === null ? "" : `: ${why}`;
+    for (const { id, request } of meant) {
+      const message = `${request.callSite.method} was cancelled with ${what}${reason}`;
+      const details = { fields: { job: id, ...fields, reason: why } };
+      this.#cancel(
+        id,
+        `with ${what}${reason}`,
+        withCaller(new MillraceError("JOB_CANCELLED", message, details), request),
+      );
+    }
+    return meant.length;
   }
 
   /** The session is over: every job still running fails with `error`, as does every later one. */
@@ -184,7 +219,7 @@ export class JobClient {
     if (this.#over !== null) return withCaller(this.#over, request);
     if (request.signal?.aborted) return cancelled(request);
     const id = jobId(++this.#started);
-    const job: RunningJob = { id, request, ...handlers, onAbort: () => this.#abort(job), round: 0 };
+    const job: RunningJob = { id, request, ...handlers, onAbort: () => this.#abort(job), round: 0, kept: [] };
     this.#running.set(id, job);
     request.signal?.addEventListener("abort", job.onAbort, { once: true });
     const { nodes, persisted } = this.#parts.lineage.takeUnsent(request.root);
@@ -198,6 +233,7 @@ export class JobClient {
       action: request.action,
       callSite: request.callSite,
       accumulators: this.#parts.accumulators(),
+      ...(Object.keys(request.traits).length === 0 ? {} : { traits: request.traits }),
     });
     return id;
   }
@@ -240,7 +276,8 @@ export class JobClient {
   #settle(job: RunningJob, error: MillraceError | null, summary: JobSummary | null): void {
     this.#running.delete(job.id);
     job.request.signal?.removeEventListener("abort", job.onAbort);
-    this.#parts.onEnd({ job: job.id, callSite: job.request.callSite, error, summary });
+    const { callSite, traits } = job.request;
+    this.#parts.onEnd({ job: job.id, callSite, traits, error, summary });
     job.onSettled(error);
   }
 }

@@ -51,6 +51,8 @@ export function captureCaller(skipAbove: (...args: never[]) => unknown, mapStack
 
 /** The build that this file is in; a worker's may lie elsewhere, as an installed package. */
 const ownFolder = new URL(".", import.meta.url).href;
+/** The same where frames have paths in place of URLs, as under tsx. */
+const ownPath = fileURLToPath(ownFolder);
 /** What our bundles are made of: with source maps on, as under tsx, their frames name these files. */
 const ownSources = join(fileURLToPath(ownFolder), "../src/");
 const ownFrame = /[\\/]millrace[\\/]dist[\\/]\w+\.c?js:\d+|\(millrace-\w+-\d+\.js:\d+/;
@@ -68,7 +70,8 @@ export function userFrames(stack: string, folder = ownFolder): string {
   const lines = stack
     .split("\n")
     .filter(
-      (line) => !(FRAME.test(line) && (line.includes(folder) || line.includes(ownSources) || ownFrame.test(line))),
+      (line) =>
+        !(FRAME.test(line) && ([folder, ownPath, ownSources].some((own) => line.includes(own)) || ownFrame.test(line))),
     );
   // Generated loops call a user's function as the property `fn` of an object, which says nothing.
   return lines

@@ -4,21 +4,17 @@
 
 import type { NodeId } from "../core/ids.js";
 import { nodeId } from "../core/ids.js";
-import type { LineageNode, StorageLevel } from "../plan/lineage.js";
+import type { LineageNode } from "../plan/lineage.js";
 import type { DriverToMaster } from "../protocol/driver.js";
+import type { NodeHandle } from "./node-handle.js";
+
+export type { NodeHandle } from "./node-handle.js";
 
 /** Omit that keeps the members of a union apart. */
 type WithoutId<T> = T extends unknown ? Omit<T, "id"> : never;
 export type NodeSpec = WithoutId<LineageNode>;
 
 type PersistMessage = DriverToMaster & { readonly kind: "persist" };
-
-export interface NodeHandle {
-  readonly node: LineageNode;
-  readonly parents: readonly NodeHandle[];
-  storage: StorageLevel;
-  name: string | null;
-}
 
 /** What the master does not know yet and must be told before (or with) a job. */
 export interface Unsent {
@@ -46,7 +42,14 @@ export class LineageStore {
 
   add(spec: NodeSpec, parents: readonly NodeHandle[]): NodeHandle {
     const id = nodeId(++this.#last);
-    const handle: NodeHandle = { node: { ...spec, id } as LineageNode, parents, storage: "NONE", name: null };
+    const handle: NodeHandle = {
+      node: { ...spec, id } as LineageNode,
+      parents,
+      storage: "NONE",
+      name: null,
+      checkpoint: null,
+      placement: null,
+    };
     this.#registry.register(handle, id);
     return handle;
   }

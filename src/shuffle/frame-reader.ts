@@ -6,6 +6,7 @@ import { FRAME_HEADER_BYTES, frameLength, readFrameHeader } from "../codec/frame
 import type { FrameSource } from "../codec/frame-flow.js";
 import type { SchemaTable } from "../codec/schema.js";
 import { isMillraceError } from "../core/errors.js";
+import type { MutableMetrics } from "../core/task-metrics.js";
 import { toFetchError } from "./fetch-error.js";
 import type { FetchPlan, FetchRequest } from "./fetch-plan.js";
 import type { MapOutputFiles } from "./map-output-files.js";
@@ -16,6 +17,11 @@ const windowBytes = 1024 * 1024;
 /** Smaller blocks are read together with those of the next partitions: the next tasks' or the same one's. */
 const smallBlockBytes = 1024;
 
+export type ShuffleReadMetrics = Pick<
+  MutableMetrics,
+  "shuffleLocalBlocksFetched" | "shuffleLocalBytesRead" | "shuffleRemoteBlocksFetched" | "shuffleRemoteBytesRead"
+>;
+
 export interface FrameReaderOptions {
   readonly plan: FetchPlan;
   /** The reduce partition. */
@@ -23,6 +29,8 @@ export interface FrameReaderOptions {
   /** Only the map outputs [from, to) are read. Default: all. */
   readonly maps?: { readonly from: number; readonly to: number };
   readonly files: MapOutputFiles;
+  /** Counted here: blocks and bytes by where they came from. */
+  readonly metrics?: ShuffleReadMetrics;
   /** Sends the request and gives its answer; called once a request, before the first frame, so that answers come meanwhile. */
   openRemote(request: FetchRequest, partition: number): RemoteBlocks;
 }
@@ -76,6 +84,7 @@ export class ShuffleFrameReader implements FrameSource {
       try {
         const found = this.#nextOf(map);
         if (found !== null) {
+          this.#count(origin.kind === "file", found.frame.byteLength);
           this.#handed++;
           return { frame: found.frame, schemas: found.schemas, map };
         }
@@ -91,6 +100,19 @@ export class ShuffleFrameReader implements FrameSource {
       this.#handed = 0;
     }
     return null;
+  }
+
+  #count(local: boolean, bytes: number): void {
+    const { metrics } = this.options;
+    if (metrics === undefined) return;
+    const first = this.#handed === 0 ? 1 : 0;
+    if (local) {
+      metrics.shuffleLocalBlocksFetched += first;
+      metrics.shuffleLocalBytesRead += bytes;
+    } else {
+      metrics.shuffleRemoteBlocksFetched += first;
+      metrics.shuffleRemoteBytesRead += bytes;
+    }
   }
 
   #nextOf(map: number): { frame: Uint8Array; schemas: SchemaTable } | null {

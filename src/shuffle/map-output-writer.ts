@@ -44,6 +44,8 @@ export class MapOutputWriter implements ShuffleOutput {
   readonly #runs: Float64Array[] = [];
   readonly #holdBytes: number;
   readonly #freeBytes: number;
+  /** Milliseconds in which it wrote to disk. */
+  writeMs = 0;
   #heldBytes = 0;
   #reserved = 0;
   #spillFile: SpillFile | null = null;
@@ -77,6 +79,13 @@ export class MapOutputWriter implements ShuffleOutput {
   }
 
   commit(schemas: SchemaTable): readonly number[] {
+    const started = performance.now();
+    const sizes = this.#commit(schemas);
+    this.writeMs += performance.now() - started;
+    return sizes;
+  }
+
+  #commit(schemas: SchemaTable): readonly number[] {
     const { path, partitions } = this.options;
     const pending = this.#openPending();
     const runs = this.#openRuns();
@@ -118,6 +127,7 @@ export class MapOutputWriter implements ShuffleOutput {
 
   #spill(): void {
     if (this.#heldBytes === 0) return;
+    const started = performance.now();
     this.#spillFile ??= this.options.spill.create("shuffle");
     const file = this.#spillFile;
     const offsets = new Float64Array(this.#held.length + 1);
@@ -129,6 +139,7 @@ export class MapOutputWriter implements ShuffleOutput {
     offsets[this.#held.length] = file.sizeBytes;
     this.#runs.push(offsets);
     this.#releaseHeld();
+    this.writeMs += performance.now() - started;
   }
 
   #openPending(): SyncFileWriter {

@@ -2,6 +2,8 @@
 // on the other side take the low bits, which would all be alike there if the partition had used them up.
 
 import { compareKeys, hashKey } from "../codec/keys.js";
+import { decodeStream } from "../codec/stream.js";
+import { noClasses } from "../core/class-registry.js";
 import { MillraceError } from "../core/errors.js";
 import type { FunctionRef } from "../plan/function.js";
 import type { Partitioner } from "../plan/stages.js";
@@ -23,6 +25,8 @@ export function createPartitionFunction(partitioner: Partitioner, context: Parti
       return hashPartitioner(partitioner.partitions);
     case "range":
       return rangePartitioner(context.bounds(partitioner), partitioner.ascending);
+    case "bounds":
+      return rangePartitioner(decodeStream(partitioner.bounds, noClasses), partitioner.ascending);
     case "custom":
       return customPartitioner(partitioner.partitions, context.revive(partitioner.fn), partitioner.fn.name);
     case "roundRobin":

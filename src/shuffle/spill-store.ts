@@ -13,6 +13,7 @@ const bufferBytes = 256 * 1024;
 export class FileSpillStore implements SpillStore {
   readonly #files = new Set<FileSpill>();
   #written = 0;
+  #memory = 0;
   #created = 0;
 
   /** `directory` belongs to the attempt alone; it is made at the first spill. */
@@ -20,6 +21,10 @@ export class FileSpillStore implements SpillStore {
 
   get writtenBytes(): number {
     return this.#written;
+  }
+
+  get memoryBytes(): number {
+    return this.#memory;
   }
 
   create(purpose: string): SpillFile {
@@ -33,8 +38,9 @@ export class FileSpillStore implements SpillStore {
     const path = join(this.directory, `${purpose}-${this.#created++}.spill`);
     const file = new FileSpill(
       path,
-      (bytes) => {
+      (bytes, memoryBytes) => {
         this.#written += bytes;
+        this.#memory += memoryBytes;
       },
       () => this.#files.delete(file),
     );
@@ -59,7 +65,7 @@ class FileSpill implements SpillFile {
 
   constructor(
     private readonly path: string,
-    private readonly onWritten: (bytes: number) => void,
+    private readonly onWritten: (bytes: number, memoryBytes: number) => void,
     private readonly onDeleted: () => void,
   ) {
     try {
@@ -79,7 +85,7 @@ class FileSpill implements SpillFile {
     return this.#flushed + this.#buffered;
   }
 
-  append(bytes: Uint8Array): number {
+  append(bytes: Uint8Array, memoryBytes = bytes.byteLength): number {
     const offset = this.sizeBytes;
     if (bytes.byteLength >= bufferBytes) {
       this.#flush();
@@ -90,7 +96,7 @@ class FileSpill implements SpillFile {
       this.#buffer.set(bytes, this.#buffered);
       this.#buffered += bytes.byteLength;
     }
-    this.onWritten(bytes.byteLength);
+    this.onWritten(bytes.byteLength, memoryBytes);
     return offset;
   }
 

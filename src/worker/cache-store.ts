@@ -25,6 +25,8 @@ export interface CacheStoreOptions {
   readonly pathOf: (session: SessionId, node: NodeId, partition: number, generation: number) => string;
   /** Told of partitions that went, so that the master stops sending tasks after them. */
   readonly onEvicted: (session: SessionId, node: NodeId, partition: number) => void;
+  /** Told why a partition that should have gone to disk was dropped instead: it is computed again where it is needed. */
+  readonly log: (message: string) => void;
 }
 
 export class CacheStore {
@@ -137,7 +139,9 @@ export class CacheStore {
   #moved(entry: Entry): CachedBlock | null {
     try {
       return this.#toDisk(entry.session, entry.block);
-    } catch {
+    } catch (error) {
+      const { node, partition } = entry.block;
+      this.#options.log(`cached partition ${partition} of RDD ${node} is dropped: ${(error as Error).message}`);
       return null;
     }
   }

@@ -26,6 +26,7 @@ async function start(line: string): Promise<void> {
   for (const signal of ["SIGTERM", "SIGPWR"] as const)
     process.on(signal, () => (worker === null ? leave(signal) : worker.decommission(signal)));
   worker = await startWorkerProcess({
+    tls: null,
     master: config.master,
     secret: new Secret(config.secret),
     id: config.workerId,

@@ -124,6 +124,7 @@ export class WorkerShell {
       pathOf: (session, node, partition, generation) => directory.cachePath(session, node, partition, generation),
       onEvicted: (session, node, partition) =>
         this.#send({ kind: "uncached", session, partitions: [{ node, partition }] }),
+      log: options.log,
     });
     // The block server has a cache of open files too.
     const openFiles = openFilesShare(openFileLimit(), registration.slots + 1, MAX_OPEN_FILES);
@@ -336,7 +337,9 @@ export class WorkerShell {
         void this.#restart(command.slot);
         return;
       case "cancelWord":
-        return this.#pool.cancel(command.slot);
+        return this.#pool.cancel(command.slot, command.key);
+      case "takeBack":
+        return this.#handle({ kind: "tookBack", slot: command.slot, begun: this.#pool.takeBack(command.slot) });
       case "killSlot":
         void this.#kill(command.slot);
         return;
@@ -361,17 +364,22 @@ export class WorkerShell {
     }
   }
 
-  async #run({ slot, launch, locations }: RunnerCommand & { kind: "run" }): Promise<void> {
+  async #run({ slot, launch, rest, locations }: RunnerCommand & { kind: "run" }): Promise<void> {
     const fragment = this.#blobs.bytesOf(launch.fragment);
+    const left = new Set([launch, ...rest]);
     try {
       if (fragment === undefined) throw new MillraceError("INTERNAL", `the fragment ${launch.fragment} is not here`);
-      const outcome = await this.#pool.run(slot, launch, fragment, locations);
-      if (outcome.kind !== "succeeded") this.#disposal.attempt(launch.key);
-      // Before the failure is told, so that the next attempt goes elsewhere if there is still no room.
-      if (outcome.kind === "failed" && outcome.error.code === "DISK_FULL") this.#beat();
-      this.#handle({ kind: "slotEnded", slot, key: launch.key, outcome });
+      await this.#pool.run(slot, [...left], fragment, locations, (task, outcome) => {
+        left.delete(task);
+        if (outcome.kind !== "succeeded") this.#disposal.attempt(task.key);
+        // Before the failure is told, so that the next attempt goes elsewhere if there is still no room.
+        if (outcome.kind === "failed" && outcome.error.code === "DISK_FULL") this.#beat();
+        this.#handle({ kind: "slotEnded", slot, key: task.key, outcome });
+      });
     } catch (error) {
-      this.#disposal.attempt(launch.key);
+      for (const { key } of left) this.#disposal.attempt(key);
+      // The thread may have ended some of them before it ended itself, and nobody heard of that.
+      if (rest.length > 0) this.#disposal.results([...left].map(({ key }) => key));
       this.#handle({ kind: "slotDied", slot, error: toWireError(error) });
     }
   }

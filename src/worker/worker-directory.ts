@@ -128,7 +128,8 @@ export function sweepDeadOwners(localDir: string, own: WorkerDirectory | null = 
     if (path === own?.path) continue;
     const owner = readOwner(path);
     if (owner === null || isAlive(owner) || mayReturn(owner, path)) continue;
-    rmSync(path, { recursive: true, force: true });
+    // Two workers that start at once sweep the same directories: what the other has removed meanwhile is looked for again.
+    rmSync(path, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 });
     removed.push(path);
   }
   return removed;

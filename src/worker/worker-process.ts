@@ -13,6 +13,7 @@ import { machineId } from "../core/machine-id.js";
 import type { OptionValues } from "../core/options.js";
 import { version } from "../core/version.js";
 import type { Secret } from "../rpc/access/secret.js";
+import type { TlsIdentity } from "../rpc/access/tls.js";
 import { streamBlocks } from "../rpc/block-stream.js";
 import { BlockClient } from "../rpc/grpc/block-client.js";
 import { dial, type RpcChannel } from "../rpc/grpc/channel.js";
@@ -28,6 +29,8 @@ export interface WorkerProcessOptions {
   /** host:port of the master. */
   readonly master: string;
   readonly secret: Secret;
+  /** null: connections are not encrypted. */
+  readonly tls: TlsIdentity | null;
   readonly id: string;
   readonly role: "core" | "task";
   readonly node: string;
@@ -72,7 +75,7 @@ export async function startWorkerProcess(given: WorkerProcessOptions): Promise<W
   const touching = setInterval(() => directory.touch(), TOUCH_MS).unref();
   const committed = findCommitted(directory.path);
   if (committed.length > 0) log(`found ${committed.length} map outputs of an earlier process of this worker`);
-  const identity = { role: "worker" as const, id: given.id, secret: given.secret, version };
+  const identity = { role: "worker" as const, id: given.id, secret: given.secret, tls: given.tls, version };
   const blocks = new BlockClient(identity, given.options["fetch.maxBytesInFlight"], given.slots);
   let channel: RpcChannel | null = null;
   let drained = () => {};
@@ -83,6 +86,7 @@ export async function startWorkerProcess(given: WorkerProcessOptions): Promise<W
     ...(given.advertise === undefined ? {} : { advertise: given.advertise }),
     insecure: given.insecure,
     secret: given.secret,
+    tls: given.tls,
     version,
     services: { blocks: (request) => shell.blocks.serve(request) },
   });

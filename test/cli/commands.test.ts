@@ -3,7 +3,7 @@
 
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { readFileSync } from "node:fs";
+import { chmodSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
 import { cli, root, runNode } from "../environments/project.js";
@@ -32,13 +32,28 @@ describe("help", () => {
   test("names every command, and each command has examples", async () => {
     const { code, stdout } = await millrace(["--help"]);
     expect(code).toBe(0);
-    const commands = ["run", "submit", "master", "worker", "status", "config"];
+    const commands = [
+      "run",
+      "submit",
+      "streaming",
+      "shell",
+      "master",
+      "worker",
+      "certs",
+      "status",
+      "config",
+      "kill",
+      "example",
+    ];
+    commands.push("completion");
     for (const command of commands) {
       expect(stdout).toMatch(new RegExp(`^  ${command} `, "m"));
       const help = await millrace([command, "--help"]);
       expect(help.code).toBe(0);
       expect(help.stdout).toContain(`Usage: millrace ${command}`);
       expect(help.stdout).toMatch(/\nExamples?:\n {2}.*millrace /);
+      // One sentence below the usage line.
+      expect(help.stdout).toMatch(/^Usage: .*\n\n[A-Z][^.]*\.\n\n/);
     }
   });
 
@@ -50,11 +65,25 @@ describe("help", () => {
 
 test.each([
   [["rnu", "x.ts"], /unknown command 'rnu'\s+\(Did you mean run\?\)/],
+  [["worker", "decomission", "w1"], /unknown command 'decomission' of worker\n\(Did you mean decommission\?\)/],
+  [["worker", "xyzzy"], /unknown command 'xyzzy' of worker; worker has decommission/],
+  [["example", "--json", "pi"], /INVALID_ARGUMENT[\s\S]*--json is for the list/],
+  [["xyzzy"], /unknown command 'xyzzy'\n {2}what to do: `millrace --help` lists the commands/],
   [["run", "--mastr", "local", "x.ts"], /unknown option '--mastr'\s+\(Did you mean --master\?\)/],
   [["run", "--conf", "task.maxFailurs=2", "echo.ts"], /UNKNOWN_OPTION.*did you mean task\.maxFailures\?/],
   [["run", "--conf", "memory", "echo.ts"], /INVALID_OPTION: --conf memory: expected name=value/],
   [["run", "missing.ts"], /PATH_NOT_FOUND: there is no program missing\.ts/],
+  [["shell", "--rows", "0", "-e", "1"], /INVALID_OPTION: --rows 0: expected a number from 1/],
+  [["shell", "-e", "const x = ;"], /SyntaxError: Unexpected ";" \(<line 1>:1:11\)/],
+  [["shell", "--master", "local", "-e", "throw new RangeError('mine')"], /RangeError: mine\n\s+at \S+<line 1>:1:7/],
   [["submit", "echo.ts"], /required option '--master <url>'/],
+  [
+    ["kill", "s1"],
+    /required option '--master <url>' not specified\n {2}what to do: Give --master, or set MILLRACE_MASTER\./,
+  ],
+  [["kill", "s1", "--master", "millrace://127.0.0.1:1", "--job", "two"], /INVALID_OPTION: --job two: expected a whole/],
+  [["status", "--master", "millrace://127.0.0.1:1", "--interval", "5"], /--interval.*unit/],
+  [["example", "wordcont"], /INVALID_ARGUMENT: there is no example wordcont: did you mean wordcount\?/],
   [["status", "--master", "local[2]"], /INVALID_MASTER_URL.*millrace:\/\/host:port/],
   [
     ["worker", "--master", "millrace://127.0.0.1:1", "--role", "boss"],
@@ -74,7 +103,7 @@ describe("config", () => {
     expect(stdout).toMatch(/^master +local\[\*\] +default$/m);
     expect(stdout).toMatch(/^appName +mine +--conf$/m);
     expect(stdout).toMatch(/^memory +2 GiB +MILLRACE_MEMORY$/m);
-    expect(stdout).toMatch(/^task\.maxFailures +3 +\S+millrace\.json$/m);
+    expect(stdout).toMatch(/^task\.maxFailures +3 +\S+millrace\.json:1$/m);
   });
 
   test.each([
@@ -95,12 +124,63 @@ describe("config", () => {
     expect(rows.find(({ name }) => name === "task.maxFailures")).toEqual({
       name: "task.maxFailures",
       value: 3,
-      from: join(folder, "millrace.json"),
+      default: 4,
+      from: `${join(folder, "millrace.json")}:1`,
       variable: "MILLRACE_TASK_MAX_FAILURES",
       values: expect.any(String),
       help: expect.any(String),
     });
   });
+});
+
+describe("JSON", () => {
+  test.each([
+    [
+      ["status", "--json", "--master", "millrace://h:1", "--wach"],
+      "INVALID_ARGUMENT",
+      /unknown option '--wach' \(Did you mean --watch\?\)/,
+    ],
+    [["kill", "s1", "--json", "--master", "local"], "INVALID_MASTER_URL", /--master local: expected/],
+    [["config", "--json", "--conf", "memroy=1g"], "UNKNOWN_OPTION", /did you mean memory\?/],
+  ])("%j fails with one document on stderr", async (args, code, message) => {
+    const ended = await millrace(args);
+    expect(ended).toMatchObject({ code: 1, stdout: "" });
+    const { error } = JSON.parse(ended.stderr);
+    expect(error).toEqual({
+      code,
+      message: expect.stringMatching(message),
+      fields: expect.any(Object),
+      cure: expect.any(String),
+    });
+  });
+
+  test("a master that does not answer is told with its address and what to do", async () => {
+    const secret = join(folder, "secret");
+    writeTree(folder, { secret: "c2VjcmV0IG9mIHRoaXMgY2x1c3Rlcg-0123456789" });
+    chmodSync(secret, 0o600);
+    // Port 1 needs privileges that no test has: nothing listens there.
+    const args = ["status", "--json", "--master", "millrace://127.0.0.1:1", "--secret-file", secret];
+    const ended = await millrace(args);
+    expect(ended).toMatchObject({ code: 1, stdout: "" });
+    expect(JSON.parse(ended.stderr)).toMatchObject({
+      error: {
+        code: "MASTER_UNREACHABLE",
+        message: expect.stringContaining("127.0.0.1:1"),
+        cure: expect.stringContaining("millrace master"),
+      },
+    });
+  });
+});
+
+test("a reader that has enough ends a command without an error", async () => {
+  const child = spawn(process.execPath, [cli, "config", "--json"], { env: { ...process.env, HOME: folder } });
+  child.stdout.destroy();
+  let stderr = "";
+  child.stderr.setEncoding("utf8").on("data", (text: string) => {
+    stderr += text;
+  });
+  const [code] = await once(child, "close");
+  expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
 });
 
 describe("run", () => {
@@ -122,6 +202,32 @@ describe("run", () => {
 
   test("no progress bar in a pipe", async () => {
     expect(await millrace(["run", "slow.ts"])).toEqual({ code: 0, stdout: "8\n", stderr: "" });
+  });
+});
+
+describe("shell", () => {
+  const shell = (code: readonly string[], input = "") =>
+    runNode([cli, "shell", "--master", "local[2]", ...code], {
+      cwd: folder,
+      env: { HOME: folder },
+      input,
+    });
+
+  test("-e prints what the last expression gives, and nothing else", async () => {
+    expect(await shell(["-e", "const n: number = 4; session.range(n).map((x) => x * n).collect()"])).toEqual({
+      code: 0,
+      stdout: "[ 0, 4, 8, 12 ]\n",
+      stderr: "",
+    });
+    expect(await shell(["-e", "const n = 1"])).toEqual({ code: 0, stdout: "", stderr: "" });
+  });
+
+  test("piped text is one program; the exit code is its own", async () => {
+    const text =
+      "const rows = await sc.range(3).map((x) => ({ x })).collect()\nconsole.log(rows.length)\nprocess.exitCode = 7\nrows\n";
+    const { code, stdout } = await shell(["--rows", "1"], text);
+    expect(stdout).toBe("3\n┌───┐\n│ x │\n│ 0 │\n└───┘\n... 2 more rows (.rows <n> shows so many)\n");
+    expect(code).toBe(7);
   });
 });
 

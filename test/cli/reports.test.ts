@@ -76,8 +76,24 @@ test("status shows each worker's memory, and what is persisted where", () => {
           id: "s1",
           appName: "a",
           openedMs: 0,
-          jobs: [],
+          jobs: [
+            {
+              ...{ job: 3, pool: "fast", group: "nightly", description: "sums", tags: ["a", "b"] },
+              ...{
+                name: "count at a.ts:1:1",
+                startedMs: 0,
+                stages: 1,
+                stagesDone: 0,
+                tasks: 4,
+                tasksDone: 0,
+                running: 3,
+              },
+              ...{ failedAttempts: 0, shuffleBytes: 0, spillBytes: 0 },
+            },
+          ],
+          pools: [{ name: "fast", mode: "FIFO", weight: 2, minShare: 1, running: 3, pending: 7 }],
           stages: [],
+          shuffleBytes: 0,
           storage: [
             {
               ...stored,
@@ -102,6 +118,8 @@ test("status shows each worker's memory, and what is persisted where", () => {
     },
     1_000,
   );
+  expect(text).toMatch(/s1 +│ 3 +│ fast +│ nightly +│ sums +│ a, b/);
+  expect(text).toMatch(/s1 +│ fast +│ FIFO +│ 2 +│ 1 +│ 3 +│ 7/);
   expect(text).toMatch(/512 MiB +│ 100 MiB +│ 1 MiB +│ warm/);
   expect(text).toMatch(
     /s1 +│ 7 +│ pages \(map at a.ts:1:2\) +│ MEMORY_AND_DISK +│ 2 of 3 +│ 5 MiB +│ 1 MiB +│ w1: 2, 5 MiB memory, 1 MiB disk/,

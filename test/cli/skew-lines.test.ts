@@ -4,6 +4,7 @@ import { expect, test } from "vitest";
 import { formatSnapshot } from "../../src/cli/commands/status.js";
 import { ProgressBar } from "../../src/cli/progress-bar.js";
 import { jobId, stageId } from "../../src/core/ids.js";
+import { noMetrics } from "../../src/core/task-metrics.js";
 import type { StageProgress } from "../../src/protocol/driver.js";
 
 const skew = {
@@ -29,6 +30,7 @@ const stage: StageProgress = {
   records: 10,
   bytes: 10,
   startedMs: 0,
+  metrics: noMetrics,
 };
 
 test("the progress bar has a line below the stage that reads it", () => {
@@ -49,7 +51,7 @@ test("millrace status ends with it", () => {
     version: "1",
     startedMs: 0,
     workers: [],
-    sessions: [{ id: "s1", appName: "app", openedMs: 0, jobs: [1], stages, storage: [] }],
+    sessions: [{ id: "s1", appName: "app", openedMs: 0, jobs: [], stages, shuffleBytes: 0, storage: [], pools: [] }],
   });
   expect(formatSnapshot(snapshot([{ ...stage, skew: [skew] }]), 0)).toContain(`\nSkew\n  s1, stage 3: ${words}\n`);
   expect(formatSnapshot(snapshot([stage]), 0)).not.toContain("Skew");

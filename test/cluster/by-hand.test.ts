@@ -204,7 +204,7 @@ process.exitCode = 7;
       const program = join(root, "examples/pagerank.ts");
       const calm = await run("local[2]", program);
       expect(calm.code).toBe(0);
-      const running = submit(program, join(root, "data/routes.csv"), "10");
+      const running = submit(program, "--iterations", "10", join(root, "data/routes.csv"));
       await untilItHolds(join(folder, "millrace-hand-1/shuffle"));
       const [victim] = workers.splice(0, 1) as [ChildProcess];
       const gone = once(victim, "exit");

@@ -5,7 +5,7 @@
 import { appendFileSync, chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { afterEach, describe, expect, test } from "vitest";
-import { readEventLog } from "../../src/events/event-log-reader.js";
+import { listEventLogs, readEventLog } from "../../src/events/event-log-reader.js";
 import type { SessionEvent } from "../../src/events/event-types.js";
 import { type Running, runCli, startCli, until, workerDirectories } from "../support/cli.js";
 import { type Session, sessions } from "../support/engine.js";
@@ -60,7 +60,7 @@ const sorted = (pairs: readonly (readonly [number, number])[]) => [...pairs].sor
 
 async function eventsOf(directory: string): Promise<SessionEvent[]> {
   const events: SessionEvent[] = [];
-  for (const name of readdirSync(directory)) await readEventLog(join(directory, name), (event) => events.push(event));
+  for (const { path } of await listEventLogs(directory)) await readEventLog(path, (event) => events.push(event));
   return events;
 }
 
@@ -167,6 +167,8 @@ describe("a cluster that was started by hand", () => {
     expect([sizeOf(counts.maps), sizeOf(counts.cached)]).toEqual([MAPS, MAPS]);
     const again = await runCli(args, made.env);
     expect([again.code, again.stdout]).toEqual([0, expect.stringMatching(left)]);
+    const { kind, worker, counts: told } = JSON.parse((await runCli([...args, "--json"], made.env)).stdout);
+    expect({ kind, worker, moved: told.outputsMoved }).toEqual({ kind: "left", worker: "w1", moved: Number(outputs) });
     await s.stop();
     const events = await eventsOf(place.mark("events"));
     expect(failures(events)).toEqual([]);

@@ -29,6 +29,9 @@ describe("resolveOptions", () => {
       "shuffle.compress": false,
     }),
     "bad/millrace.json": "{ master: local }",
+    "bad-line/millrace.json": '{\n  "master": "local",\n  "memory": "lots",\n}',
+    "level/millrace.json": '{\n  "master": "local",\n  "log": {\n    "level": "debugg"\n  }\n}\n',
+    "url/millrace.json": '{\n\n  "master": "locl" }',
     "list/millrace.json": "[]",
     "typo/millrace.json": JSON.stringify({ task: { maxFailure: 1 } }),
   });
@@ -61,7 +64,7 @@ describe("resolveOptions", () => {
     expect(values.appName).toBe("millrace");
     expect(origins.memory).toEqual({ kind: "given", source: "Session.open" });
     expect(origins["task.maxFailures"]).toEqual({ kind: "environment", source: "MILLRACE_TASK_MAX_FAILURES" });
-    expect(origins.master).toEqual({ kind: "file", source: join(root, "a", "millrace.json") });
+    expect(origins.master).toEqual({ kind: "file", source: `${join(root, "a", "millrace.json")}:1` });
     expect(JSON.stringify({ values, origins })).not.toContain("hush");
   });
 
@@ -103,6 +106,13 @@ describe("resolveOptions", () => {
     expect(() => resolveOptions({ limits, programDirectory: join(root, "bad") })).toThrow(
       withCode("INVALID_OPTION", "millrace.json"),
     );
+    const inFile = (name: string, code: string, text: string) =>
+      expect(() => resolveOptions({ limits, programDirectory: join(root, name) })).toThrow(withCode(code, text));
+    inFile("bad-line", "INVALID_OPTION", "millrace.json:4:1 is not JSON");
+    inFile("level", "INVALID_OPTION", "millrace.json:4");
+    inFile("level", "INVALID_OPTION", "did you mean debug?");
+    inFile("typo", "UNKNOWN_OPTION", "millrace.json:1 has");
+    inFile("url", "INVALID_MASTER_URL", "millrace.json:3");
     expect(() => resolveOptions({ limits, programDirectory: join(root, "list") })).toThrow(
       withCode("INVALID_OPTION", "object"),
     );

@@ -24,7 +24,7 @@ export interface Ended {
 /** Runs `node ...command` in `cwd` and takes what it says; killed after 100 s. */
 export function runNode(
   command: readonly string[],
-  { cwd, env = {} }: { cwd: string; env?: NodeJS.ProcessEnv },
+  { cwd, env = {}, input = "" }: { cwd: string; env?: NodeJS.ProcessEnv; input?: string },
 ): Promise<Ended> {
   // A test runner's own variables would make its child believe that it is a worker of this runner.
   const { NODE_OPTIONS: _options, VITEST: _vitest, VITEST_WORKER_ID: _id, ...outer } = process.env;
@@ -35,6 +35,7 @@ export function runNode(
       killSignal: "SIGKILL",
       env: { ...outer, MILLRACE_EVENT_LOG_ENABLED: "false", NO_COLOR: "1", ...env },
     });
+    child.stdin.end(input);
     let stdout = "";
     let stderr = "";
     child.stdout.setEncoding("utf8").on("data", (text: string) => {

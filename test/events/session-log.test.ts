@@ -4,7 +4,9 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 import { listEventLogs, readEventLog } from "../../src/events/event-log-reader.js";
 import type { EventType, SessionEvent } from "../../src/events/event-types.js";
+import { repository, runNode } from "../support/cli.js";
 import { sessions } from "../support/engine.js";
+import { writeTree } from "../support/scratch.js";
 
 const engine = sessions();
 const logs = join(engine.directory, "events");
@@ -72,7 +74,7 @@ test("a session logs its jobs, stages and tasks, each with its end", async () =>
   const ends = of(events, "taskEnded");
   expect(ends.map(names).sort()).toEqual(tasks.map(names).sort());
   expect(ends.map(({ outcome }) => outcome)).toEqual([...Array(6).fill("succeeded"), "failed", "failed"]);
-  expect(ends.slice(0, 4).reduce((sum, { metrics }) => sum + (metrics?.recordsRead ?? 0), 0)).toBe(100);
+  expect(ends.slice(0, 4).reduce((sum, { metrics }) => sum + (metrics?.inputRecords ?? 0), 0)).toBe(100);
   // A task's line comes between those of its stage.
   const at = (event: SessionEvent | undefined) => events.indexOf(event as SessionEvent);
   for (const task of tasks.filter(({ stage }) => stage === started[0]?.stage)) {
@@ -87,3 +89,41 @@ test("a session that is told so keeps no log", async () => {
   await session.stop();
   await expect(eventsOf("silent")).rejects.toThrow("no event log");
 });
+
+test("a session whose log cannot be written runs on, and says so once", async () => {
+  const program = `import { Session } from ${JSON.stringify(join(repository, "dist/index.js"))};
+const session = await Session.open({ master: "local[2]", localDir: process.argv[2], "eventLog.dir": process.argv[3], "log.level": "info" });
+for (let i = 0; i < 3; i++) console.log(await session.range(0, 10, 1, 2).count());
+await session.stop();`;
+  // A file stands where the directory should be.
+  writeTree(engine.directory, { "program.mjs": program, "no-directory": "" });
+  const { directory } = engine;
+  const args = [join(directory, "program.mjs"), directory, join(directory, "no-directory")];
+  const { code, stdout, stderr } = await runNode(args);
+  expect([code, stdout]).toEqual([0, "10\n10\n10\n"]);
+  expect(stderr.match(/the event log \S+no-directory\S+ ends here, it cannot be written/g)).toHaveLength(1);
+});
+
+test("a compressed log of several files is one log", async () => {
+  const directory = join(engine.directory, "rolled");
+  const session = await engine.open("local[2]", {
+    appName: "rolled",
+    "eventLog.enabled": true,
+    "eventLog.dir": directory,
+    "eventLog.compress": true,
+    "eventLog.maxFileSize": "64k",
+  });
+  for (let i = 0; i < 3; i++) await session.range(0, 1000, 1, 1000).count();
+  await session.stop();
+  const [log] = await listEventLogs(directory);
+  expect(log?.parts.length).toBeGreaterThan(1);
+  expect(log?.parts.every(({ path }) => path.endsWith(".zst"))).toBe(true);
+  const events: SessionEvent[] = [];
+  const summary = await readEventLog(log?.path ?? "", (event) => events.push(event));
+  expect(summary).toMatchObject({ cut: false, damaged: 0, missingParts: [] });
+  expect(of(events, "taskEnded")).toHaveLength(3000);
+  expect(of(events, "eventsDropped")).toEqual([]);
+  const { totals, error } = of(events, "sessionEnded")[0] ?? {};
+  expect(error).toBeNull();
+  expect(totals).toMatchObject({ jobs: 3, failedJobs: 0, tasks: 3000, metrics: { inputRecords: 3000 } });
+}, 60_000);

@@ -1,4 +1,4 @@
-// Runs a program of examples/ as its user does: `millrace run`, from dist, as a process of its own.
+// Runs a program of examples/ as its user does: `millrace run`, or `millrace example`, from dist, as a process of its own.
 
 import { spawn } from "node:child_process";
 import { join } from "node:path";
@@ -15,10 +15,19 @@ export interface ExampleRun {
 
 /** `master` null: the program's own choice. */
 export function runExample(name: string, master: string | null, ...args: readonly string[]): Promise<ExampleRun> {
+  return runProgram(join(root, "examples", name), master, ...args);
+}
+
+/** The same with a program that lies anywhere. */
+export function runProgram(path: string, master: string | null, ...args: readonly string[]): Promise<ExampleRun> {
   const where = master === null ? [] : ["--master", master];
-  const command = [join(root, "dist/cli.js"), "run", ...where, join(root, "examples", name), ...args];
+  return millrace(["run", ...where, path, ...args]);
+}
+
+/** `millrace ...args` in `cwd`. */
+export function millrace(args: readonly string[], cwd = root): Promise<ExampleRun> {
   return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, command, { cwd: root, timeout: DEADLINE_MS });
+    const child = spawn(process.execPath, [join(root, "dist/cli.js"), ...args], { cwd, timeout: DEADLINE_MS });
     let stdout = "";
     let stderr = "";
     child.stdout.setEncoding("utf8").on("data", (text: string) => {

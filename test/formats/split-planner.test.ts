@@ -30,6 +30,30 @@ function readAll(format: SourceFormat, splits: readonly Split[]): unknown[] {
   return records;
 }
 
+describe("lines counted", () => {
+  const plan = async (tree: Record<string, string | Uint8Array>, linesPerPartition: number) => {
+    const directory = join(root, `lines-${++counted}`);
+    writeTree(directory, tree);
+    const source = { kind: "text", paths: [pathToUrl(directory)], minPartitions: null, linesPerPartition } as const;
+    const splits = await planSplits(source, fileSystemFor);
+    return splits.map((split) => readAll({ kind: "text" }, [split]));
+  };
+  let counted = 0;
+
+  it("gives each split so many lines, a file's last one fewer, and none over two files", async () => {
+    expect(await plan({ a: "1\n2\n3\n", b: "", c: "4\n5", d: "\n" }, 2)).toEqual([["1", "2"], ["3"], ["4", "5"], [""]]);
+    expect(await plan({ a: "1\n2\n", "b.gz": gzipSync("3\n4\n5\n") }, 1)).toEqual([["1"], ["2"], ["3", "4", "5"]]);
+    expect(await plan({ a: "" }, 1)).toEqual([[]]);
+  });
+
+  it("counts lines over the borders of what is read at once", async () => {
+    const lines = Array.from({ length: 30_000 }, (_, i) => `${i} ${"x".repeat(i % 150)}`);
+    const splits = await plan({ a: `${lines.join("\n")}\n` }, 7_000);
+    expect(splits.map((split) => split.length)).toEqual([7_000, 7_000, 7_000, 7_000, 2_000]);
+    expect(splits.flat()).toEqual(lines);
+  });
+});
+
 describe("planFiles", () => {
   it("cuts by all bytes / 32, at least 1 and at most 64 MiB", () => {
     expect(planFiles([file("a", 500_000)], 1, 1).length).toBe(1);

@@ -8,6 +8,7 @@ import { pathToUrl } from "../../src/emrfs/url.js";
 import { openGzipInput, openPlainInput } from "../../src/formats/byte-input.js";
 import { openSplit } from "../../src/formats/open-split.js";
 import { firstInvalidByte, TextSource, textInputStart } from "../../src/formats/text-source.js";
+import type { LineForm } from "../../src/plan/lineage.js";
 import { scratchDirectory } from "../support/scratch.js";
 
 const root = scratchDirectory();
@@ -27,8 +28,14 @@ function linesOf(text: string): string[] {
   return [...lines.map((line) => line.replace(/\r$/, "")), ...(rest === "" ? [] : [rest])];
 }
 
-function readSplit(file: ReturnType<typeof pinned>, start: number, end: number, chunkBytes: number): string[] {
-  const source = new TextSource(openPlainInput(file, textInputStart(start)), { start, end }, chunkBytes);
+function readSplit(
+  file: ReturnType<typeof pinned>,
+  start: number,
+  end: number,
+  chunkBytes: number,
+  form: LineForm = {},
+): string[] {
+  const source = new TextSource(openPlainInput(file, textInputStart(start)), { start, end }, form, chunkBytes);
   const lines: string[] = [];
   for (let batch = source.next(); batch !== null; batch = source.next()) {
     expect(batch.length).toBeGreaterThan(0);
@@ -53,6 +60,52 @@ function readGzip(bytes: Uint8Array, inOnePiece = false): string[] {
   }
   return lines;
 }
+
+describe("any bytes as latin1", () => {
+  const bytes = fc.uint8Array({ maxLength: 300 }).chain((all) =>
+    // More line ends than chance gives, and no byte order mark.
+    fc.array(fc.nat(299), { maxLength: 40 }).map((ends) => {
+      for (const at of ends) if (at < all.length) all[at] = at % 3 === 0 ? 13 : 10;
+      if (all[0] === 0xef) all[0] = 65;
+      return all;
+    }),
+  );
+
+  it("gives the file's own bytes back with their line ends, whatever the splits", () => {
+    fc.assert(
+      fc.property(
+        bytes,
+        fc.array(fc.nat(299), { maxLength: 5 }),
+        fc.integer({ min: 4, max: 64 }),
+        (all, cuts, chunk) => {
+          const file = pinned(all);
+          const borders = [0, file.fileSize, ...cuts.map((cut) => cut % (file.fileSize + 1))].sort((a, b) => a - b);
+          const read = (form: LineForm) =>
+            borders
+              .slice(1)
+              .flatMap((end, i) => (end > borders[i]! ? readSplit(file, borders[i]!, end, chunk, form) : []));
+          const text = Buffer.from(all).toString("latin1");
+          const whole = read({ encoding: "latin1", keepEnds: true });
+          expect(whole.join("")).toBe(text);
+          expect(whole.slice(0, -1).every((line) => line.indexOf("\n") === line.length - 1)).toBe(true);
+          expect(read({ encoding: "latin1" })).toEqual(linesOf(text));
+        },
+      ),
+      { numRuns: 300 },
+    );
+  });
+
+  it("is INVALID_TEXT where it was not asked for, and line ends stay in UTF-8 too", () => {
+    const file = pinned(Uint8Array.of(65, 0xff, 10));
+    expect(() => readSplit(file, 0, 3, 64)).toThrow("is not UTF-8 text: byte 1");
+    const text = "é\r\n日本\nx";
+    expect(readSplit(pinned(text), 0, Buffer.byteLength(text), 64, { keepEnds: true })).toEqual([
+      "é\r\n",
+      "日本\n",
+      "x",
+    ]);
+  });
+});
 
 describe("TextSource", () => {
   it("cuts any text at any split borders and chunk sizes into the same lines", () => {

@@ -12,7 +12,7 @@ import { defaultMasterOptions } from "../../src/master/options.js";
 import type { LineageNode } from "../../src/plan/lineage.js";
 import { ShuffleTable } from "../../src/plan/shuffle-table.js";
 import type { AdoptableBlock } from "../../src/protocol/adoption.js";
-import { noMetrics, type TaskLaunch, type TaskOutcome, type TaskResult } from "../../src/protocol/tasks.js";
+import { noMetrics, type TaskLaunch, type TaskOutcome, type TaskResult, tasksOf } from "../../src/protocol/tasks.js";
 import { inline, lower, mapOutput, rangeSource, registration, site, succeeded } from "./support.js";
 
 const session = sessionId("s");
@@ -57,7 +57,8 @@ class Master {
     expect(this.machine.validate()).toEqual([]);
     for (const command of commands) {
       if (command.kind !== "send" || command.message.kind !== "launch") continue;
-      for (const launch of command.message.launches) this.launches.push({ worker: command.worker, launch });
+      for (const launch of command.message.launches.flatMap(tasksOf))
+        this.launches.push({ worker: command.worker, launch });
     }
     return commands;
   }

@@ -22,6 +22,7 @@ import {
   type TaskLaunch,
   type TaskOutcome,
   type TaskResult,
+  tasksOf,
 } from "../../src/protocol/tasks.js";
 import type { MasterToWorker } from "../../src/protocol/worker.js";
 import { type JobCommandOf, rangeSource, registration, site } from "./support.js";
@@ -79,7 +80,8 @@ export class DrivenMaster {
       this.commands.push(command);
       if (command.kind !== "send") continue;
       if (command.message.kind === "launch")
-        for (const launch of command.message.launches) this.launches.push({ worker: command.worker, launch });
+        for (const launch of command.message.launches.flatMap(tasksOf))
+          this.launches.push({ worker: command.worker, launch });
       if (command.message.kind === "cancel") this.#drop(command.worker, command.message.keys);
     }
     return commands;

@@ -8,7 +8,7 @@ import { MasterMachine } from "../../src/master/core.js";
 import type { MasterCommand, MasterEvent } from "../../src/master/events.js";
 import { defaultMasterOptions, masterOptionsOf, sessionPolicyOf } from "../../src/master/options.js";
 import type { TaskLaunch } from "../../src/protocol/tasks.js";
-import { noMetrics } from "../../src/protocol/tasks.js";
+import { noMetrics, tasksOf } from "../../src/protocol/tasks.js";
 import { emptyJob, inline, lower, rangeSource, registration } from "./support.js";
 
 const session = sessionId("s");
@@ -36,7 +36,8 @@ class Cluster {
     expect(this.machine.validate()).toEqual([]);
     for (const command of commands) {
       if (command.kind !== "send" || command.message.kind !== "launch") continue;
-      for (const launch of command.message.launches) this.launches.push({ worker: command.worker, launch });
+      for (const launch of command.message.launches.flatMap(tasksOf))
+        this.launches.push({ worker: command.worker, launch });
     }
     return commands;
   }

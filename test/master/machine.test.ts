@@ -147,6 +147,52 @@ describe("a job of one stage", () => {
     expect(master.end(first.worker, first.key, success(block))).toEqual([release(first.worker, first.key)]);
   });
 
+  describe("whose range bounds come as a block that the master fetches", () => {
+    const sorted: LineageNode = {
+      id: nodeId(2),
+      callSite: site,
+      kind: "exchange",
+      parent: nodeId(1),
+      partitioner: { kind: "range", partitions: 2, ascending: true },
+      sort: "ascending",
+      pairs: true,
+    };
+    const begin = () => {
+      const master = new Master("a");
+      master.submit(lower({ job: jobId(1), nodes: [rangeSource(1), sorted], root: 2, sources: { 1: 1 } }));
+      const sample = master.next();
+      const block: TaskResult = { kind: "block", sizeBytes: 100_000, records: 1 };
+      expect(kinds(master.end(sample.worker, sample.key, success(block)))).toContain("fetchValue");
+      return { master, sample };
+    };
+    const released = (keys: readonly TaskKey[]) => ({
+      kind: "send",
+      worker: "a",
+      message: { kind: "releaseResults", keys },
+    });
+
+    test("and that ends meanwhile lets the block go, and takes no notice of its bytes", () => {
+      const { master, sample } = begin();
+      const cancel: MasterEvent = { kind: "jobCancelled", session, job: jobId(1), reason: "asked" };
+      expect(master.handle(cancel)).toContainEqual(released([sample.key]));
+      expect(master.handle({ kind: "valueFetched", key: sample.key, bytes: new Uint8Array(9) })).toEqual([]);
+    });
+
+    test("makes a block again that could not be read, and lets each go once", () => {
+      const { master, sample } = begin();
+      const commands = master.handle({ kind: "valueFetched", key: sample.key, bytes: null });
+      expect(kinds(commands)).toEqual(["releaseResults", "launch"]);
+      const again = master.next();
+      expect(again.key).toEqual({ ...sample.key, attempt: 1 });
+      master.end(again.worker, again.key, success({ kind: "block", sizeBytes: 100_000, records: 1 }));
+      // The word of the first one comes twice: it is no longer the attempt that counts.
+      expect(master.handle({ kind: "valueFetched", key: sample.key, bytes: new Uint8Array(9) })).toEqual([]);
+      const fetched = master.handle({ kind: "valueFetched", key: again.key, bytes: new Uint8Array(9) });
+      expect(fetched).toContainEqual(released([again.key]));
+      expect(kinds(fetched)).toContain("launch");
+    });
+  });
+
   test("is refused when its results are too large", () => {
     const master = new Master("a");
     master.submit(emptyJob(jobId(1), nodeId(1), 1), { maxResultBytes: 10 });
@@ -184,6 +230,27 @@ describe("a job of one stage", () => {
       commands = master.succeed(inline(partitions.length < 3 ? 0 : 1));
     }
     expect(partitions).toEqual([0, 1, 2, 3, 4]);
+  });
+
+  test("counts the records of a result that was lost and made again once", () => {
+    const master = new Master("a");
+    const action = { kind: "collect", limit: 3 } as const;
+    master.submit(lower({ job: jobId(1), nodes: [rangeSource(1)], root: 1, sources: { 1: 30 }, action }));
+    const block: TaskResult = { kind: "block", sizeBytes: 100_000, records: 2 };
+    master.succeed(block);
+    master.handle({ kind: "resultLost", session, job: jobId(1), partition: 0 });
+    const partitions: number[] = [];
+    let commands: MasterCommand[] = [];
+    while (ended(commands) === undefined && partitions.length < 40) {
+      const { worker, key } = master.next();
+      partitions.push(key.partition);
+      commands = master.end(worker, key, success(key.partition === 0 ? block : inline(key.partition === 7 ? 1 : 0)));
+      if (key.partition === 0) master.handle({ kind: "resultDelivered", session, job: jobId(1), partition: 0 });
+    }
+    // Two records of partition 0 are not enough: the next round is needed, and has the third.
+    expect(partitions).toContain(0);
+    expect(partitions).toContain(7);
+    expect(ended(commands)).toMatchObject({ error: null });
   });
 
   test("is cancelled: its attempts are, and it ends once", () => {
@@ -485,8 +552,9 @@ describe("workers", () => {
     const master = new Master();
     const other = sessionId("t") as SessionId;
     master.handle({ kind: "sessionOpened", session: other });
-    master.submit(emptyJob(jobId(1), nodeId(1), 8));
-    master.submit(emptyJob(jobId(2), nodeId(1), 8));
+    const table = new ShuffleTable();
+    master.submit(emptyJob(jobId(1), nodeId(1), 8, table));
+    master.submit(emptyJob(jobId(2), nodeId(1), 8, table));
     master.handle({
       kind: "submitted",
       session: other,

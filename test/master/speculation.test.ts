@@ -25,7 +25,7 @@ function straggler(policy: Partial<SpeculationPolicy> = {}, action?: ActionSpec,
     const result = savesFiles
       ? ({ kind: "file", pending: "p", final: "f", sizeBytes: 1, records: 1 } as const)
       : inline();
-    const metrics = { ...noMetrics, runMs: 100, recordsRead: RECORDS };
+    const metrics = { ...noMetrics, executorRunTime: 100, inputRecords: RECORDS };
     master.end(worker, key, { kind: "succeeded", result, accumulators: [], metrics, cached: [] });
   }
   const last = running[9] as (typeof running)[number];

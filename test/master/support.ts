@@ -73,6 +73,7 @@ export function lower(parts: JobParts): StageGraph {
   });
 }
 
-export function emptyJob(job: JobId, source: NodeId, partitions: number): StageGraph {
-  return lower({ job, nodes: [rangeSource(source)], root: source, sources: { [source]: partitions } });
+/** `table`: the session's, where it has several jobs. */
+export function emptyJob(job: JobId, source: NodeId, partitions: number, table = new ShuffleTable()): StageGraph {
+  return lower({ job, nodes: [rangeSource(source)], root: source, sources: { [source]: partitions }, table });
 }

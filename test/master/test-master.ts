@@ -8,7 +8,7 @@ import type { MasterCommand, MasterEvent } from "../../src/master/events.js";
 import type { SessionPolicy } from "../../src/master/job-scheduler/index.js";
 import { defaultMasterOptions } from "../../src/master/options.js";
 import type { StageGraph } from "../../src/plan/stages.js";
-import type { TaskLaunch, TaskOutcome, TaskResult } from "../../src/protocol/tasks.js";
+import { type TaskLaunch, type TaskOutcome, type TaskResult, tasksOf } from "../../src/protocol/tasks.js";
 import { inline, registration, succeeded } from "./support.js";
 
 export const session: SessionId = sessionId("s");
@@ -45,7 +45,8 @@ export class TestMaster {
       if (command.kind !== "send") continue;
       if (command.message.kind === "cancel") givenBack.push({ worker: command.worker, keys: command.message.keys });
       if (command.message.kind !== "launch") continue;
-      for (const launch of command.message.launches) this.launches.push({ worker: command.worker, launch });
+      for (const launch of command.message.launches.flatMap(tasksOf))
+        this.launches.push({ worker: command.worker, launch });
     }
     for (const { worker, keys } of givenBack) commands.push(...this.#giveBack(worker, keys));
     return commands;

@@ -11,6 +11,7 @@ import { lowerJob } from "../../src/plan/lower.js";
 import { sourcesOf } from "../../src/plan/resolve.js";
 import { ShuffleTable } from "../../src/plan/shuffle-table.js";
 import type { Split } from "../../src/plan/stages.js";
+import { type KeyPartitioner, rangePartitioner } from "../../src/rdd/partitioner.js";
 import type { RddSession } from "../../src/rdd/session.js";
 import type { FakeMaster } from "../support/fake-master.js";
 import { openFakeSession } from "../support/fake-session.js";
@@ -21,6 +22,7 @@ const update = process.env.MILLRACE_UPDATE_GOLDEN === "1";
 
 const word = (line: string) => line.split(" ");
 const one = (text: string): readonly [string, number] => [text, 1];
+const bySize = (text: string, partitions: number) => text.length % partitions;
 const add = (a: number, b: number) => a + b;
 
 /** Each runs its actions; the plan of every job is written down, in order. */
@@ -39,6 +41,30 @@ const programs: Record<string, (session: RddSession) => Promise<unknown>> = {
     const sorted = session.parallelize(["b", "a", "c"], 3).map(one).sortByKey(true, 2);
     await sorted.collect();
     await sorted.take(2);
+  },
+  partitioners: async (session) => {
+    const pairs = session.parallelize(["b", "a", "c"], 3).map(one);
+    const others = session.parallelize(["a", "c"], 2).map(one);
+    const sorted = pairs.sortByKey(true, 2);
+    // One exchange, that of the sort.
+    await sorted
+      .reduceByKey(add)
+      .mapValues((n) => n + 1)
+      .groupByKey(sorted.partitioner as KeyPartitioner)
+      .count();
+    // Two: the other side is moved to the sort's ranges, and nothing after that.
+    await sorted
+      .join(others.reduceByKey(add, sorted.partitioner as KeyPartitioner), sorted.partitioner as KeyPartitioner)
+      .count();
+    // Two, by ranges that a third RDD has given.
+    const ranges = rangePartitioner(2, session.parallelize(["x"], 1).map(one));
+    await pairs.partitionBy(ranges).cogroup(others, ranges).count();
+    // One, by the user's function.
+    const placed = pairs.partitionBy({ partitions: 2, by: bySize });
+    await placed
+      .reduceByKey(add)
+      .join(placed, placed.partitioner as KeyPartitioner)
+      .count();
   },
   "cached-reuse": async (session) => {
     const counts = session.parallelize(["b", "a", "c"], 2).map(one).reduceByKey(add, 2).cache();
@@ -103,6 +129,13 @@ function splitsOf(source: (LineageNode & { kind: "source" })["source"]): Split[]
       return source.slices.map((bytes) => ({ kind: "bytes", bytes }));
     case "range":
       return Array.from({ length: source.slices }, (_, start) => ({ kind: "range", start, step: 1, count: 1 }));
+    case "localCheckpoint":
+      return Array.from({ length: source.checkpoint.partitions }, () => ({
+        kind: "range",
+        start: 0,
+        step: 1,
+        count: 0,
+      }));
     case "wholeFiles":
     case "object": {
       const file = { url: "file:///data/one.txt", fileSize: 200, modifiedMs: 0, compression: "none" } as const;

@@ -56,12 +56,12 @@ describe("accumulators", () => {
     open(1).add("y");
     open(2).add("z");
     expect(handles.end()).toEqual([
-      { accumulator: 1, value: ["y"] },
-      { accumulator: 2, value: ["x", "z"] },
+      { accumulator: 1, name: "acc 1", kind: "custom", value: ["y"] },
+      { accumulator: 2, name: "acc 2", kind: "custom", value: ["x", "z"] },
     ]);
     handles.begin();
     open(1).add("w");
-    expect(handles.end()).toEqual([{ accumulator: 1, value: ["w"] }]);
+    expect(handles.end()).toMatchObject([{ accumulator: 1, value: ["w"] }]);
     expect(handles.end()).toEqual([]);
   });
 

@@ -4,6 +4,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { errorCatalog } from "../../src/core/error-codes.js";
 import type { ErrorCode, WireError } from "../../src/core/errors.js";
+import { metricNames } from "../../src/core/task-metrics.js";
 import {
   decodeDriverMessage,
   decodeMasterToDriver,
@@ -84,18 +85,19 @@ const markedLaunch = fc.tuple(launch, fc.boolean(), fc.boolean()).map(([one, alo
   ...(alone ? { alone: true } : {}),
   ...(speculative ? { speculative: true } : {}),
 }));
-const metrics = record({
-  runMs: size,
-  recordsRead: size,
-  bytesRead: size,
-  recordsWritten: size,
-  bytesWritten: size,
-  shuffleReadBytes: size,
-  shuffleWriteBytes: size,
-  spillBytes: size,
-  peakMemoryBytes: size,
-});
-const update = record({ accumulator: count, value: bytes });
+const metrics = record(Object.fromEntries(metricNames.map((name) => [name, size])) as Record<string, typeof size>);
+const plainUpdate = record({ accumulator: count, value: bytes });
+const update = fc.oneof(
+  plainUpdate,
+  fc
+    .tuple(
+      plainUpdate,
+      name,
+      fc.constantFrom("sum", "counter", "timer", "histogram"),
+      fc.array(size, { minLength: 1, maxLength: 6 }),
+    )
+    .map(([plain, name, kind, numbers]) => ({ ...plain, name, kind, numbers })),
+);
 const result = fc.oneof(
   record({ kind: kind("inline"), bytes, records: size }),
   record({ kind: kind("block"), sizeBytes: size, records: size }),
@@ -117,6 +119,14 @@ const result = fc.oneof(
       })),
   }),
   record({ kind: kind("file"), pending: name, final: name, sizeBytes: size, records: size }),
+  record({
+    kind: kind("file"),
+    pending: name,
+    final: name,
+    sizeBytes: size,
+    records: size,
+    also: fc.array(record({ pending: name, final: name }), { minLength: 1, maxLength: 3 }),
+  }),
 );
 const outcome = fc.oneof(
   record({
@@ -258,14 +268,23 @@ const driverToMaster = fc.oneof(
     }),
   }),
   record({ kind: kind("blob"), hash: name, bytes, last: fc.boolean() }),
+  fc
+    .tuple(
+      record({
+        kind: kind("submit"),
+        job: count,
+        nodes,
+        root: count,
+        action: record({ kind: kind("collect"), limit: fc.option(count) }),
+        callSite,
+        accumulators: list(count),
+      }),
+      fc.option(record({ pool: name, group: name, description: text, tags: list(name) })),
+    )
+    .map(([submit, traits]) => (traits === null ? submit : { ...submit, traits })),
   record({
-    kind: kind("submit"),
-    job: count,
-    nodes,
-    root: count,
-    action: record({ kind: kind("collect"), limit: fc.option(count) }),
-    callSite,
-    accumulators: list(count),
+    kind: kind("pools"),
+    pools: fc.constantFrom({}, { fast: { mode: "FAIR", weight: 2, minShare: 1 }, slow: {} }),
   }),
   record({ kind: kind("countPartitions"), request: count, nodes, node: count }),
   record({ kind: kind("cancel"), job: count, reason: text }),
@@ -277,6 +296,7 @@ const driverToMaster = fc.oneof(
     level: fc.constantFrom("NONE", "MEMORY_ONLY", "MEMORY_AND_DISK", "DISK_ONLY"),
   }),
   record({ kind: kind("persist"), node: count, level: kind("DISK_ONLY"), name: text }),
+  record({ kind: kind("cutLineage"), request: count, node: count, url: fc.option(name) }),
   record({ kind: kind("releaseNodes"), nodes: list(count) }),
   record({ kind: kind("releaseBlob"), hash: name, scope: fc.constantFrom("workers", "everywhere") }),
   record({ kind: kind("heartbeat") }),

@@ -45,7 +45,7 @@ test.each<[string, () => unknown, string]>([
   ["join with an array", () => rdd.join(bad([])), "join: other must be an RDD, found an array of length 0"],
   ["take of a negative number", () => rdd.take(-1), "take: n must be an integer of at least 0, found the number -1"],
   ["top of Infinity", () => rdd.top(Infinity), "top: n must be an integer of at least 0"],
-  ["persist at an unknown level", () => rdd.persist(bad("MEMORY")), 'persist: level must be "MEMORY_ONLY"'],
+  ["persist at an unknown level", () => rdd.persist(bad("MEMORY")), 'persist: level must be one of "MEMORY_ONLY"'],
   [
     "a signal that is none",
     () => rdd.count({ signal: bad(1) }),

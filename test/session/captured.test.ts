@@ -132,8 +132,8 @@ test("an accumulator adds in tasks to a value of the attempt's own", async () =>
   expect(sum.value).toBe(0);
   const updates = handles.end();
   expect(updates).toEqual([
-    { accumulator: sum.id, value: 5 },
-    { accumulator: long.id, value: 10 },
+    { accumulator: sum.id, name: "sum", kind: "sum", value: 5, numbers: [5] },
+    { accumulator: long.id, name: "long", kind: "sum", value: 10, numbers: [10] },
   ]);
   const encoded = updates.map(({ accumulator, value }) => ({
     accumulator,

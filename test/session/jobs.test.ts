@@ -3,6 +3,7 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { MillraceError, type WireError } from "../../src/core/errors.js";
 import { jobId } from "../../src/core/ids.js";
+import { noMetrics } from "../../src/core/task-metrics.js";
 import type { RddSession } from "../../src/rdd/session.js";
 import type { JobEnd } from "../../src/session/job-client.js";
 import { withoutOwnFrames } from "../../src/session/job-errors.js";
@@ -10,7 +11,18 @@ import { LineageStore } from "../../src/session/lineage-store.js";
 import type { FakeMaster } from "../support/fake-master.js";
 import { openFakeSession } from "../support/fake-session.js";
 
-const summary = { stages: 2, tasks: 3, failedAttempts: 0, elapsedMs: 4, shuffleBytes: 5, spillBytes: 0, workers: [] };
+const summary = {
+  stages: 2,
+  tasks: 3,
+  failedAttempts: 0,
+  elapsedMs: 4,
+  shuffleBytes: 5,
+  spillBytes: 0,
+  metrics: noMetrics,
+  byStage: [],
+  accumulators: [],
+  workers: [],
+};
 
 let session: RddSession;
 let master: FakeMaster;
@@ -134,6 +146,20 @@ describe("cancellation", () => {
     controller.abort(new Error("enough"));
     await expect(cancelled).rejects.toMatchObject({ code: "JOB_CANCELLED", cause: { message: "enough" } });
     expect(master.of("cancel").map((message) => message.job)).toEqual([1]);
+    master.release();
+    expect(await session.range(2).count()).toBe(2);
+  });
+
+  test("cancelAllJobs rejects what runs, counts it, and leaves later jobs alone", async () => {
+    master.hold();
+    const cancelled = [codeOf(session.range(9).collect()), codeOf(session.range(9).count())];
+    expect(session.cancelAllJobs("enough")).toBe(2);
+    expect(await Promise.all(cancelled)).toEqual(["JOB_CANCELLED", "JOB_CANCELLED"]);
+    expect(master.of("cancel")).toMatchObject([
+      { job: 1, reason: "enough" },
+      { job: 2, reason: "enough" },
+    ]);
+    expect(session.cancelAllJobs()).toBe(0);
     master.release();
     expect(await session.range(2).count()).toBe(2);
   });

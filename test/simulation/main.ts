@@ -1,7 +1,5 @@
-// `npm run simulate -- --seeds N [--from K]`: runs N seeds, prints how many jobs a second and every failure with its seed and
-// the end of its trace; a single seed (--seeds 1 --from K) prints the whole trace. `--regressions` runs the seeds of
-// regressions.ts first. `--mutants` shows that the simulation finds bugs: each known one is put into the sources in turn and
-// must fail a seed (--only: just those whose names have the text in them; --mutant I: the one of that number, here). Exit code 1 when something did not hold.
+// `npm run simulate`: runs seeds, prints how many jobs a second and every failure with its seed and the end of its trace; or
+// shows that the simulation finds bugs, by putting known ones into the sources. HELP has the options.
 
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
@@ -15,16 +13,26 @@ import type { SimulationResult } from "./simulation.js";
 const SHOWN = 3;
 const TRACE_SHOWN = 120;
 
-const { values } = parseArgs({
-  options: {
-    seeds: { type: "string" },
-    from: { type: "string", default: "1" },
-    mutants: { type: "boolean", default: false },
-    mutant: { type: "string" },
-    only: { type: "string", default: "" },
-    regressions: { type: "boolean", default: false },
-  },
-});
+const HELP = `Usage: npm run simulate -- [options]
+
+Runs whole clusters on a virtual clock, network and disk that a seed disturbs, and holds every answer against a model.
+
+  --seeds <n>    how many seeds to run (default: 200, with --mutants 2000); of a single one the whole trace is printed
+  --from <seed>  the first seed (default: 1)
+  --regressions  run the seeds of test/simulation/regressions.ts first
+  --mutants      put each known bug into the sources in turn: some seed must find it
+  --only <text>  of the mutants those whose names have the text in them (default: all)
+  --mutant <n>   the one mutant of that number, in this process
+  --help         print this
+
+Examples:
+  npm run simulate -- --seeds 2000
+  npm run simulate -- --seeds 1 --from 4711
+  npm run simulate -- --mutants --only speculation
+
+The exit code is 1 when something did not hold, 2 when an argument cannot be read.`;
+
+const values = readArguments();
 const root = fileURLToPath(new URL("../", import.meta.url));
 const seeds = positive("seeds", values.seeds ?? (values.mutants ? "2000" : "200"));
 const from = positive("from", values.from);
@@ -46,7 +54,7 @@ async function simulate(): Promise<void> {
   const started = performance.now();
   const cpu = process.cpuUsage();
   const broken: SimulationResult[] = [];
-  const { jobs, faults, steps, copies, failed } = await runSeeds({
+  const { jobs, faults, steps, copies, grouped, failed } = await runSeeds({
     seeds: [...kept, ...range(from, seeds)],
     onRun: (result) => {
       if (result.problems.length > 0 && broken.length < SHOWN) broken.push(result);
@@ -61,7 +69,7 @@ async function simulate(): Promise<void> {
   const own = Math.round(jobs / ((used.user + used.system) / 1e6));
   const what = `${kept.length > 0 ? `${kept.length} kept seeds and ` : ""}${seeds} seeds from ${from}`;
   console.log(
-    `${what}: ${jobs} jobs (${rate} jobs/s, ${own} a second of processor time), ${steps} steps, ${faults} faults injected, ${copies} second attempts, ${failed.length} failed`,
+    `${what}: ${jobs} jobs (${rate} jobs/s, ${own} a second of processor time), ${steps} steps, ${faults} faults injected, ${copies} second attempts, ${grouped} launched behind another, ${failed.length} failed`,
   );
   if (failed.length === 0) return;
   console.log(`failed seeds: ${failed.slice(0, 50).join(" ")}`);
@@ -85,6 +93,28 @@ async function printTrace(runSeeds: RunSeeds, seed: number, lines: number): Prom
       return true;
     },
   });
+}
+
+function readArguments() {
+  try {
+    const { values } = parseArgs({
+      options: {
+        seeds: { type: "string" },
+        from: { type: "string", default: "1" },
+        mutants: { type: "boolean", default: false },
+        mutant: { type: "string" },
+        only: { type: "string", default: "" },
+        regressions: { type: "boolean", default: false },
+        help: { type: "boolean", short: "h", default: false },
+      },
+    });
+    if (!values.help) return values;
+  } catch (error) {
+    console.error(`${(error as Error).message}\n\n${HELP}`);
+    process.exit(2);
+  }
+  console.log(HELP);
+  process.exit(0);
 }
 
 function positive(name: string, text: string): number {

@@ -156,6 +156,26 @@ const mutants: readonly Mutant[] = [
       },
     ],
   },
+  {
+    name: "what a slot was given and did not begin is forgotten",
+    changes: [
+      {
+        file: runner,
+        find: 'for (const { launch, outcome } of rest) this.#end(launch.key, outcome ?? { kind: "cancelled" });',
+        put: "void rest;",
+      },
+    ],
+  },
+  {
+    name: "an attempt that ends after its job counts on in its pool",
+    changes: [
+      {
+        file: "src/master/task-assigner/pools.ts",
+        find: "count.pool.running += change;",
+        put: "if (count.queue !== null) count.pool.running += change;",
+      },
+    ],
+  },
 ];
 
 /** Mutants whose text does not stand exactly once in the sources of `root`. */

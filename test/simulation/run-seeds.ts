@@ -7,6 +7,7 @@ export interface SeedsResult {
   readonly faults: number;
   readonly steps: number;
   readonly copies: number;
+  readonly grouped: number;
   readonly failed: readonly number[];
 }
 
@@ -23,6 +24,7 @@ export async function runSeeds({ seeds, tracing = false, onRun }: SeedsOptions):
   let faults = 0;
   let steps = 0;
   let copies = 0;
+  let grouped = 0;
   let running: Simulation | null = null;
   const rejected = (error: unknown) => running?.rejected(error);
   process.on("unhandledRejection", rejected);
@@ -34,13 +36,14 @@ export async function runSeeds({ seeds, tracing = false, onRun }: SeedsOptions):
       faults += result.faults.length;
       steps += result.steps;
       copies += result.copies;
+      grouped += result.grouped;
       if (result.problems.length > 0) failed.push(seed);
       if (!onRun(result)) break;
     }
   } finally {
     process.off("unhandledRejection", rejected);
   }
-  return { jobs, faults, steps, copies, failed };
+  return { jobs, faults, steps, copies, grouped, failed };
 }
 
 export function range(from: number, count: number): number[] {

@@ -6,11 +6,12 @@ import { encodeValue } from "../../src/codec/stream.js";
 import { noClasses } from "../../src/core/class-registry.js";
 import { MillraceError } from "../../src/core/errors.js";
 import { type BlobHash, formatTaskKey, type JobId, type SessionId, stageId, type TaskKey } from "../../src/core/ids.js";
-import { type OptionValues, resolveOptions } from "../../src/core/options.js";
+import { type OptionValues, resolveOptions, toPortableOptions } from "../../src/core/options.js";
+import type { PoolDefinition } from "../../src/core/scheduler-pools.js";
 import type { MasterCommand } from "../../src/master/events.js";
-import { masterOptionsOf } from "../../src/master/options.js";
+import { type MasterOptions, masterOptionsOf } from "../../src/master/options.js";
 import type { BlockRequest } from "../../src/protocol/blocks.js";
-import type { TaskLaunch } from "../../src/protocol/tasks.js";
+import { type TaskLaunch, tasksOf } from "../../src/protocol/tasks.js";
 import type { OfferedOutput } from "../../src/protocol/worker.js";
 import {
   decodeDriverMessage,
@@ -54,9 +55,13 @@ export interface SimulationResult {
   readonly faults: readonly string[];
   /** Attempts that were launched beside another one. */
   readonly copies: number;
+  /** Attempts that were launched to run after another one in its slot. */
+  readonly grouped: number;
   readonly trace: readonly string[];
 }
 
+/** Makes the seed of pools another one than the run's. */
+const POOLS = 0x9001;
 /** Virtual time by which every job must have ended, whatever the faults. */
 const JOB_BOUND_MS = 500_000;
 /** Calm runs take hundreds of steps, the longest ones some ten thousand; more is a storm. */
@@ -96,9 +101,11 @@ export class Simulation {
   /** null: functions give the same each time, and answers are the model's. */
   readonly #versions: Versions | null;
   readonly #dividesJoins: boolean;
+  readonly #pools: Pick<OptionValues, "scheduler.mode" | "scheduler.pools">;
   /** How many workers are let go in a run in which nothing goes wrong; null: it is no such run. */
   #calm: number | null = null;
   #copies = 0;
+  #grouped = 0;
   readonly #inlineBytes: number;
   readonly #memoryBytes: number;
   #steps = 0;
@@ -122,11 +129,14 @@ export class Simulation {
     this.#versions = random.chance(0.25) ? new Versions() : null;
     if (this.#versions !== null) this.#faults.most();
     this.#dividesJoins = random.chance(0.5);
-    this.#options = drawOptions(random, this.#versions !== null, this.#dividesJoins);
+    this.#pools = drawPools(new Random(seed ^ POOLS));
+    const options = drawOptions(random, this.#versions !== null, this.#dividesJoins);
+    // Long beside what tasks take here: where it is on, launches are of several tasks.
+    this.#options = { ...options, ...this.#pools, "scheduler.groupTime": seed % 3 === 0 ? 0 : 5_000 };
     this.#inlineBytes = random.chance(0.5) ? 24 : 65_536;
     this.#memoryBytes = random.pick([4_000, 40_000, 64 * 1024 * 1024]);
     this.#master = new SimulatedMaster(this.#node("master", "m"), {
-      options: masterOptionsOf(this.#options),
+      options: eagerlyGrouping(masterOptionsOf(this.#options)),
       valueInlineBytes: 24,
       openBlock: (worker, request, signal) =>
         this.#openBlock(this.#master.node, worker.address.blocks, request, signal),
@@ -157,6 +167,7 @@ export class Simulation {
       problems: this.#problems,
       faults: this.#faults.injected,
       copies: this.#copies,
+      grouped: this.#grouped,
       trace: this.#trace.lines,
     };
   }
@@ -203,6 +214,7 @@ export class Simulation {
       options: { ...portable(this.#options), "eventLog.enabled": false },
       thinkMs: () => (slow ? random.below(2_000) : random.below(20)),
       isDoomed: () => random.chance(0.04),
+      pools: Object.keys(this.#pools["scheduler.pools"]),
       broken: (invariant, what) => this.#broken(invariant, what),
       note: (line) => this.#trace.add(line),
     });
@@ -413,7 +425,12 @@ export class Simulation {
   }
 
   /** One that is not launched beside another one replaces those before it. */
-  #launched({ key, speculative }: TaskLaunch): void {
+  #launched(launch: TaskLaunch): void {
+    for (const task of tasksOf(launch)) this.#attempted(task);
+    if (launch.more !== undefined) this.#grouped += launch.more.length;
+  }
+
+  #attempted({ key, speculative }: TaskLaunch): void {
     const name = `${key.session}/${key.stage}/${key.partition}`;
     const beside = speculative === true ? this.#live.get(name) : undefined;
     this.#live.set(name, new Set([...(beside ?? []), key.attempt]));
@@ -568,9 +585,23 @@ function defaults(): OptionValues {
   return known;
 }
 
+/** Half of the sessions schedule by pools; jobs name them in every one. From chances of their own: the rest of a seed's run stays. */
+function drawPools(random: Random): Pick<OptionValues, "scheduler.mode" | "scheduler.pools"> {
+  const pools: Record<string, PoolDefinition> = {};
+  for (const name of ["a", "b", "c"].slice(random.below(3))) {
+    const mode = random.chance(0.5) ? "FAIR" : "FIFO";
+    pools[name] = { mode, weight: 1 + random.below(3), minShare: random.below(3) };
+  }
+  return { "scheduler.mode": random.chance(0.5) ? "FAIR" : "FIFO", "scheduler.pools": pools };
+}
+
+/** Stages are of few tasks here: where launches take several, they take what there is. */
+function eagerlyGrouping(options: MasterOptions): MasterOptions {
+  return { ...options, assigner: { ...options.assigner, groupShare: 10 } };
+}
+
 function portable(options: OptionValues): Record<string, string | number | boolean> {
-  const entries = Object.entries(options).filter(([, value]) => value !== null && typeof value !== "object");
-  return Object.fromEntries(entries) as Record<string, string | number | boolean>;
+  return toPortableOptions(options);
 }
 
 function describeJob({ id, ended }: DriverJob): string {

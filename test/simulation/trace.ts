@@ -2,7 +2,7 @@
 
 import { formatTaskKey } from "../../src/core/ids.js";
 import type { DriverToMaster, MasterToDriver } from "../../src/protocol/driver.js";
-import type { TaskStatus } from "../../src/protocol/tasks.js";
+import { type TaskStatus, tasksOf } from "../../src/protocol/tasks.js";
 import type { MasterToWorker, WorkerToMaster } from "../../src/protocol/worker.js";
 import type { VirtualClock } from "./world/clock.js";
 
@@ -35,7 +35,10 @@ function describe(message: Traced): string {
     case "statuses":
       return `statuses ${message.statuses.map(describeStatus).join(", ")}`;
     case "launch":
-      return `launch ${message.launches.map(({ key }) => formatTaskKey(key)).join(", ")}`;
+      return `launch ${message.launches
+        .flatMap(tasksOf)
+        .map(({ key }) => formatTaskKey(key))
+        .join(", ")}`;
     case "mapOutputs": {
       const { shuffle, version, outputs } = message.locations;
       const places = outputs.map(({ worker, stage, attempt }) => `${worker}:${stage}/${attempt}`);

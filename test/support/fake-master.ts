@@ -3,8 +3,9 @@
 
 import { compareKeys } from "../../src/codec/keys.js";
 import { decodeValue, encodeValue, RecordStreamWriter } from "../../src/codec/stream.js";
-import { toWireError, type WireError } from "../../src/core/errors.js";
+import { MillraceError, toWireError, type WireError } from "../../src/core/errors.js";
 import { sessionId } from "../../src/core/ids.js";
+import { noMetrics } from "../../src/core/task-metrics.js";
 import type { ActionSpec } from "../../src/plan/lineage.js";
 import type { DriverToMaster, JobSummary, MasterToDriver } from "../../src/protocol/driver.js";
 import type { MasterLink } from "../../src/session/master-link.js";
@@ -20,12 +21,17 @@ const summary: JobSummary = {
   elapsedMs: 1,
   shuffleBytes: 0,
   spillBytes: 0,
+  metrics: noMetrics,
+  byStage: [],
+  accumulators: [],
   workers: [],
 };
 
 export interface FakeMasterOptions {
   /** Answers to `open`; default: it opens. null: never answers. */
   readonly onOpen?: MasterToDriver | null;
+  /** No lineage is cut, as where caches have no room. */
+  readonly refuseCuts?: boolean;
   /** Results are cut into pieces of so many bytes. Default: one piece. */
   readonly pieceBytes?: number;
   /** Bytes in flight a job before the driver has to acknowledge. Default: no limit. */
@@ -97,6 +103,17 @@ export class FakeMaster implements MasterLink {
           flight.bytes -= message.bytes;
           flight.wake();
         }
+        return;
+      }
+      case "cutLineage": {
+        const { request } = message;
+        if (this.options.refuseCuts === true) {
+          const error = toWireError(new MillraceError("CACHE_FULL", "1 of 2 partitions are cached"));
+          queueMicrotask(() => this.emit({ kind: "partitions", request, count: null, error }));
+          return;
+        }
+        this.model.cut(message.node);
+        queueMicrotask(() => this.emit({ kind: "partitions", request, count: 1, error: null }));
         return;
       }
       case "releaseNodes":

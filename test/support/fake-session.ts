@@ -10,14 +10,18 @@ export interface FakeSession {
   readonly master: FakeMaster;
 }
 
-export async function openFakeSession(options: FakeMasterOptions = {}, openTimeoutMs = 10_000): Promise<FakeSession> {
+export async function openFakeSession(
+  options: FakeMasterOptions = {},
+  openTimeoutMs = 10_000,
+  settings: Readonly<Record<string, string | number | boolean>> = {},
+): Promise<FakeSession> {
   const capture = new FakeCapture();
   const master = new FakeMaster(capture, options);
   const driver = await DriverSession.open({
     link: master,
     capture,
     positions: capture,
-    settings: { appName: "test", options: {}, workingDirectory: "/data", version: "0.0.0" },
+    settings: { appName: "test", options: settings, workingDirectory: "/data", version: "0.0.0" },
     openTimeoutMs,
   });
   return { session: new RddSession(driver), master };

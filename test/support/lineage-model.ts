@@ -1,14 +1,18 @@
 // Lineage evaluated on plain arrays: what every operation means, without stages, shuffles, codec or threads. Partitions are
 // arrays of records; a reducer sees its records in map order. The model for property tests.
 
+import * as arrow from "apache-arrow";
+import { recordsOf } from "../../src/codec/arrow/from-batch.js";
+import { BatchEncoder } from "../../src/codec/arrow/to-batch.js";
 import type { ClassRegistry } from "../../src/codec/class-registry.js";
 import { compareKeys, hashKey, keysEqual } from "../../src/codec/keys.js";
 import { decodeStream, decodeValue } from "../../src/codec/stream.js";
 import { MillraceError } from "../../src/core/errors.js";
 import type { NodeId } from "../../src/core/ids.js";
+import { rangeBounds } from "../../src/operators/outputs/range-sample.js";
 import type { FunctionRef } from "../../src/plan/function.js";
 import type { Aggregator, LineageNode, Operator, PartitionerSpec, Source } from "../../src/plan/lineage.js";
-import { partitionOfHash } from "../../src/shuffle/partitioners.js";
+import { partitionOfHash, rangePartitioner } from "../../src/shuffle/partitioners.js";
 
 export type Revive = (ref: FunctionRef) => (...args: unknown[]) => unknown;
 type Partitions = unknown[][];
@@ -16,6 +20,7 @@ type KeyValue = readonly [unknown, unknown];
 
 export class LineageModel {
   readonly #nodes = new Map<NodeId, LineageNode>();
+  readonly #kept = new Map<NodeId, Promise<Partitions>>();
   readonly #signal = new AbortController().signal;
 
   constructor(
@@ -33,11 +38,20 @@ export class LineageModel {
     for (const id of nodes) this.#nodes.delete(id);
   }
 
+  /** The node's records are kept as they are now; what it was made of may be forgotten. */
+  cut(id: NodeId): void {
+    this.#kept.set(id, this.evaluate(id));
+  }
+
   get known(): readonly NodeId[] {
     return [...this.#nodes.keys()];
   }
 
-  async evaluate(id: NodeId): Promise<Partitions> {
+  evaluate(id: NodeId): Promise<Partitions> {
+    return this.#kept.get(id) ?? this.#evaluate(id);
+  }
+
+  async #evaluate(id: NodeId): Promise<Partitions> {
     const node = this.#nodes.get(id);
     if (node === undefined) throw new MillraceError("PROTOCOL_ERROR", `node ${id} was never sent`);
     switch (node.kind) {
@@ -89,28 +103,23 @@ export class LineageModel {
         );
       }
       case "combine": {
-        const placed = this.#place(await this.evaluate(node.parent), node.partitioner, true);
+        const placed = await this.#moved(node.parent, this.#specOf(node), true);
         return placed.map((records) => this.#combine(records as KeyValue[], node.aggregator));
       }
       case "cogroup": {
         const parents = await Promise.all(node.parents.map((parent) => this.evaluate(parent)));
-        const partitions = node.partitioner.partitions ?? Math.max(...parents.map((parent) => parent.length));
-        const placed = parents.map((parent) => this.#place(parent, { ...node.partitioner, partitions }, true));
+        const spec = this.#specOf(node);
+        const partitions = spec.partitions ?? Math.max(...parents.map((parent) => parent.length));
+        const counted = { ...spec, partitions } as PartitionerSpec;
+        const placed = await Promise.all(node.parents.map((parent) => this.#moved(parent, counted, true)));
         return Array.from({ length: partitions }, (_, i) => cogroup(placed.map((parent) => parent[i] as KeyValue[])));
       }
       case "exchange": {
-        const parent = await this.evaluate(node.parent);
-        if (node.sort === null) return this.#place(parent, node.partitioner, node.pairs);
-        if (node.partitioner.kind !== "range") {
-          const sign = node.sort === "ascending" ? 1 : -1;
-          const placed = this.#place(parent, node.partitioner, true) as KeyValue[][];
-          return placed.map((records) => [...records].sort((a, b) => sign * compareKeys(a[0], b[0])));
-        }
-        return sorted(
-          parent as KeyValue[][],
-          node.partitioner.partitions ?? parent.length,
-          node.sort === "ascending" ? 1 : -1,
-        );
+        const spec = this.#specOf(node);
+        if (node.sort === null) return this.#moved(node.parent, spec, node.pairs);
+        const sign = node.sort === "ascending" ? 1 : -1;
+        const placed = (await this.#moved(node.parent, spec, true)) as KeyValue[][];
+        return placed.map((records) => [...records].sort((a, b) => sign * compareKeys(a[0], b[0])));
       }
     }
   }
@@ -141,11 +150,27 @@ export class LineageModel {
         );
       case "mapPartitions":
         return collectAsync((await this.revive(operator.fn)(records, this.#signal)) as Iterable<unknown>);
+      case "mapBatches":
+        return this.#mapBatches(operator, records);
       case "mapPartitionsWithIndex":
         return collectAsync((await this.revive(operator.fn)(partition, records, this.#signal)) as Iterable<unknown>);
       default:
         return this.#byRecord(operator, records);
     }
+  }
+
+  async #mapBatches(operator: Operator & { op: "mapBatches" }, records: unknown[]): Promise<unknown[]> {
+    const encoder = new BatchEncoder(arrow, operator.columns);
+    const out: unknown[] = [];
+    for (let from = 0; from < records.length; from += operator.rows) {
+      const batch = encoder.encode(records.slice(from, from + operator.rows));
+      const answer = await this.revive(operator.fn)(batch, this.#signal);
+      const isOne = answer instanceof arrow.RecordBatch || answer instanceof arrow.Table;
+      const all = isOne ? [answer] : await collectAsync(answer as Iterable<unknown>);
+      for (const one of all as (arrow.RecordBatch | arrow.Table)[])
+        for (const part of "batches" in one ? one.batches : [one]) out.push(...recordsOf(arrow, part));
+    }
+    return out;
   }
 
   async #byRecord(operator: Operator & { fn: FunctionRef }, records: unknown[]): Promise<unknown[]> {
@@ -180,8 +205,46 @@ export class LineageModel {
     return out;
   }
 
+  /** The partitioner with references followed; left open over a single parent that is placed by its keys, that one's. */
+  #specOf(node: LineageNode & { partitioner: PartitionerSpec }): PartitionerSpec {
+    const { partitioner } = node;
+    if (partitioner.kind === "as") return this.#placedBy(partitioner.node) as PartitionerSpec;
+    const open = partitioner.kind === "hash" && partitioner.partitions === null && "parent" in node;
+    return (open ? this.#placedBy(node.parent) : null) ?? partitioner;
+  }
+
+  /** How a node's records lie; a count of null is that of the node itself. */
+  #placedBy(id: NodeId): PartitionerSpec | null {
+    const node = this.#nodes.get(id) as LineageNode;
+    if (node.kind === "narrow") return node.preservesPartitioning ? this.#placedBy(node.parent) : null;
+    if (node.kind !== "combine" && node.kind !== "exchange" && node.kind !== "cogroup") return null;
+    const spec = this.#specOf(node);
+    if (spec.kind === "roundRobin") return null;
+    return spec.kind === "range" && spec.of === undefined && "parent" in node ? { ...spec, of: node.parent } : spec;
+  }
+
+  async #moved(id: NodeId, spec: PartitionerSpec, keyed: boolean): Promise<Partitions> {
+    const parent = await this.evaluate(id);
+    if (spec.kind !== "range") return this.#place(parent, spec, keyed);
+    const known = this.#placedBy(id);
+    const [count, knownCount] = [spec.partitions ?? parent.length, known?.partitions ?? parent.length];
+    if (known?.kind === "range" && known.of === spec.of && known.ascending === spec.ascending && count === knownCount)
+      return parent;
+    const keys = (await this.evaluate(spec.of ?? id)).flat().map((record) => ({ key: pair(record)[0], weight: 1 }));
+    const place = rangePartitioner(rangeBounds(keys, count), spec.ascending);
+    const placed: Partitions = Array.from({ length: count }, () => []);
+    for (const record of parent.flat()) placed[place(pair(record)[0])]!.push(record);
+    return placed;
+  }
+
   #place(parent: Partitions, partitioner: PartitionerSpec, keyed: boolean): Partitions {
     const count = partitioner.partitions ?? parent.length;
+    if (partitioner.kind === "bounds") {
+      const place = rangePartitioner(decodeStream(partitioner.bounds, this.classes), partitioner.ascending);
+      const parts: Partitions = Array.from({ length: count }, () => []);
+      for (const record of parent.flat()) parts[place(pair(record)[0])]!.push(record);
+      return parts;
+    }
     const placed: Partitions = Array.from({ length: count }, () => []);
     const by = partitioner.kind === "custom" ? this.revive(partitioner.fn) : null;
     for (const [partition, records] of parent.entries()) {
@@ -256,13 +319,6 @@ function cogroup(parents: readonly (readonly KeyValue[])[]): unknown[] {
       (values as [number, unknown][]).filter(([from]) => from === parent).map(([, value]) => value),
     ),
   ]);
-}
-
-function sorted(parent: readonly KeyValue[][], count: number, sign: number): Partitions {
-  const all = parent.flat().sort((a, b) => sign * compareKeys(a[0], b[0]));
-  return Array.from({ length: count }, (_, i) =>
-    all.slice(Math.floor((i * all.length) / count), Math.floor(((i + 1) * all.length) / count)),
-  );
 }
 
 function pair(record: unknown): KeyValue {

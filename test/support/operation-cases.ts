@@ -3,6 +3,7 @@
 // holds which. Where values are folded the functions are associative but not commutative, so that order shows.
 
 import fc from "fast-check";
+import { hashPartitioner, type KeyPartitioner, rangePartitioner } from "../../src/rdd/partitioner.js";
 import type { RDD } from "../../src/rdd/rdd.js";
 import type { RddSession } from "../../src/rdd/session.js";
 
@@ -80,6 +81,8 @@ const append = (list: string[], one: string) => {
   return list;
 };
 const merge = (a: string[], b: string[]) => [...a, ...b];
+/** The same whatever the partitions were: by key, records of a key in their order. */
+const inOrder = <V>(pairs: RDD<readonly [unknown, V]>) => pairs.sortByKey(true, 1).collect();
 const lists = <K, V>(pairs: RDD<readonly [K, Iterable<V>]>) =>
   pairs.map<readonly [K, V[]]>(([key, all]) => [key, [...all]] as const);
 
@@ -178,6 +181,10 @@ export const transformations: readonly OperationCase[] = [
         }),
     ),
   ),
+  define("zipPartitions of four", (s, i) => {
+    const l = left(s, i);
+    return layout(l.zipPartitions([l, l.keys(), l.values()], (a, b, c, d) => [[...a].length, ...b, ...c, ...d]));
+  }),
   define("zipPartitions of three, async", (s, i) => {
     const l = left(s, i);
     return layout(l.zipPartitions([l.mapValues(async (v) => v.length), l], async (a, b, c) => [...a, ...b, ...c]));
@@ -188,9 +195,21 @@ export const transformations: readonly OperationCase[] = [
     return [await layout(indexed), await layout(indexed.union(indexed).coalesce(2))];
   }),
   define("zipWithUniqueId", (s, i) => layout(left(s, i).zipWithUniqueId())),
-  define("cartesian", (s, i) => layout(few(left(s, i)).keys().cartesian(few(right(s, i)).values()))),
+  define("cartesian", (s, i) =>
+    layout(
+      few(left(s, i))
+        .keys()
+        .cartesian(few(right(s, i)).values()),
+    ),
+  ),
   define("cartesian of indexed shuffles", (s, i) =>
-    layout(few(left(s, i)).partitionBy(2).zipWithIndex().cartesian(few(right(s, i)).keys().distinct(2)).coalesce(i.out)),
+    layout(
+      few(left(s, i))
+        .partitionBy(2)
+        .zipWithIndex()
+        .cartesian(few(right(s, i)).keys().distinct(2))
+        .coalesce(i.out),
+    ),
   ),
   define("glom", (s, i) => left(s, i).glom().collect()),
   define("groupBy", (s, i) =>
@@ -216,6 +235,11 @@ export const transformations: readonly OperationCase[] = [
     ),
   ),
   define("sampleByKey", (s, i) => layout(left(s, i).sampleByKey(false, { a: 0.5, b: 1 }, i.n))),
+  define("sampleByKey of any keys", (s, i) => {
+    const fractions = new Map<unknown, number>([...i.left, ...i.right].map(([key], at) => [key, (at % 4) / 4]));
+    return layout(left(s, i).sampleByKey(i.n % 2 === 0, fractions, i.n));
+  }),
+  define("countApproxDistinctByKey", (s, i) => layout(left(s, i).countApproxDistinctByKey(0.2, i.out))),
   define("repartitionAndSortWithinPartitions", (s, i) =>
     layout(left(s, i).repartitionAndSortWithinPartitions(i.out, i.n % 2 === 0)),
   ),
@@ -223,6 +247,37 @@ export const transformations: readonly OperationCase[] = [
   define("partitionBy a function", (s, i) => {
     const { n } = i;
     return layout(left(s, i).partitionBy({ partitions: i.out, by: (key, count) => (String(key).length + n) % count }));
+  }),
+  define("partitionBy hash and bounds", async (s, i) => [
+    await layout(left(s, i).partitionBy(hashPartitioner(i.out))),
+    await layout(left(s, i).partitionBy(rangePartitioner([0, 2, "a", "key 5"]))),
+    await layout(
+      left(s, i)
+        .partitionBy(rangePartitioner([0, 2, "a", "key 5"], false))
+        .reduceByKey(concat),
+    ),
+  ]),
+  define("partitionBy ranges of an RDD", async (s, i) => {
+    const ranges = rangePartitioner(i.out, left(s, i));
+    const placed = left(s, i).partitionBy(ranges);
+    // Which keys share a partition depends on a sample; what comes of it does not.
+    return [await inOrder(placed), await inOrder(placed.groupByKey(ranges).join(right(s, i), ranges))];
+  }),
+  define("operations on a sorted RDD", async (s, i) => {
+    const sorted = left(s, i).sortByKey(i.n % 2 === 0, i.out);
+    const partitioner = sorted.partitioner as KeyPartitioner;
+    const others = right(s, i).reduceByKey(concat, partitioner);
+    return [
+      await sorted.reduceByKey(concat).collect(),
+      await sorted.groupByKey(partitioner).collect(),
+      await inOrder(sorted.join(others, partitioner)),
+      await inOrder(sorted.cogroup(others, partitioner)),
+    ];
+  }),
+  define("operations on a custom partitioner", (s, i) => {
+    const placed = left(s, i).partitionBy({ partitions: i.out, by: (key, n) => String(key).length % n });
+    const lengths = placed.mapValues((v) => v.length).reduceByKey((a, b) => a + b);
+    return layout(right(s, i).cogroup([placed, lengths], placed.partitioner as KeyPartitioner));
   }),
   define("repartition", (s, i) => layout(left(s, i).repartition(i.out))),
   define("coalesce", (s, i) => layout(left(s, i).union(right(s, i)).coalesce(i.out))),
@@ -246,6 +301,56 @@ export const transformations: readonly OperationCase[] = [
         .coalesce(2),
     ),
   ),
+  define("mapBatches", (s, i) =>
+    layout(
+      left(s, i)
+        .map(([, v]) => ({
+          v,
+          n: v.length,
+          even: v.length % 2 === 0,
+          at: new Date(v.length),
+          none: null,
+          maybe: v || null,
+        }))
+        .mapBatches((batch) => batch, { batchSize: i.n + 1 }),
+    ),
+  ),
+  define("mapBatches of tuples, several batches, columns named", (s, i) =>
+    layout(
+      left(s, i)
+        .map<readonly unknown[]>(([, v]) => [v, BigInt(v.length), Buffer.from(v)])
+        .mapBatches(
+          function* (batch) {
+            yield batch.slice(1);
+            yield batch.slice(0, 1);
+          },
+          { batchSize: 3, columns: { 0: "string", 1: "bigint", 2: "bytes" } },
+        ),
+    ),
+  ),
+  define("mapBatches, async, below mapPartitions and a shuffle", (s, i) =>
+    layout(
+      left(s, i)
+        .map(async ([, v]) => ({ v, n: v.length }))
+        .mapBatches<{ v: string; n: number }>(async (batch) => [batch, batch])
+        .mapPartitions(function* (all) {
+          for (const { v, n } of all) yield [n, v] as const;
+        })
+        .reduceByKey(concat, i.out),
+    ),
+  ),
+  define("localCheckpoint", async (s, i) => {
+    const kept = left(s, i).reduceByKey(concat, i.out).localCheckpoint();
+    const above = kept.mapValues((v) => v.length);
+    const before = kept.isCheckpointed;
+    const [one, other] = await Promise.all([layout(above), kept.count()]);
+    return [before, one, other, kept.isCheckpointed, await layout(kept), await layout(kept.groupByKey())];
+  }),
+  define("toDebugString", async (s, i) => {
+    const placed = left(s, i).reduceByKey(concat, i.out).setName("sums").persist("DISK_ONLY");
+    const rdd = placed.join(right(s, i).sortByKey(), i.out).union(placed.mapValues((v) => [v, v] as const));
+    return (await rdd.coalesce(2).toDebugString()).replace(/\[\d+\]/g, "[n]");
+  }),
   define("cache", async (s, i) => {
     const cached = left(s, i).reduceByKey(concat, i.out).cache();
     return [await layout(cached), await cached.count(), await layout(cached.mapValues((v) => v.length))];
@@ -284,6 +389,7 @@ export const actions: readonly OperationCase[] = [
   define("countByValue", async (s, i) => [...(await left(s, i).keys().countByValue())]),
   define("collectAsMap", async (s, i) => [...(await left(s, i).collectAsMap())]),
   define("lookup", (s, i) => left(s, i).lookup(i.left[0]?.[0] ?? "nobody")),
+  define("reduceByKeyLocally", async (s, i) => [...(await left(s, i).reduceByKeyLocally(concat))]),
   define("takeSample", (s, i) => left(s, i).takeSample(false, i.n, i.n)),
   define("takeSample with replacement", (s, i) => left(s, i).takeSample(true, i.n, i.n)),
   define("countApproxDistinct", (s, i) => left(s, i).keys().countApproxDistinct(0.1)),

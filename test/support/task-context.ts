@@ -9,6 +9,7 @@ import { decodeStream, decodeValue, encodeValue } from "../../src/codec/stream.j
 import { MillraceError } from "../../src/core/errors.js";
 import { blobHash, type NodeId, nodeId, type ShuffleId, type StageId } from "../../src/core/ids.js";
 import { CountingBudget, type SpillFile, type SpillStore } from "../../src/core/memory.js";
+import { noMetrics } from "../../src/core/task-metrics.js";
 import { LARGE_GROUPS } from "../../src/operators/combine/large-group.js";
 import { runFragment } from "../../src/operators/index.js";
 import type { BatchSource, FragmentResult, MutableTaskMetrics, TaskContext } from "../../src/operators/task-context.js";
@@ -42,14 +43,7 @@ export class LocalRun {
   readonly spills: MemorySpillStore[] = [];
   /** Sources that were opened and not closed. */
   openSources = 0;
-  readonly metrics: MutableTaskMetrics = {
-    recordsRead: 0,
-    bytesRead: 0,
-    recordsWritten: 0,
-    bytesWritten: 0,
-    shuffleReadBytes: 0,
-    shuffleWriteBytes: 0,
-  };
+  readonly metrics: MutableTaskMetrics = { ...noMetrics };
   readonly abort = new AbortController();
   readonly classes: ClassRegistry;
   readonly budgets: CountingBudget[] = [];
@@ -141,7 +135,10 @@ export class LocalRun {
         return cached === undefined ? null : framesOf([cached], 0);
       },
       openCacheWriter: (node, at) => this.#openCacheWriter(`${node}/${at}`),
-      openPartFile: (url, at) => this.#openPartFile(`${url}/part-${String(at).padStart(5, "0")}`),
+      openPartFile: (url, at, _compression, output) =>
+        this.#openPartFile(
+          [url, ...(output === undefined ? [] : [output]), `part-${String(at).padStart(5, "0")}`].join("/"),
+        ),
     };
   }
 
@@ -221,7 +218,8 @@ export class LocalRun {
       let turn = start;
       return () => turn++ % partitions;
     }
-    const bounds = (this.values.get(partitioner.bounds) ?? []).flatMap((bytes) => decodeStream(bytes, this.classes));
+    const encoded = partitioner.kind === "bounds" ? [partitioner.bounds] : (this.values.get(partitioner.bounds) ?? []);
+    const bounds = encoded.flatMap((bytes) => decodeStream(bytes, this.classes));
     return (key) => {
       let at = 0;
       while (at < bounds.length && compareKeys(key, bounds[at]) > 0) at++;
@@ -232,6 +230,7 @@ export class LocalRun {
 
 export class MemorySpillStore implements SpillStore {
   writtenBytes = 0;
+  memoryBytes = 0;
   openFiles = 0;
   largeGroups = 0;
 
@@ -247,7 +246,7 @@ export class MemorySpillStore implements SpillStore {
       get sizeBytes() {
         return size;
       },
-      append: (data) => {
+      append: (data, memoryBytes = data.byteLength) => {
         const offset = size;
         if (size + data.byteLength > bytes.length) {
           const wider = Buffer.alloc(Math.max(bytes.length * 2, size + data.byteLength));
@@ -257,6 +256,7 @@ export class MemorySpillStore implements SpillStore {
         bytes.set(data, offset);
         size += data.byteLength;
         this.writtenBytes += data.byteLength;
+        this.memoryBytes += memoryBytes;
         return offset;
       },
       read: (offset, length) => {

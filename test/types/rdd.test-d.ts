@@ -1,6 +1,9 @@
 // What the compiler must infer for users of RDDs, and what it must refuse.
 
+import { type RecordBatch, Table } from "apache-arrow";
 import { describe, expectTypeOf, test } from "vitest";
+import type { StorageLevel } from "../../src/plan/lineage.js";
+import { hashPartitioner, type KeyPartitioner, rangePartitioner } from "../../src/rdd/partitioner.js";
 import type { RDD } from "../../src/rdd/rdd.js";
 import type { RddSession } from "../../src/rdd/session.js";
 
@@ -163,7 +166,52 @@ describe("records", () => {
     expectTypeOf(words.union(words)).toEqualTypeOf<RDD<string>>();
   });
 
+  test("mapBatches takes batches, tables and several of them; records are what the user says", () => {
+    expectTypeOf(words.mapBatches((batch) => batch)).toEqualTypeOf<RDD<Record<string, unknown>>>();
+    expectTypeOf(words.mapBatches<Point>((batch) => new Table(batch))).toEqualTypeOf<RDD<Point>>();
+    words.mapBatches((batch, signal) => {
+      expectTypeOf(batch).toEqualTypeOf<RecordBatch>();
+      expectTypeOf(signal).toEqualTypeOf<AbortSignal>();
+      return [batch, new Table(batch)];
+    });
+    words.mapBatches(async (batch) => batch, { batchSize: 10, columns: { a: "number", b: "date" } });
+    words.mapBatches(async function* (batch) {
+      yield batch;
+    });
+    // @ts-expect-error: records are no batch
+    words.mapBatches((batch) => batch.toArray());
+    // @ts-expect-error: no kind of column
+    words.mapBatches((batch) => batch, { columns: { a: "float" } });
+  });
+
+  test("partitioners are taken where a count is, and asked of an RDD", () => {
+    expectTypeOf(pairs.partitionBy(hashPartitioner(2))).toEqualTypeOf<RDD<readonly [string, number]>>();
+    expectTypeOf(pairs.reduceByKey((a, b) => a + b, rangePartitioner(["m"]))).toEqualTypeOf<
+      RDD<readonly [string, number]>
+    >();
+    expectTypeOf(pairs.join(pairs, rangePartitioner(2, pairs, false))).toEqualTypeOf<
+      RDD<readonly [string, readonly [number, number]]>
+    >();
+    expectTypeOf(pairs.countApproxDistinctByKey(0.1, 2)).toEqualTypeOf<RDD<readonly [string, number]>>();
+    expectTypeOf(pairs.reduceByKeyLocally((a, b) => a + b)).resolves.toEqualTypeOf<Map<string, number>>();
+    expectTypeOf(
+      words.zipPartitions([words, pairs, pairs.values()], (a, b, c, d) => [[...a, ...b].length, [...c][0]?.[1], ...d]),
+    ).toEqualTypeOf<RDD<number | undefined>>();
+    expectTypeOf(pairs.partitioner).toEqualTypeOf<KeyPartitioner | null>();
+    // @ts-expect-error: there may be none
+    pairs.partitionBy(pairs.partitioner);
+    // @ts-expect-error: an RDD's keys are sampled, not an array's
+    rangePartitioner(2, ["a"]);
+  });
+
   test("persist gives the same type back", () => {
+    pairs.persist("MEMORY_AND_DISK_SER");
+    // @ts-expect-error: one copy is kept
+    pairs.persist("MEMORY_ONLY_2");
+    expectTypeOf(pairs.localCheckpoint()).toEqualTypeOf<RDD<readonly [string, number]>>();
+    expectTypeOf(pairs.checkpoint()).toEqualTypeOf<void>();
+    expectTypeOf(pairs.getStorageLevel()).toEqualTypeOf<StorageLevel>();
+    expectTypeOf(pairs.toDebugString()).resolves.toEqualTypeOf<string>();
     expectTypeOf(pairs.cache().setName("x").persist("DISK_ONLY")).toEqualTypeOf<RDD<readonly [string, number]>>();
   });
 

@@ -50,6 +50,7 @@ function pair(options: { localReads?: boolean; limitBytes?: number; hold?: Promi
     mkdirSync(directory);
     const address: WorkerAddress = { worker: workerId(name), machine: "m", blocks: name, directory };
     const store = new CacheStore({
+      log: () => undefined,
       limitBytes: options.limitBytes ?? 1_000_000,
       pathOf: (_session, node, partition) => join(directory, "cache", `${node}-${partition}`),
       onEvicted: () => expect.fail("something was evicted"),

@@ -76,6 +76,7 @@ test("a map output grows among the attempt's files and gets its name by one rena
 test("a partition cached on disk belongs to its attempt until the store has taken it", () => {
   const node = nodeId(4);
   const store = new CacheStore({
+    log: () => undefined,
     limitBytes: 100,
     pathOf: (of, at, partition) => directory.cachePath(of, at, partition),
     onEvicted: () => undefined,

@@ -20,6 +20,7 @@ function offer(node: number, partition: number, sizeBytes: number, level: Storag
 function makeStore(limitBytes: number) {
   const evicted: string[] = [];
   const store = new CacheStore({
+    log: () => undefined,
     limitBytes,
     pathOf: (_session, node, partition) => join(root, `${node}-${partition}`),
     onEvicted: (_session, node, partition) => evicted.push(`${node}/${partition}`),
@@ -111,9 +112,11 @@ describe("cache store", () => {
       expect(store.evict(1000)).toBe(0);
     });
 
-    it("drops what the disk does not take", () => {
+    it("drops what the disk does not take, and says why", () => {
       const evicted: string[] = [];
+      const said: string[] = [];
       const store = new CacheStore({
+        log: (message) => said.push(message),
         limitBytes: 100,
         // A file where a directory would have to be.
         pathOf: () => join(process.execPath, "no", "directory"),
@@ -122,6 +125,7 @@ describe("cache store", () => {
       store.store(offer(2, 0, 80, "MEMORY_AND_DISK"));
       expect(store.evict(10)).toBe(80);
       expect(evicted).toEqual(["2/0"]);
+      expect(said).toEqual([expect.stringMatching(/^cached partition 0 of RDD 2 is dropped: .+/)]);
       expect(store.get(session, nodeId(2), 0)).toBeUndefined();
     });
   });

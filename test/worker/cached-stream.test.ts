@@ -25,6 +25,7 @@ function cacheWith(level: "MEMORY_ONLY" | "DISK_ONLY") {
   const directory = join(scratch, `${level}-${Math.random()}`);
   mkdirSync(directory);
   const store = new CacheStore({
+    log: () => undefined,
     limitBytes: 100_000,
     pathOf: (_session, of, partition) => join(directory, `${of}-${partition}`),
     onEvicted: () => undefined,

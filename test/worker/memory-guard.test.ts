@@ -25,6 +25,7 @@ async function until(what: string, holds: () => boolean): Promise<void> {
 test("in a shared process the ladder asks for collections, evicts the cache and tells the level, for the slots' memory only", async () => {
   const evicted: number[] = [];
   const cache = new CacheStore({
+    log: () => undefined,
     limitBytes: 100 * MB,
     pathOf: () => "",
     onEvicted: (_session, _node, partition) => evicted.push(partition),

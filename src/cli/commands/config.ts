@@ -18,13 +18,17 @@ import { applyConf } from "./run.js";
 
 export function config(program: string | undefined, flags: ConfigFlags): void {
   applyConf(flags.conf ?? []);
+  if (flags.master !== undefined) process.env.MILLRACE_MASTER = flags.master;
   const programDirectory = program === undefined ? process.cwd() : dirname(resolve(program));
   const { values, origins } = resolveOptions({ environment: process.env, programDirectory });
-  const flagged = new Set((flags.conf ?? []).map((pair) => variableOfOption(pair.split("=", 1)[0] as OptionName)));
+  const limits = readMachineLimits();
+  const flagged = new Map((flags.conf ?? []).map((pair) => [pair.split("=", 1)[0] as string, "--conf"]));
+  if (flags.master !== undefined) flagged.set("master", "--master");
   const rows = optionNames.map((name) => ({
     name,
     value: values[name],
-    from: flagged.has(origins[name].source) ? "--conf" : origins[name].source,
+    from: flagged.get(name) ?? origins[name].source,
+    default: optionTable[name].default(limits),
     variable: variableOfOption(name),
     values: optionTable[name].form,
     help: optionTable[name].help,
@@ -67,8 +71,9 @@ function slotsOf(master: MasterUrl): number {
 }
 
 /** In the form in which the option is given. */
-function showValue(name: OptionName, value: string | number | boolean | null): string {
+function showValue(name: OptionName, value: ResolvedOptions["values"][OptionName]): string {
   if (value === null) return "-";
+  if (typeof value === "object") return JSON.stringify(value);
   const { form } = optionTable[name];
   if (typeof value !== "number") return String(value);
   if (form.startsWith("a size")) return formatBytes(value);

@@ -7,6 +7,7 @@ import { version } from "../../core/version.js";
 import type { DecommissionProgress } from "../../master/decommission/index.js";
 import type { Departure } from "../../master/departures.js";
 import { clusterSecret } from "../../rpc/access/cluster-secret.js";
+import { tlsIdentity } from "../../rpc/access/tls.js";
 import { dial } from "../../rpc/grpc/channel.js";
 import type { DecommissionFlags } from "../flags.js";
 import { remoteAddress } from "../remote-master.js";
@@ -19,8 +20,15 @@ export async function decommission(id: string, flags: DecommissionFlags): Promis
   const timeoutMs = flags.timeout === undefined ? null : parseDuration(flags.timeout, "--timeout");
   const address = remoteAddress(flags.master);
   const secret = clusterSecret(flags.secretFile);
-  const channel = await dial({ role: "admin", id: "decommission", secret, version, address });
-  const tell = (line: string) => process.stdout.write(`${line}\n`);
+  const channel = await dial({
+    role: "admin",
+    id: "decommission",
+    secret,
+    tls: tlsIdentity(flags.tls),
+    version,
+    address,
+  });
+  const tell = (line: string) => void (flags.json === true || process.stdout.write(`${line}\n`));
   try {
     let departure = (await channel.ask({ ask: "decommission", worker: id, timeoutMs })) as Departure;
     let told = "";
@@ -29,13 +37,14 @@ export async function decommission(id: string, flags: DecommissionFlags): Promis
       const line = `worker ${id} is leaving: ${describeWaiting(progress)}`;
       if (line !== told) tell(line);
       told = line;
-      if (!flags.wait) return;
+      if (!flags.wait) break;
       deadline ??= Date.now() + progress.leavesInMs + OVERDUE_MS;
       if (Date.now() > deadline) throw stillThere(id, flags.master);
       await sleep(ASK_EVERY_MS);
       departure = (await channel.ask({ ask: "departure", worker: id })) as Departure;
     }
-    tell(describeLeft(departure));
+    if (flags.json === true) process.stdout.write(`${JSON.stringify(departure, null, 2)}\n`);
+    else if (departure.kind === "left") tell(describeLeft(departure));
   } finally {
     channel.close();
   }

@@ -8,6 +8,7 @@ import { masterOptionsOf } from "../../master/options.js";
 import { serveMaster } from "../../master/server.js";
 import { MasterShell } from "../../master/shell.js";
 import { masterSecret } from "../../rpc/access/cluster-secret.js";
+import { tlsIdentity } from "../../rpc/access/tls.js";
 import { streamBlocks } from "../../rpc/block-stream.js";
 import { BlockClient } from "../../rpc/grpc/block-client.js";
 import type { MasterFlags } from "../flags.js";
@@ -16,10 +17,12 @@ import { parseWhole } from "../numbers.js";
 export async function master(flags: MasterFlags): Promise<void> {
   const { values } = resolveOptions({ environment: process.env });
   const secret = masterSecret(flags.secretFile);
+  const tls = tlsIdentity(flags.tls ?? values.tls);
   const channels = new BlockClient({
     role: "master",
     id: `master-${randomBytes(4).toString("hex")}`,
     secret,
+    tls,
     version,
   });
   const logger = createLogger({
@@ -41,6 +44,7 @@ export async function master(flags: MasterFlags): Promise<void> {
     ...(flags.advertise === undefined ? {} : { advertise: flags.advertise }),
     insecure: flags.insecure ?? false,
     secret,
+    tls,
     version,
     onRefused: (error) => logger.warn("a peer was refused", { error }),
   }).catch(async (error) => {

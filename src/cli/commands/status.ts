@@ -1,27 +1,48 @@
 // `millrace status`: what a running master says of its sessions, jobs, stages and workers, as tables or as JSON.
 
-import Table from "cli-table3";
-import { formatBytes } from "../../core/sizes.js";
+import { formatBytes, formatDuration, parseDuration } from "../../core/sizes.js";
 import { version } from "../../core/version.js";
 import type { MasterSnapshot } from "../../master/snapshot.js";
 import type { StoredOnWorker } from "../../master/storage-snapshot.js";
 import { formatSkew } from "../../protocol/skew.js";
 import { clusterSecret } from "../../rpc/access/cluster-secret.js";
+import { tlsIdentity } from "../../rpc/access/tls.js";
 import { dial } from "../../rpc/grpc/channel.js";
 import type { StatusFlags } from "../flags.js";
+import { formatNamedValue } from "../named-values.js";
+import { formatCount } from "../progress-bar.js";
 import { remoteAddress } from "../remote-master.js";
+import { watchStatus } from "../status-watch.js";
+import { table } from "../tables.js";
+import { history, masterOf } from "./history.js";
 
 export async function status(flags: StatusFlags): Promise<void> {
-  const address = remoteAddress(flags.master);
+  const master = masterOf(flags);
+  if (master === null) return history(flags);
+  const intervalMs = parseDuration(flags.interval, "--interval");
+  const address = remoteAddress(master);
   const channel = await dial({
     role: "admin",
     id: "status",
     secret: clusterSecret(flags.secretFile),
+    tls: tlsIdentity(flags.tls),
     version,
     address,
   });
   try {
-    const snapshot = (await channel.ask({ ask: "status" })) as MasterSnapshot;
+    const ask = async () => (await channel.ask({ ask: "status" })) as MasterSnapshot;
+    if (flags.watch === true) {
+      const stop = new AbortController();
+      for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => stop.abort());
+      return await watchStatus({
+        ask,
+        intervalMs,
+        json: flags.json === true,
+        output: process.stdout,
+        signal: stop.signal,
+      });
+    }
+    const snapshot = await ask();
     process.stdout.write(
       flags.json === true ? `${JSON.stringify(snapshot, null, 2)}\n` : formatSnapshot(snapshot, Date.now()),
     );
@@ -31,10 +52,10 @@ export async function status(flags: StatusFlags): Promise<void> {
 }
 
 export function formatSnapshot(snapshot: MasterSnapshot, nowMs: number): string {
-  const seconds = (sinceMs: number) => `${((nowMs - sinceMs) / 1000).toFixed(0)} s`;
+  const since = (sinceMs: number) => formatDuration(nowMs - sinceMs);
   const slots = snapshot.workers.reduce((sum, worker) => sum + worker.slots, 0);
   const parts = [
-    `${snapshot.url}  millrace ${snapshot.version}, up ${seconds(snapshot.startedMs)}, ${snapshot.workers.length} workers with ${slots} slots\n`,
+    `${snapshot.url}  millrace ${snapshot.version}, up ${since(snapshot.startedMs)}, ${snapshot.workers.length} ${snapshot.workers.length === 1 ? "worker" : "workers"} with ${slots} slots\n`,
   ];
   parts.push(
     table(
@@ -67,16 +88,64 @@ export function formatSnapshot(snapshot: MasterSnapshot, nowMs: number): string 
   parts.push(
     table(
       "Sessions",
-      ["id", "name", "open for", "jobs running"],
-      snapshot.sessions.map((s) => [s.id, s.appName, seconds(s.openedMs), s.jobs.join(", ")]),
+      ["id", "name", "open for", "jobs running", "shuffle files"],
+      snapshot.sessions.map((s) => [
+        s.id,
+        s.appName,
+        since(s.openedMs),
+        s.jobs.map(({ job }) => job).join(", "),
+        formatBytes(s.shuffleBytes),
+      ]),
     ),
   );
   parts.push(
     table(
-      "Stages running",
-      ["session", "job", "stage", "name", "tasks", "done", "running", "failed"],
+      "Jobs running",
+      ["session", "job", "action", "stages", "tasks", "running", "failed", "shuffled", "spilled", "for"],
       snapshot.sessions.flatMap((s) =>
-        s.stages.map((g) => [s.id, g.job, g.stage, g.name, g.tasks, g.done, g.running, g.failed]),
+        s.jobs.map((j) => [
+          s.id,
+          j.job,
+          j.name,
+          `${j.stagesDone} of ${j.stages}`,
+          `${j.tasksDone} of ${j.tasks}`,
+          j.running,
+          j.failedAttempts,
+          formatBytes(j.shuffleBytes),
+          formatBytes(j.spillBytes),
+          since(j.startedMs),
+        ]),
+      ),
+    ),
+  );
+  const named = snapshot.sessions.flatMap((s) =>
+    s.jobs
+      .filter(({ pool, group, tags }) => pool !== undefined || group !== undefined || tags !== undefined)
+      .map(({ job, pool = "", group = "", description = "", tags = [] }) => [
+        s.id,
+        job,
+        pool,
+        group,
+        description,
+        tags.join(", "),
+      ]),
+  );
+  if (named.length > 0)
+    parts.push(table("Names of jobs", ["session", "job", "pool", "group", "description", "tags"], named));
+  const pools = snapshot.sessions.flatMap((s) =>
+    s.pools.map((p) => [s.id, p.name, p.mode, p.weight, p.minShare, p.running, p.pending]),
+  );
+  if (pools.length > 0)
+    parts.push(table("Pools", ["session", "name", "mode", "weight", "least share", "attempts", "waiting"], pools));
+  parts.push(
+    table(
+      "Stages running",
+      ["session", "job", "stage", "name", "tasks", "done", "running", "failed", "records", "bytes", "for"],
+      snapshot.sessions.flatMap((s) =>
+        s.stages.map((g) => [
+          ...[s.id, g.job, g.stage, g.name, g.tasks, g.done, g.running, g.failed],
+          ...[formatCount(g.records), formatBytes(g.bytes), since(g.startedMs)],
+        ]),
       ),
     ),
   );
@@ -98,6 +167,10 @@ export function formatSnapshot(snapshot: MasterSnapshot, nowMs: number): string 
     s.stages.flatMap((g) => (g.skew ?? []).map((found) => `  ${s.id}, stage ${g.stage}: ${formatSkew(found)}\n`)),
   );
   if (skew.length > 0) parts.push(`Skew\n${skew.join("")}`);
+  const values = snapshot.sessions.flatMap((s) =>
+    s.stages.flatMap((g) => (g.accumulators ?? []).map((v) => `  ${s.id}, stage ${g.stage}: ${formatNamedValue(v)}\n`)),
+  );
+  if (values.length > 0) parts.push(`Accumulators\n${values.join("")}`);
   return parts.join("\n");
 }
 
@@ -110,12 +183,4 @@ function stateOf({ state, decommission }: MasterSnapshot["workers"][number]): st
   const { blocksLeft, bytesLeft, leavesInMs } = decommission;
   const left = blocksLeft === 0 ? "nothing to move" : `${blocksLeft} blocks (${formatBytes(bytesLeft)}) to move`;
   return `${state}, ${left}, leaves within ${Math.ceil(leavesInMs / 1000)} s`;
-}
-
-function table(title: string, head: string[], rows: (string | number)[][]): string {
-  if (rows.length === 0) return `${title}: none\n`;
-  // No colours: they would go into pipes.
-  const drawn = new Table({ head, style: { head: [], border: [] } });
-  drawn.push(...rows);
-  return `${title}\n${drawn.toString()}\n`;
 }

@@ -7,6 +7,7 @@ import { readMachineLimits } from "../../core/machine-limits.js";
 import { resolveOptions } from "../../core/options.js";
 import { parseDuration } from "../../core/sizes.js";
 import { clusterSecret } from "../../rpc/access/cluster-secret.js";
+import { tlsIdentity } from "../../rpc/access/tls.js";
 import { startWorkerProcess } from "../../worker/worker-process.js";
 import type { WorkerFlags } from "../flags.js";
 import { parseWhole } from "../numbers.js";
@@ -27,6 +28,7 @@ export async function worker(flags: WorkerFlags): Promise<void> {
   const process_ = await startWorkerProcess({
     master,
     secret: clusterSecret(flags.secretFile),
+    tls: tlsIdentity(flags.tls ?? values.tls),
     id: workerName(flags.id),
     role,
     node: flags.node ?? hostname(),

@@ -3,6 +3,7 @@
 
 import type { WireError } from "../../core/errors.js";
 import { formatTaskKey, type TaskKey, type WorkerId } from "../../core/ids.js";
+import { addMetrics, recordsReadIn, shuffleBytesReadIn } from "../../core/task-metrics.js";
 import type { TaskOutcome } from "../../protocol/tasks.js";
 import type { Preference } from "../task-assigner/index.js";
 import { judgeFailure } from "./failure-policy.js";
@@ -127,7 +128,7 @@ export class Attempts {
     const { worker } = at;
     const { result, metrics } = outcome;
     this.#withdrawCopy(record, task);
-    record.pace?.finish(this.#shared.now - at.sinceMs, metrics.runMs, metrics.recordsRead);
+    record.pace?.finish(this.#shared.now - at.sinceMs, metrics.executorRunTime, recordsReadIn(metrics));
     const isMap = result.kind === "mapOutput";
     moveTask(this.#shared, record, task, "succeed", {
       kind: "succeeded",
@@ -140,22 +141,24 @@ export class Attempts {
     const records = isMap ? result.output.records : result.records;
     record.records += records - (task.countedRecords ?? 0);
     task.countedRecords = records;
-    record.bytes += metrics.bytesRead + metrics.shuffleReadBytes;
+    record.bytes += metrics.inputBytes + shuffleBytesReadIn(metrics);
+    record.succeeded++;
+    record.lastEndMs = this.#shared.now;
+    addMetrics(record.metrics, metrics);
     job.tasks++;
-    job.shuffleBytes += metrics.shuffleWriteBytes;
-    job.spillBytes += metrics.spillBytes;
     const share = job.workers.get(worker) ?? {
       role: this.#shared.ports.worker(worker)?.role ?? "",
       tasks: 0,
       runMs: 0,
     };
     share.tasks++;
-    share.runMs += metrics.runMs;
+    share.runMs += metrics.executorRunTime;
     job.workers.set(worker, share);
-    this.#shared.ports.assigner.measured(key.session, stage.id, metrics.runMs);
+    this.#shared.ports.assigner.measured(key.session, stage.id, metrics.executorRunTime);
     if (!task.accumulated) {
       task.accumulated = true;
       if (outcome.accumulators.length > 0) {
+        record.accumulators.add(outcome.accumulators);
         this.#shared.ports.emit({
           kind: "accumulators",
           session: key.session,

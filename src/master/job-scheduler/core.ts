@@ -4,12 +4,13 @@
 // The parts: stages.ts, attempts.ts, results.ts, jobs.ts; here is only their face.
 
 import type { WireError } from "../../core/errors.js";
-import type { JobId, NodeId, SessionId, ShuffleId, StageId, TaskKey, WorkerId } from "../../core/ids.js";
+import type { JobId, NodeId, SessionId, ShuffleId, TaskKey, WorkerId } from "../../core/ids.js";
 import type { AdoptableBlock } from "../../protocol/adoption.js";
 import type { StageProgress } from "../../protocol/driver.js";
-import type { Locality, TaskLaunch, TaskOutcome } from "../../protocol/tasks.js";
+import type { TaskLaunch, TaskOutcome } from "../../protocol/tasks.js";
 import type { OfferedOutput } from "../../protocol/worker.js";
 import { CachedPartitions, MapOutputs, type MapOutputsOptions, type NodeStorage } from "../map-outputs/index.js";
+import type { Assignment } from "../task-assigner/index.js";
 import { Attempts } from "./attempts.js";
 import { newSessionBlame } from "./blame.js";
 import { Derivations } from "./derivations.js";
@@ -19,8 +20,8 @@ import { validateJobs } from "./invariants.js";
 import { Jobs } from "./jobs.js";
 import { makeLaunch } from "./launches.js";
 import { newJob } from "./new-records.js";
-import type { JobSchedulerOptions, SessionPolicy } from "./options.js";
-import { progressOf } from "./progress.js";
+import type { JobSchedulerOptions, SessionPolicy, SessionScheduling } from "./options.js";
+import { type JobProgress, jobsOf, progressOf } from "./progress.js";
 import { Results } from "./results.js";
 import { type Place, type SchedulerPorts, type Scheduling, type Submission, wire } from "./scheduling.js";
 import { Speculation } from "./speculation.js";
@@ -56,9 +57,9 @@ export class JobScheduler {
     return this.#shared.sessions;
   }
 
-  /** `localityWaitMs` and `policy`: by default the master's own. */
-  openSession(id: SessionId, policy: SessionPolicy = this.#shared.options, localityWaitMs?: number): void {
-    this.#shared.ports.assigner.open(id, localityWaitMs);
+  /** `policy`: by default the master's own. */
+  openSession(id: SessionId, policy: SessionPolicy = this.#shared.options, scheduling: SessionScheduling = {}): void {
+    this.#shared.ports.assigner.open(id, scheduling);
     this.#shared.sessions.set(id, {
       id,
       policy,
@@ -217,9 +218,9 @@ export class JobScheduler {
     return this.#exclusions.of(place);
   }
 
-  /** The launch of a task that the assigner gave to `worker`. */
-  launch(session: SessionId, stage: StageId, partition: number, worker: WorkerId, locality: Locality): TaskLaunch {
-    return makeLaunch(this.#shared, session, stage, partition, worker, locality);
+  /** The launch of what the assigner gave to a worker. */
+  launch(assignment: Assignment): TaskLaunch {
+    return makeLaunch(this.#shared, assignment);
   }
 
   started(key: TaskKey, worker: WorkerId, now: number): void {
@@ -281,6 +282,12 @@ export class JobScheduler {
   progress(session: SessionId): StageProgress[] {
     const record = this.#shared.sessions.get(session);
     return record === undefined ? [] : progressOf(record);
+  }
+
+  /** Jobs that have not ended. */
+  jobProgress(session: SessionId): JobProgress[] {
+    const record = this.#shared.sessions.get(session);
+    return record === undefined ? [] : jobsOf(record);
   }
 
   /** States the invariants between the collections; tests call it after every event. */

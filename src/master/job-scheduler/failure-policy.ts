@@ -35,6 +35,8 @@ const hopeless: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
 
 export function judgeFailure(error: WireError): FailureVerdict {
   if (error.code === "TASK_CANCELLED") return { retryable: true, counts: false, blamesWorker: false };
+  // The block may have moved while the task was on its way; it is not the reader's fault that it is gone.
+  if (error.code === "CHECKPOINT_LOST") return { retryable: true, counts: true, blamesWorker: false };
   const retryable = !hopeless.has(error.code);
   return { retryable, counts: true, blamesWorker: retryable };
 }

@@ -8,9 +8,11 @@ export {
   type ExclusionPolicy,
   type JobSchedulerOptions,
   type SessionPolicy,
+  type SessionScheduling,
   type SpeculationPolicy,
   usualExclusion,
   usualSpeculation,
 } from "./options.js";
+export type { JobProgress } from "./progress.js";
 export type { Place, SchedulerPorts, Submission } from "./scheduling.js";
 export { allRows, type MoveObserver } from "./transitions.js";

@@ -2,10 +2,12 @@
 
 import type { WireError } from "../../core/errors.js";
 import type { JobId, SessionId, ShuffleId, WorkerId } from "../../core/ids.js";
-import type { JobSummary } from "../../protocol/driver.js";
+import { addMetrics, noMetrics } from "../../core/task-metrics.js";
+import type { JobSummary, StageSummary } from "../../protocol/driver.js";
+import { NamedSums } from "../../protocol/named-values.js";
 import { forgetJoins } from "./plan-stage.js";
 import { moveStage, type Scheduling, wire } from "./scheduling.js";
-import { type JobRecord, liveAttempts, type SessionRecord } from "./state.js";
+import { type JobRecord, liveAttempts, type SessionRecord, type StageRecord } from "./state.js";
 
 export class Jobs {
   readonly #shared: Scheduling;
@@ -120,17 +122,41 @@ export class Jobs {
   }
 
   #summary(job: JobRecord): JobSummary {
+    const metrics = { ...noMetrics };
+    const accumulators = new NamedSums();
+    for (const record of job.stages.values()) {
+      addMetrics(metrics, record.metrics);
+      accumulators.merge(record.accumulators);
+    }
     return {
       stages: [...job.stages.values()].filter((record) => record.tasks.length > 0).length,
       tasks: job.tasks,
       failedAttempts: job.failedAttempts,
       elapsedMs: this.#shared.now - job.submittedMs,
-      shuffleBytes: job.shuffleBytes,
-      spillBytes: job.spillBytes,
+      shuffleBytes: metrics.shuffleWriteBytes,
+      spillBytes: metrics.diskBytesSpilled,
+      metrics,
+      byStage: [...job.stages.values()].filter(({ succeeded, failed }) => succeeded + failed > 0).map(summarise),
+      accumulators: accumulators.shown(),
       workers: [...job.workers].map(([worker, share]) => ({ worker, ...share })),
       ...(job.skew.length === 0 ? {} : { skew: job.skew }),
     };
   }
+}
+
+function summarise(record: StageRecord): StageSummary {
+  const { stage, succeeded, failed, startedMs, lastEndMs, records, metrics, accumulators } = record;
+  return {
+    stage: stage.id,
+    name: stage.name,
+    kind: stage.kind,
+    tasks: succeeded,
+    failedAttempts: failed,
+    elapsedMs: Math.max(0, lastEndMs - startedMs),
+    records,
+    metrics: { ...metrics },
+    accumulators: accumulators.shown(),
+  };
 }
 
 function usesShuffle(job: JobRecord, shuffle: ShuffleId): boolean {

@@ -1,22 +1,16 @@
 // The launch of a task: everything that an attempt needs to know, as it is now.
 
-import type { SessionId, StageId, WorkerId } from "../../core/ids.js";
 import type { Stage } from "../../plan/stages.js";
-import type { CacheGeneration, Locality, TaskLaunch, ValueInput } from "../../protocol/tasks.js";
+import type { CacheGeneration, FollowingTask, TaskLaunch, ValueInput } from "../../protocol/tasks.js";
+import type { Assignment } from "../task-assigner/index.js";
 import { findStage, moveTask, type Place, type Scheduling } from "./scheduling.js";
 import type { LiveAttempt, StageRecord, TaskRecord } from "./state.js";
 
 const NONE: readonly never[] = [];
 
-/** The launch of a task that the assigner gave to `worker`. */
-export function makeLaunch(
-  shared: Scheduling,
-  session: SessionId,
-  stage: StageId,
-  partition: number,
-  worker: WorkerId,
-  locality: Locality,
-): TaskLaunch {
+/** The launch of what the assigner gave to a worker. */
+export function makeLaunch(shared: Scheduling, assignment: Assignment): TaskLaunch {
+  const { session, stage, partition, worker, locality, more } = assignment;
   const record = findStage(shared.sessions, session, stage) as StageRecord;
   const task = record.tasks[partition] as TaskRecord;
   const attempt = task.nextAttempt;
@@ -37,6 +31,7 @@ export function makeLaunch(
   record.running++;
   const { outputs, cached, generations } = record.job.session;
   const plan = record.plan[partition] as Stage["tasks"][number];
+  const following = more.map((next) => follow(shared, record, record.tasks[next] as TaskRecord, place));
   return {
     key: { session, job: record.job.id, stage, partition, attempt },
     fragment: record.stage.fragmentHash,
@@ -63,7 +58,34 @@ export function makeLaunch(
     ...(speculative ? { speculative: true } : {}),
     ...(generations.size === 0 ? {} : { generations: generationsOf(record) }),
     ...(plan.slice === undefined ? {} : { slice: plan.slice }),
+    ...(following.length === 0 ? {} : { more: following }),
   };
+}
+
+/** Whether the stage's tasks differ in nothing but their partition: shuffles are all that they read. */
+export function mayGroup({ stage, plan }: StageRecord): boolean {
+  if (stage.shuffleInputs.length === 0) return false;
+  return plan.every(({ splits, cached, slice }) => splits.length === 0 && cached.length === 0 && slice === undefined);
+}
+
+/** Whether `next` waits for a slot, and may have that of `first` after it. */
+export function mayFollow({ job, tasks, roundEnd, ...record }: StageRecord, first: number, next: number): boolean {
+  const { window, result } = job;
+  if (next >= roundEnd || (record.stage === result.stage && window !== null && next >= window.admitted)) return false;
+  return [first, next].every((partition) => {
+    const { state, blamed, alone } = tasks[partition] as TaskRecord;
+    return state.kind === "pending" && !blamed && !alone;
+  });
+}
+
+/** Launches a task with the one before it. */
+function follow(shared: Scheduling, record: StageRecord, task: TaskRecord, place: LiveAttempt): FollowingTask {
+  const attempt = task.nextAttempt++;
+  moveTask(shared, record, task, "launch", { kind: "launched", ...place, attempt });
+  record.running++;
+  // The same inputs as the first one's: those outputs have been given.
+  task.launchedAt[attempt] = record.job.session.outputs.changes;
+  return { partition: task.partition, attempt };
 }
 
 /** Of the stage's persisted nodes that are not in their first generation. */

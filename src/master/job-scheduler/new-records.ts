@@ -2,14 +2,16 @@
 
 import { MillraceError } from "../../core/errors.js";
 import type { StageId } from "../../core/ids.js";
+import { noMetrics } from "../../core/task-metrics.js";
 import type { Stage } from "../../plan/stages.js";
+import { NamedSums } from "../../protocol/named-values.js";
 import { ResultWindow } from "./result-window.js";
 import type { Submission } from "./scheduling.js";
 import { StagePace } from "./stage-pace.js";
 import type { JobRecord, SessionRecord, StageRecord, TaskRecord } from "./state.js";
 
 export function newJob(session: SessionRecord, submission: Submission, now: number): JobRecord {
-  const { graph, savesFiles, maxResultBytes, streamed = false } = submission;
+  const { graph, savesFiles, maxResultBytes, streamed = false, traits = {} } = submission;
   const stages = new Map<StageId, StageRecord>();
   const resultTasks = graph.stages.find((stage) => stage.id === graph.resultStage)?.tasks.length ?? 0;
   const job: Omit<JobRecord, "result"> = {
@@ -18,6 +20,7 @@ export function newJob(session: SessionRecord, submission: Submission, now: numb
     graph,
     stages,
     submittedMs: now,
+    traits,
     savesFiles,
     maxResultBytes,
     streamed,
@@ -29,8 +32,6 @@ export function newJob(session: SessionRecord, submission: Submission, now: numb
     skew: [],
     tasks: 0,
     failedAttempts: 0,
-    shuffleBytes: 0,
-    spillBytes: 0,
     workers: new Map(),
     workerlessSinceMs: null,
   };
@@ -63,6 +64,10 @@ function newStage(stage: Stage, job: JobRecord): StageRecord {
     blame: null,
     records: 0,
     bytes: 0,
+    succeeded: 0,
+    lastEndMs: 0,
+    metrics: { ...noMetrics },
+    accumulators: new NamedSums(),
   };
 }
 

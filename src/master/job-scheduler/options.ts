@@ -1,5 +1,6 @@
 // Slice of the master's options that decides when a job gives up.
 
+import type { PoolScheme } from "../task-assigner/index.js";
 import { defaultSkewRule, type SkewRule } from "./skew.js";
 import type { MoveObserver } from "./transitions.js";
 
@@ -38,6 +39,16 @@ export interface SessionPolicy {
   readonly exclusion: ExclusionPolicy | null;
   /** Options `join.skew.*`. */
   readonly skew: SkewRule;
+}
+
+/** What a session may choose for how its tasks are assigned; by default the master's own. */
+export interface SessionScheduling {
+  /** Option `locality.wait`. */
+  readonly localityWaitMs?: number;
+  /** Option `scheduler.groupTime`. */
+  readonly groupMs?: number;
+  /** Options `scheduler.mode`, `scheduler.pools`. By default FIFO. */
+  readonly pools?: PoolScheme;
 }
 
 export interface JobSchedulerOptions extends SessionPolicy {

@@ -4,6 +4,7 @@
 import { type ErrorFields, MillraceError, toWireError, type WireError } from "../../core/errors.js";
 import type { SessionId, ShuffleId, StageId, WorkerId } from "../../core/ids.js";
 import type { StageGraph } from "../../plan/stages.js";
+import type { JobTraits } from "../../protocol/driver.js";
 import type { TaskAssigner } from "../task-assigner/index.js";
 import type { ProcessName } from "./blame.js";
 import type { JobCommand } from "./commands.js";
@@ -39,6 +40,8 @@ export interface Submission {
   readonly maxResultBytes: number | null;
   /** The user gets the records as they come. Default false. */
   readonly streamed?: boolean;
+  /** Default: none. */
+  readonly traits?: JobTraits;
 }
 
 /** One scheduler, as its parts see it. */

@@ -2,6 +2,7 @@
 // share the computation of a shuffle, and stops what lost its input. Which task runs where is not decided here.
 
 import type { ShuffleId } from "../../core/ids.js";
+import { mayFollow, mayGroup } from "./launches.js";
 import { newTask } from "./new-records.js";
 import { planStage } from "./plan-stage.js";
 import { moveStage, moveTask, type Scheduling } from "./scheduling.js";
@@ -78,7 +79,7 @@ export class Stages {
     if (stage.kind === "result" && job.savesFiles) {
       moveStage(this.#shared, record, "commit", { kind: "committing" });
       const files = record.tasks.flatMap(({ state }) =>
-        state.kind === "succeeded" && state.result?.kind === "file" ? [state.result] : [],
+        state.kind === "succeeded" && state.result?.kind === "file" ? [state.result, ...(state.result.also ?? [])] : [],
       );
       this.#shared.ports.emit({ kind: "commitOutput", session: job.session.id, job: job.id, files });
       return true;
@@ -174,12 +175,15 @@ export class Stages {
       stage.id,
       {
         isPending: (partition) => record.tasks[partition]?.state.kind === "pending",
+        groups: mayGroup(record),
+        mayFollow: (first, next) => mayFollow(record, first, next),
         allows: (worker) => exclusions.allows(record, null, worker),
         allowsTask: (partition, worker) => exclusions.allows(record, record.tasks[partition] as TaskRecord, worker),
         allowsCopy: (partition, worker) =>
           speculation.allowsCopy(record, record.tasks[partition] as TaskRecord, worker),
       },
       this.#shared.now,
+      job.traits.pool,
     );
     for (let partition = 0; partition < record.roundEnd; partition++) {
       const task = record.tasks[partition] as TaskRecord;

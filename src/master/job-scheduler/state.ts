@@ -2,8 +2,11 @@
 // through transitions.ts.
 
 import type { JobId, NodeId, SessionId, ShuffleId, StageId, TaskKey, WorkerId } from "../../core/ids.js";
+import type { MutableMetrics } from "../../core/task-metrics.js";
 import type { JoinParts } from "../../plan/skew.js";
 import type { Stage, StageGraph, StageTask } from "../../plan/stages.js";
+import type { JobTraits } from "../../protocol/driver.js";
+import type { NamedSums } from "../../protocol/named-values.js";
 import type { SkewFinding } from "../../protocol/skew.js";
 import type { TaskResult } from "../../protocol/tasks.js";
 import type { CachedPartitions, MapOutputs } from "../map-outputs/index.js";
@@ -99,6 +102,12 @@ export interface StageRecord {
   blame: StageBlame | null;
   records: number;
   bytes: number;
+  /** Tasks of it that succeeded. */
+  succeeded: number;
+  /** When the last of them did. */
+  lastEndMs: number;
+  readonly metrics: MutableMetrics;
+  readonly accumulators: NamedSums;
 }
 
 export interface AttemptStory {
@@ -128,6 +137,7 @@ export interface JobRecord {
   readonly stages: Map<StageId, StageRecord>;
   result: StageRecord;
   readonly submittedMs: number;
+  readonly traits: JobTraits;
   readonly savesFiles: boolean;
   readonly maxResultBytes: number | null;
   /** The user sees the records as they come: they cannot be taken back. */
@@ -142,8 +152,6 @@ export interface JobRecord {
   readonly skew: SkewFinding[];
   tasks: number;
   failedAttempts: number;
-  shuffleBytes: number;
-  spillBytes: number;
   readonly workers: Map<WorkerId, { readonly role: string; tasks: number; runMs: number }>;
   /** Since when tasks are pending and no worker is there; null while one is. */
   workerlessSinceMs: number | null;

@@ -223,6 +223,13 @@ export class MapOutputs {
     return sum;
   }
 
+  /** Of all shuffles. */
+  get totalBytes(): number {
+    let sum = 0;
+    for (const shuffle of this.#shuffles.keys()) sum += this.bytes(shuffle);
+    return sum;
+  }
+
   workers(shuffle: ShuffleId): Iterable<WorkerId> {
     return this.#shuffles.get(shuffle)?.byWorker.keys() ?? [];
   }

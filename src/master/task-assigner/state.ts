@@ -28,6 +28,10 @@ export class Fifo {
 /** What the scheduler knows of a stage's tasks. Asked when a task is about to be taken. */
 export interface StageGate {
   isPending(partition: number): boolean;
+  /** Whether tasks of the stage may be launched together. */
+  readonly groups: boolean;
+  /** Whether `next` waits for a slot as well and may run in that of `first` after it. */
+  mayFollow(first: number, next: number): boolean;
   /** Whether tasks without a past may go there. */
   allows(worker: WorkerId): boolean;
   /** Whether this task may go there. */
@@ -54,11 +58,4 @@ export interface StageQueue {
   /** Since when nothing was launched at its best place: what the locality wait counts from. */
   localSinceMs: number;
   meanTaskMs: number | null;
-}
-
-export interface SessionQueue {
-  readonly stages: StageQueue[];
-  /** Attempts on workers now: the session with the fewest is served first. */
-  running: number;
-  readonly localityWaitMs: number;
 }

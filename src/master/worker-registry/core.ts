@@ -2,7 +2,7 @@
 // who is lost; what follows from a loss is the scheduler's business. Pure: the time comes with every call.
 
 import { formatTaskKey, type TaskKey, type WorkerId } from "../../core/ids.js";
-import type { TaskLaunch, WorkerAddress } from "../../protocol/tasks.js";
+import { type TaskLaunch, tasksOf, type WorkerAddress } from "../../protocol/tasks.js";
 import type { WorkerRegistration } from "../../protocol/worker.js";
 import type { WorkerRegistryOptions } from "./options.js";
 import type { Attempt, WorkerRecord } from "./state.js";
@@ -58,6 +58,7 @@ export class WorkerRegistry {
       diskShort: false,
       memory: null,
       attempts: new Map(),
+      units: 0,
       sentLocations: new Map(),
       offered: [],
     };
@@ -82,49 +83,62 @@ export class WorkerRegistry {
     );
   }
 
-  launched(record: WorkerRecord, launch: TaskLaunch, now: number): Attempt {
-    const { key, shuffles, cached } = launch;
-    const attempt: Attempt = {
-      key,
-      worker: record.id,
-      launchedMs: now,
-      shuffles,
-      cached,
-      running: false,
-      calledBack: false,
-    };
-    record.attempts.set(formatTaskKey(launch.key), attempt);
-    return attempt;
+  launched(record: WorkerRecord, launch: TaskLaunch, now: number): void {
+    const tasks = tasksOf(launch);
+    const unit = { left: tasks.length, sinceMs: now };
+    record.units++;
+    for (const { key, shuffles, cached } of tasks) {
+      const attempt: Attempt = {
+        key,
+        worker: record.id,
+        launchedMs: now,
+        shuffles,
+        cached,
+        running: false,
+        unit,
+        calledBack: false,
+      };
+      record.attempts.set(formatTaskKey(key), attempt);
+    }
   }
 
-  /** The attempt ended; null when it was not there (a doubled report). */
-  ended(record: WorkerRecord, key: TaskKey): Attempt | null {
+  /** The attempt ended; null when it was not there (a doubled report). With the last of a launch its slot is free. */
+  ended(record: WorkerRecord, key: TaskKey, now: number): Attempt | null {
     const name = formatTaskKey(key);
     const attempt = record.attempts.get(name) ?? null;
     record.attempts.delete(name);
+    if (attempt === null) return null;
+    attempt.unit.sinceMs = now;
+    if (--attempt.unit.left === 0) record.units--;
     return attempt;
   }
 
   /**
    * Attempts that ran when the worker was last heard of. A task that ends its process at once takes the word that it runs
-   * along: what filled the slots counts too, oldest first.
+   * along: what filled the slots counts too, oldest first, of each launch one.
    */
   ran(record: WorkerRecord): ReadonlySet<Attempt> {
     const attempts = [...record.attempts.values()];
     const ran = new Set(attempts.filter((attempt) => attempt.running));
-    for (const attempt of attempts) if (ran.size < record.registration.slots) ran.add(attempt);
+    const units = new Set([...ran].map(({ unit }) => unit));
+    for (const attempt of attempts) {
+      if (ran.size >= record.registration.slots) break;
+      if (units.has(attempt.unit)) continue;
+      units.add(attempt.unit);
+      ran.add(attempt);
+    }
     return ran;
   }
 
   /** Something on the worker takes so long that nothing shall be queued behind it. */
   isStalled(record: WorkerRecord, now: number): boolean {
     const oldest = record.attempts.values().next().value;
-    return oldest !== undefined && now - oldest.launchedMs > this.#options.stalledMs;
+    return oldest !== undefined && now - oldest.unit.sinceMs > this.#options.stalledMs;
   }
 
   /** Attempts that wait for a slot of the worker. */
   queued(record: WorkerRecord): Attempt[] {
-    if (record.attempts.size <= record.registration.slots) return [];
+    if (record.attempts.size <= 1) return [];
     const ran = this.ran(record);
     return [...record.attempts.values()].filter((attempt) => !ran.has(attempt));
   }

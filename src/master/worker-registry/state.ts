@@ -28,8 +28,18 @@ export interface Attempt {
   readonly shuffles: TaskLaunch["shuffles"];
   readonly cached: TaskLaunch["cached"];
   running: boolean;
+  /** Shared by the attempts that it was launched with, which take a slot together. */
+  readonly unit: LaunchUnit;
   /** The worker was asked to give it back if it still waits for a slot. */
   calledBack: boolean;
+}
+
+/** The attempts of one launch. */
+export interface LaunchUnit {
+  /** Attempts that have not ended. */
+  left: number;
+  /** When the launch left, or an attempt of it ended last. */
+  sinceMs: number;
 }
 
 /** As its last heartbeat said. */
@@ -51,6 +61,8 @@ export interface WorkerRecord {
   memory: WorkerMemory | null;
   /** By formatTaskKey. */
   readonly attempts: Map<string, Attempt>;
+  /** Launches of which it holds an attempt: each takes a slot, or waits for one. */
+  units: number;
   /** Version of each shuffle's locations that it was sent over the present stream, by "session shuffle". */
   readonly sentLocations: Map<string, number>;
   /** What it has offered so far of an earlier incarnation's outputs; null once its first heartbeat has come. */

@@ -8,7 +8,7 @@
 // `at` tells which operator runs. It is a register that the exception handler reads, so it costs nothing a record.
 
 import type { CallSite } from "../../plan/function.js";
-import type { Operator } from "../../plan/lineage.js";
+import type { Operator, WholeOperator } from "../../plan/lineage.js";
 import { takeFrom } from "../batches.js";
 import { notAPair, operatorFailure, wrongShape } from "../user-errors.js";
 
@@ -16,7 +16,7 @@ export type UserFunction = (...args: unknown[]) => unknown;
 
 /** One operator of a chain with its live function. */
 export interface ChainOperator {
-  readonly op: Exclude<Operator["op"], "mapPartitions" | "mapPartitionsWithIndex">;
+  readonly op: Exclude<Operator["op"], WholeOperator>;
   readonly fn: UserFunction | null;
   /** Content hash of the function, "" without one. */
   readonly hash: string;

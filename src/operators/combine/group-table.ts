@@ -4,12 +4,13 @@
 // holds half of what is held, or that no further level could divide, goes to disk alone and comes out as an iterable.
 
 import { estimateBytes } from "../../codec/estimate.js";
-import { checkKey, hashKey, hashNumber, hashString, keysEqual } from "../../codec/keys.js";
+import { hashKey, keysEqual } from "../../codec/keys.js";
 import { type CallSite, formatCallSite } from "../../plan/function.js";
 import { BATCH_RECORDS } from "../batches.js";
 import { Reservation } from "../reservation.js";
 import type { TaskContext } from "../task-context.js";
 import type { PairColumns } from "./combine.js";
+import { KeyIndex } from "./key-index.js";
 import { LARGE_GROUPS, LargeGroup, withLargeGroups } from "./large-group.js";
 import { mergeRuns, RunFile, SeqRun } from "./seq-runs.js";
 
@@ -20,7 +21,6 @@ const MAX_LEVEL = 32 / BUCKET_BITS - 1;
 const FLOOR_BYTES = 64 * 1024;
 const VALUE_OVERHEAD = 24;
 const KEY_OVERHEAD = 120;
-const FIRST_SLOTS = 1024;
 
 export interface GroupOptions {
   readonly context: TaskContext;
@@ -33,9 +33,8 @@ export class GroupTable {
   readonly #options: GroupOptions;
   readonly #level: number;
   readonly #reservation: Reservation;
-  #slots = new Int32Array(2 * FIRST_SLOTS);
-  #mask = FIRST_SLOTS - 1;
-  #keys: unknown[] = [];
+  #index: KeyIndex;
+  /** Of each key, the number of its first row. */
   #seqs: number[] = [];
   /** Rows in the order they came: the value, and which key (its number) it belongs to. */
   #values: unknown[] = [];
@@ -55,6 +54,7 @@ export class GroupTable {
   constructor(options: GroupOptions, level = 0) {
     this.#options = options;
     this.#level = level;
+    this.#index = new KeyIndex(options.context.classes);
     this.#reservation = new Reservation(options.context.memory, `${formatCallSite(options.site)}: values by key`);
   }
 
@@ -100,19 +100,22 @@ export class GroupTable {
   }
 
   #add(key: unknown, value: unknown, parent: number, seq: number): void {
-    const h = hashOf(key);
     if (this.#largeByHash !== null) {
-      const large = this.#largeByHash.get(h)?.find((group) => keysEqual(group.key, key));
+      const large = this.#largeByHash.get(hashKey(key))?.find((group) => keysEqual(group.key, key));
       if (large !== undefined) {
         large.add(value, parent);
         return;
       }
     }
     if (this.#file !== null) {
-      this.#bucketOf(h).add(seq, key, this.#options.parents === 0 ? value : [parent, value]);
+      this.#bucketOf(hashKey(key)).add(seq, key, this.#options.parents === 0 ? value : [parent, value]);
       return;
     }
-    const entry = this.#entryOf(key, h, seq);
+    const entry = this.#index.numberOf(key);
+    if (entry === this.#seqs.length) {
+      this.#seqs.push(seq);
+      this.#held += estimateBytes(key) + KEY_OVERHEAD;
+    }
     const row = this.#values.length;
     while (this.#starts.length <= parent) this.#starts.push(row);
     if (row === this.#entries.length) this.#widen();
@@ -122,47 +125,10 @@ export class GroupTable {
     if (this.#held > this.#covered) this.#cover();
   }
 
-  #entryOf(key: unknown, h: number, seq: number): number {
-    const slots = this.#slots;
-    const wrap = (this.#mask << 1) | 1;
-    let s = (h & this.#mask) << 1;
-    for (let e = slots[s + 1] as number; e !== 0; e = slots[s + 1] as number) {
-      if (slots[s] === h) {
-        const other = this.#keys[e - 1];
-        if (other === key || (typeof key !== "string" && keysEqual(other, key))) return e - 1;
-      }
-      s = (s + 2) & wrap;
-    }
-    checkKey(key, this.#options.context.classes);
-    const entry = this.#keys.push(key) - 1;
-    slots[s] = h;
-    slots[s + 1] = entry + 1;
-    this.#seqs.push(seq);
-    this.#held += estimateBytes(key) + KEY_OVERHEAD;
-    if (this.#keys.length << 1 > this.#mask) this.#grow();
-    return entry;
-  }
-
   #widen(): void {
     const wider = new Int32Array(this.#entries.length * 2);
     wider.set(this.#entries);
     this.#entries = wider;
-  }
-
-  #grow(): void {
-    const old = this.#slots;
-    this.#mask = (this.#mask << 1) | 1;
-    const slots = new Int32Array(old.length << 1);
-    const wrap = (this.#mask << 1) | 1;
-    for (let i = 0; i < old.length; i += 2) {
-      if (old[i + 1] === 0) continue;
-      const h = old[i] as number;
-      let s = (h & this.#mask) << 1;
-      while (slots[s + 1] !== 0) s = (s + 2) & wrap;
-      slots[s] = h;
-      slots[s + 1] = old[i + 1] as number;
-    }
-    this.#slots = slots;
   }
 
   #cover(): void {
@@ -177,20 +143,27 @@ export class GroupTable {
   /** Moves the key that holds most to disk, if that is `least` bytes. */
   #putAside(least: number): boolean {
     const { context, parents, site } = this.#options;
-    const sizes = new Float64Array(this.#keys.length);
+    const sizes = new Float64Array(this.#index.keys.length);
     for (let row = 0; row < this.#values.length; row++) {
       const entry = this.#entries[row] as number;
       sizes[entry] = (sizes[entry] as number) + estimateBytes(this.#values[row]) + VALUE_OVERHEAD;
     }
     const largest = sizes.reduce((best, size, entry) => (size > (sizes[best] as number) ? entry : best), 0);
     if ((sizes[largest] as number) < least) return false;
-    const [keys, seqs, values, entries, starts] = [this.#keys, this.#seqs, this.#values, this.#entries, this.#starts];
+    const [keys, seqs, values, entries, starts] = [
+      this.#index.keys,
+      this.#seqs,
+      this.#values,
+      this.#entries,
+      this.#starts,
+    ];
     const key = keys[largest];
     this.#largeFile ??= new RunFile(context.spill, context.classes, LARGE_GROUPS);
     const group = new LargeGroup(key, seqs[largest] as number, parents, this.#largeFile, context, site);
     this.#large.push(group);
     this.#largeByHash ??= new Map();
-    this.#largeByHash.set(hashOf(key), [...(this.#largeByHash.get(hashOf(key)) ?? []), group]);
+    const h = hashKey(key);
+    this.#largeByHash.set(h, [...(this.#largeByHash.get(h) ?? []), group]);
     this.#forget();
     this.#reservation.release();
     let parent = 0;
@@ -212,22 +185,20 @@ export class GroupTable {
     for (let row = 0; row < this.#values.length; row++) {
       while (parent + 1 < this.#starts.length && row >= (this.#starts[parent + 1] as number)) parent++;
       const entry = this.#entries[row] as number;
-      const key = this.#keys[entry];
+      const key = this.#index.keys[entry];
       const value = this.#values[row];
-      this.#bucketOf(hashOf(key)).add(this.#seqs[entry] as number, key, parents === 0 ? value : [parent, value]);
+      this.#bucketOf(hashKey(key)).add(this.#seqs[entry] as number, key, parents === 0 ? value : [parent, value]);
     }
     this.#forget();
     this.#reservation.release();
   }
 
   #forget(): void {
-    this.#keys = [];
+    this.#index = new KeyIndex(this.#options.context.classes);
     this.#seqs = [];
     this.#values = [];
     this.#entries = new Int32Array(1024);
     this.#starts = [];
-    this.#slots = new Int32Array(2 * FIRST_SLOTS);
-    this.#mask = FIRST_SLOTS - 1;
     this.#held = 0;
     this.#covered = FLOOR_BYTES;
   }
@@ -235,7 +206,7 @@ export class GroupTable {
   /** Rows sorted by key, stably, by counting; ends[e] is where the rows of key e end. */
   #sortedRows(): { readonly order: Uint32Array; readonly ends: Uint32Array } {
     const rows = this.#values.length;
-    const ends = new Uint32Array(this.#keys.length);
+    const ends = new Uint32Array(this.#index.keys.length);
     const entries = this.#entries;
     for (let row = 0; row < rows; row++) ends[entries[row] as number] = (ends[entries[row] as number] as number) + 1;
     let sum = 0;
@@ -256,6 +227,7 @@ export class GroupTable {
   *#pairs(): Generator<PairColumns, void, void> {
     const { order, ends } = this.#sortedRows();
     const all = this.#values;
+    const distinct = this.#index.keys;
     const bound = this.#starts[1] ?? Infinity;
     let keys: unknown[] = [];
     let values: unknown[] = [];
@@ -266,7 +238,7 @@ export class GroupTable {
       for (; at < middle; at++) {
         const left = all[order[at] as number];
         for (let r = middle; r < end; r++) {
-          keys.push(this.#keys[e]);
+          keys.push(distinct[e]);
           if (values.push([left, all[order[r] as number]]) < BATCH_RECORDS) continue;
           yield { keys, values, count: BATCH_RECORDS };
           keys = [];
@@ -290,7 +262,7 @@ export class GroupTable {
         groups.push(this.#options.parents === 0 ? this.#rowsOf(order, at, end) : this.#byParent(order, at, end));
         at = end;
       }
-      yield { keys: this.#keys.slice(from, to), values: groups, count: to - from };
+      yield { keys: this.#index.keys.slice(from, to), values: groups, count: to - from };
     }
   }
 
@@ -408,17 +380,4 @@ function* pairsOfGroups(
     }
   }
   if (keys.length > 0) yield { keys, values, count: keys.length };
-}
-
-/** Signed, as an Int32Array gives it back. */
-function hashOf(key: unknown): number {
-  if (typeof key === "string") return hashString(key) | 0;
-  if (typeof key === "number") {
-    const integer = key | 0;
-    if (integer !== key) return hashNumber(key) | 0;
-    // A mixture of all bits, because slots and buckets take the low ones.
-    const h = Math.imul(integer ^ (integer >>> 16), 0x45d9f3b);
-    return Math.imul(h ^ (h >>> 15), 0x2c1b3c6d) ^ (h >>> 13);
-  }
-  return hashKey(key) | 0;
 }

@@ -66,7 +66,7 @@ export class SeqRun {
     if (rows === 0) return;
     const { file, schemas, classes } = this.into;
     const frame = encodePairs(this.#keys, this.#values, 0, rows, schemas, classes);
-    const offset = file.append(frame);
+    const offset = file.append(frame, this.#bytes);
     const seqs = Float64Array.from(this.#seqs);
     file.append(new Uint8Array(seqs.buffer));
     this.#chunks.push({ offset, frameBytes: frame.byteLength, rows });

@@ -22,7 +22,9 @@ import type { OpenChain } from "../evaluate.js";
 import { pullable } from "../map-partitions.js";
 import type { FragmentResult, MaybePromise, TaskContext } from "../task-context.js";
 import { isThenable, operatorFailure, settledValue } from "../user-errors.js";
+import { NamedTexts, TEXT_CHUNK } from "./named-texts.js";
 import { ResultWriter } from "./result-writer.js";
+import { textBytes } from "./text-bytes.js";
 import { TopRecords } from "./top-records.js";
 
 interface ActionRun {
@@ -34,8 +36,6 @@ interface ActionRun {
 }
 
 const NO_BYTES = new Uint8Array(0);
-/** Text is written in pieces of at least so many characters. */
-const TEXT_CHUNK = 256 * 1024;
 
 export function runAction(action: ActionSpec, run: ActionRun): MaybePromise<FragmentResult> {
   switch (action.kind) {
@@ -267,8 +267,10 @@ function saveText(
   run: ActionRun,
 ): MaybePromise<FragmentResult> {
   const { context } = run;
+  const encoding = action.encoding ?? "utf8";
+  if (action.outputs !== undefined) return saveNamedTexts({ ...action, encoding, outputs: action.outputs }, run);
   const file = context.openPartFile(action.url, context.partition, action.compression);
-  const env = { print: printRecord, write: (text: string) => file.write(Buffer.from(text, "utf8")) };
+  const env = { print: printRecord, write: (text: string) => file.write(textBytes(text, encoding)) };
   const failed = (error: unknown): never => {
     file.abort();
     throw error;
@@ -284,8 +286,8 @@ function saveText(
         runner.flush();
         const { pending, final, sizeBytes } = file.finish();
         const records = runner.lines();
-        context.metrics.recordsWritten += records;
-        context.metrics.bytesWritten += sizeBytes;
+        context.metrics.outputRecords += records;
+        context.metrics.outputBytes += sizeBytes;
         return { kind: "file", pending, final, sizeBytes, records };
       },
     );
@@ -295,7 +297,37 @@ function saveText(
   }
 }
 
-const objectSink: SinkCode = { name: "objects", setup: "", record: (x) => `env.add(${x});`, pair: null };
+const addSink: SinkCode = { name: "add", setup: "", record: (x) => `env.add(${x});`, pair: null };
+
+function saveNamedTexts(
+  {
+    url,
+    compression,
+    encoding,
+    outputs,
+  }: { url: string; compression: "none" | "gzip"; encoding: "utf8" | "latin1"; outputs: readonly string[] },
+  run: ActionRun,
+): MaybePromise<FragmentResult> {
+  const { context } = run;
+  const open = (output: string) => context.openPartFile(url, context.partition, compression, output || undefined);
+  const texts = new NamedTexts(outputs, open, encoding);
+  const failed = (error: unknown): never => {
+    texts.abort();
+    throw error;
+  };
+  try {
+    const done = runSink(run, [], addSink, texts, "", (): FragmentResult => {
+      const { sizeBytes, files } = texts.finish();
+      const [own, ...also] = files as [(typeof files)[0], ...typeof files];
+      context.metrics.outputRecords += texts.lines;
+      context.metrics.outputBytes += sizeBytes;
+      return { kind: "file", ...own, sizeBytes, records: texts.lines, also };
+    });
+    return isPromise(done) ? done.catch(failed) : done;
+  } catch (error) {
+    return failed(error);
+  }
+}
 
 function saveObjects(url: string, run: ActionRun): MaybePromise<FragmentResult> {
   const { context } = run;
@@ -306,11 +338,11 @@ function saveObjects(url: string, run: ActionRun): MaybePromise<FragmentResult> 
   };
   try {
     const writer = new ObjectSegmentWriter(context.classes, (bytes) => file.write(bytes));
-    const done = runSink(run, [], objectSink, writer, "", (): FragmentResult => {
+    const done = runSink(run, [], addSink, writer, "", (): FragmentResult => {
       writer.flush();
       const { pending, final, sizeBytes } = file.finish();
-      context.metrics.recordsWritten += writer.records;
-      context.metrics.bytesWritten += sizeBytes;
+      context.metrics.outputRecords += writer.records;
+      context.metrics.outputBytes += sizeBytes;
       return { kind: "file", pending, final, sizeBytes, records: writer.records };
     });
     return isPromise(done) ? done.catch(failed) : done;
@@ -322,6 +354,5 @@ function saveObjects(url: string, run: ActionRun): MaybePromise<FragmentResult> 
 export function recordsResult(records: readonly unknown[], context: TaskContext): FragmentResult {
   const writer = new RecordStreamWriter(context.classes);
   writer.addBatch(records);
-  context.metrics.recordsWritten += records.length;
   return { kind: "bytes", bytes: writer.finish(), records: records.length };
 }

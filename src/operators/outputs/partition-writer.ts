@@ -36,11 +36,7 @@ export class PartitionWriter {
 
   /** `count` pairs of about `bytes` encoded. */
   writePairs(keys: ArrayLike<unknown>, values: ArrayLike<unknown>, count: number, bytes: number): void {
-    const order = this.#scatter(keys, count);
-    const { classes } = this.context;
-    this.#eachFrame(count, bytes, (from, to) =>
-      encodePairsAt(keys, values, order, from, to, this.schemas, classes, this.#encoding),
-    );
+    this.#writeScattered(keys, values, this.#scatter(keys, count, null), count, bytes);
   }
 
   /** The same for pairs as the map task made them: their weights and hot keys are counted, `rowBytes[i]` for row i. */
@@ -51,32 +47,43 @@ export class PartitionWriter {
     count: number,
     bytes: number,
   ): void {
-    this.writePairs(keys, values, count, bytes);
-    const { weights } = this;
-    const parts = this.#parts;
-    for (let i = 0; i < count; i++) {
-      const part = parts[i] as number;
-      weights[part] = (weights[part] as number) + (rowBytes[i] as number);
-    }
-    this.hotKeys.look(keys, parts, count);
+    const order = this.#scatter(keys, count, rowBytes);
+    this.hotKeys.look(keys, this.#parts, count);
+    this.#writeScattered(keys, values, order, count, bytes);
   }
 
   /** The same for records that need not be pairs. */
   writeRecords(records: readonly unknown[], count: number, bytes: number): void {
-    const order = this.#scatter(records, count);
+    const order = this.#scatter(records, count, null);
     const { classes } = this.context;
     const sorted: unknown[] = [];
     for (let i = 0; i < count; i++) sorted.push(records[order[i] as number]);
     this.#eachFrame(count, bytes, (from, to) => encodeRecords(sorted, from, to, this.schemas, classes, this.#encoding));
   }
 
-  /** Rows [0, count) grouped by partition; `#counts[p + 1]` is where partition p ends. */
-  #scatter(keys: ArrayLike<unknown>, count: number): Uint32Array {
+  #writeScattered(
+    keys: ArrayLike<unknown>,
+    values: ArrayLike<unknown>,
+    order: Uint32Array,
+    count: number,
+    bytes: number,
+  ): void {
+    const { classes } = this.context;
+    this.#eachFrame(count, bytes, (from, to) =>
+      encodePairsAt(keys, values, order, from, to, this.schemas, classes, this.#encoding),
+    );
+  }
+
+  /**
+   * Rows [0, count) grouped by partition; `#counts[p + 1]` is where partition p ends. `rowBytes`, where given, are added to
+   * the weights of the rows' partitions.
+   */
+  #scatter(keys: ArrayLike<unknown>, count: number, rowBytes: Float64Array | null): Uint32Array {
     if (this.#parts.length < count) {
       this.#parts = new Uint32Array(count);
       this.#order = new Uint32Array(count);
     }
-    const { partitionOf, partitions } = this;
+    const { partitionOf, partitions, weights } = this;
     const parts = this.#parts;
     const order = this.#order;
     const counts = this.#counts.fill(0);
@@ -92,6 +99,7 @@ export class PartitionWriter {
       const place = counts[part] as number;
       order[place] = i;
       counts[part] = place + 1;
+      if (rowBytes !== null) weights[part] = (weights[part] as number) + (rowBytes[i] as number);
     }
     // counts[p] has moved from where p begins to where it ends.
     counts.copyWithin(1, 0, partitions);
@@ -113,7 +121,7 @@ export class PartitionWriter {
         this.output.write(p, frame);
       }
     }
-    metrics.recordsWritten += count;
+    metrics.shuffleWriteRecords += count;
     this.context.checkCancelled();
   }
 }

@@ -36,11 +36,8 @@ export class ResultWriter {
 
   finish(): FragmentResult {
     const head = this.#writer.head();
-    const { metrics } = this.#context;
     const { records, encodedBytes } = this.#writer;
     this.#reservation.release();
-    metrics.recordsWritten += records;
-    metrics.bytesWritten += head.byteLength + encodedBytes;
     if (this.#file !== null) return { kind: "spilled", head, frames: this.#file, records };
     return { kind: "bytes", bytes: Buffer.concat([head, ...this.#held], head.byteLength + encodedBytes), records };
   }

@@ -131,7 +131,8 @@ class PairSorter {
       const step = Math.max(1, Math.min(CHUNK_ROWS, Math.floor(CHUNK_BYTES / perRow)));
       for (let from = 0; from < rows; from += step) {
         this.context.checkCancelled();
-        this.#writeChunk(run, this.#keys, this.#values, order, from, Math.min(rows, from + step));
+        const to = Math.min(rows, from + step);
+        this.#writeChunk(run, this.#keys, this.#values, order, from, to, perRow);
       }
       this.#runs.push(run);
     }
@@ -149,10 +150,11 @@ class PairSorter {
     order: Uint32Array,
     from: number,
     to: number,
+    rowBytes: number,
   ): void {
     this.#file ??= this.context.spill.create("sort");
     const frame = encodePairsAt(keys, values, order, from, to, this.#schemas, this.context.classes);
-    run.chunks.push({ offset: this.#file.append(frame), bytes: frame.byteLength });
+    run.chunks.push({ offset: this.#file.append(frame, (to - from) * rowBytes), bytes: frame.byteLength });
   }
 
   /** Neighbouring runs become one, so that ties keep their order. */
@@ -164,7 +166,8 @@ class PairSorter {
       const merge = this.#merge(this.#runs.slice(from, from + FAN_IN));
       for (let batch = merge(); batch !== null; batch = merge()) {
         this.context.checkCancelled();
-        this.#writeChunk(into, batch.keys, batch.values, identity, 0, batch.keys.length);
+        // Written a second time, for want of file handles and not of memory.
+        this.#writeChunk(into, batch.keys, batch.values, identity, 0, batch.keys.length, 0);
       }
       merged.push(into);
     }

@@ -3,8 +3,12 @@
 
 import { hashKey } from "../../codec/keys.js";
 import { invalidArgument } from "../../session/arguments.js";
+import type { NodeHandle } from "../../session/lineage-store.js";
 import type { Operand } from "../operand.js";
+import type { Partitioning } from "../partitioner.js";
+import { aggregateByKey } from "./combine.js";
 import { aggregate } from "./fold.js";
+import { mapValues } from "./map-values.js";
 import type { ActionOptions } from "./run-action.js";
 
 const MIN_BITS = 4;
@@ -16,13 +20,32 @@ export async function countApproxDistinct(
   relativeSD: unknown,
   options: ActionOptions | undefined,
 ): Promise<number> {
+  const bits = bitsFor(at, relativeSD);
+  const registers = await aggregate(at, new Uint8Array(1 << bits), observer(bits), greater, options);
+  return rounded(registers as Uint8Array);
+}
+
+/** [key, about how many different values it has]. */
+export function countApproxDistinctByKey<K>(
+  at: Operand,
+  relativeSD: unknown,
+  partitions: Partitioning<K> | undefined,
+): NodeHandle {
+  const bits = bitsFor(at, relativeSD);
+  const observed = aggregateByKey(at, new Uint8Array(1 << bits), observer(bits), greater, partitions);
+  return mapValues(at.on(observed), rounded);
+}
+
+function bitsFor(at: Operand, relativeSD: unknown): number {
   const error = relativeSD === undefined ? 0.05 : relativeSD;
   if (typeof error !== "number" || !(error >= 0.0041 && error <= 0.3))
     throw invalidArgument(at.method, "relativeSD", "a number from 0.0041 to 0.3", relativeSD);
   // The standard error is 1.04 / sqrt(registers).
-  const bits = Math.min(MAX_BITS, Math.max(MIN_BITS, Math.ceil(2 * Math.log2(1.04 / error))));
-  const registers = await aggregate(at, new Uint8Array(1 << bits), observer(bits), greater, options);
-  return Math.round(estimate(registers as Uint8Array));
+  return Math.min(MAX_BITS, Math.max(MIN_BITS, Math.ceil(2 * Math.log2(1.04 / error))));
+}
+
+function rounded(registers: Uint8Array): number {
+  return Math.round(estimate(registers));
 }
 
 function observer(bits: number) {

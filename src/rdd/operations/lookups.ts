@@ -6,6 +6,7 @@ import { partitionSeed, randomFrom } from "../../core/seeded-random.js";
 import { requireCount } from "../../session/arguments.js";
 import type { Operand } from "../operand.js";
 import { collect } from "./collect.js";
+import { reduceByKey } from "./combine.js";
 import { count, countByKey } from "./count.js";
 import type { ActionOptions } from "./run-action.js";
 import { requireFlag, sample, seedOf } from "./sampling.js";
@@ -23,6 +24,14 @@ export async function collectAsMap(at: Operand, options: ActionOptions | undefin
   const last = new KeyMap<unknown>();
   for (const [key, value] of pairs) last.set(key, value);
   return new Map(last.entries());
+}
+
+export function reduceByKeyLocally(
+  at: Operand,
+  fn: unknown,
+  options: ActionOptions | undefined,
+): Promise<Map<unknown, unknown>> {
+  return collectAsMap(at.on(reduceByKey(at, fn, undefined)), options);
 }
 
 /** The values of one key, in order. */

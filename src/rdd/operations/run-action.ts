@@ -3,7 +3,7 @@
 import { decodeStream } from "../../codec/stream.js";
 import { RecordStreamReader } from "../../codec/stream-reader.js";
 import type { ActionSpec } from "../../plan/lineage.js";
-import { optionalSignal } from "../../session/arguments.js";
+import { optionalSignal, requireText } from "../../session/arguments.js";
 import type { JobRequest } from "../../session/job-client.js";
 import type { Operand } from "../operand.js";
 
@@ -11,11 +11,15 @@ import type { Operand } from "../operand.js";
 export interface ActionOptions {
   /** Cancels the job when aborted: the promise rejects with JOB_CANCELLED at once. */
   readonly signal?: AbortSignal | undefined;
+  /** The pool that the job runs in; it beats that of `session.inPool`. */
+  readonly pool?: string | undefined;
 }
 
 export function jobRequest(at: Operand, action: ActionSpec, options: ActionOptions | undefined): JobRequest {
   const signal = optionalSignal(at.method, options);
-  return { root: at.node, action, callSite: at.callSite, callerStack: at.callerStack, signal };
+  const pool = options?.pool === undefined ? null : requireText(at.method, "options.pool", options.pool);
+  const traits = at.session.scopes.traits(pool);
+  return { root: at.node, action, callSite: at.callSite, callerStack: at.callerStack, signal, traits };
 }
 
 /**

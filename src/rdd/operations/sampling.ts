@@ -1,6 +1,7 @@
 // Random samples. A partition's draws depend on the seed and the partition's number alone, so that a sample is the same on
 // every master and after every retry. Without a seed it comes from the place of the RDD in the program.
 
+import { KeyMap } from "../../codec/key-map.js";
 import { partitionSeed, poisson, randomFrom } from "../../core/seeded-random.js";
 import { invalidArgument } from "../../session/arguments.js";
 import type { NodeHandle } from "../../session/lineage-store.js";
@@ -43,7 +44,7 @@ export function sampleByKey(at: Operand, withReplacement: unknown, fractions: un
   const entries = fractionsOf(at, fractions).map(
     ([key, share]) => [key, requireShare(at, `fractions of ${String(key)}`, share, most)] as const,
   );
-  const drawn = drawByKey(new Map(entries), withReplacement === true, seedOf(at, seed));
+  const drawn = drawByKey(entries, withReplacement === true, seedOf(at, seed));
   return at.narrow({ op: "mapPartitionsWithIndex", fn: at.capture("fractions", drawn) }, true);
 }
 
@@ -74,8 +75,10 @@ function drawCopies(mean: number, seed: number) {
   };
 }
 
-function drawByKey(fractions: ReadonlyMap<unknown, number>, copies: boolean, seed: number) {
+function drawByKey(entries: readonly (readonly [unknown, number])[], copies: boolean, seed: number) {
   return function* (partition: number, records: Records): Generator<unknown> {
+    const fractions = new KeyMap<number>();
+    for (const [key, share] of entries) fractions.set(key, share);
     const random = randomFrom(partitionSeed(seed, partition));
     for (const record of records) {
       const share = fractions.get((record as readonly [unknown, unknown])[0]) ?? 0;

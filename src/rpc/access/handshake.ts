@@ -18,6 +18,7 @@ import { formatAddress } from "./listen-policy.js";
 import { type Role, roleKey, roles } from "./roles.js";
 import { SecureSession } from "./seal.js";
 import type { Secret } from "./secret.js";
+import type { TlsIdentity } from "./tls.js";
 
 /** Same in all versions to come. */
 const MAGIC = Buffer.from("\x00MILLRACE1\n", "latin1");
@@ -37,6 +38,8 @@ export interface ClientIdentity {
   readonly id: string;
   readonly secret: Secret;
   readonly version: string;
+  /** Default null: the connection is not encrypted. */
+  readonly tls?: TlsIdentity | null;
 }
 
 export interface ServerIdentity {
@@ -76,7 +79,7 @@ export async function greet(
     const transcript = Buffer.concat([hello, field(version), serverNonce]);
     const expected = proof(key, "server", transcript);
     if (!timingSafeEqual(await reader.read(PROOF_BYTES), expected)) throw wrongSecret(address);
-    socket.write(proof(key, "client", transcript));
+    await written(socket, proof(key, "client", transcript));
     if ((await reader.read(1))[0] !== OK) throw wrongSecret(address);
     return new SecureSession({ role: "master", id: version, address }, keyMaterial(key, transcript), "client");
   } catch (error) {
@@ -126,11 +129,18 @@ export async function admit(socket: Socket, self: ServerIdentity, timeoutMs = UN
       throw unproven(address, "its proof is wrong");
     }
     const session = new SecureSession({ role, id, address }, keyMaterial(key, transcript), "server");
-    socket.write(Buffer.of(OK));
+    await written(socket, Buffer.of(OK));
     return session;
   } finally {
     reader.release();
   }
+}
+
+/** Resolves when the socket has let go of the bytes: HTTP/2 takes over its handle next, and must not find a write under way. */
+function written(socket: Socket, bytes: Uint8Array): Promise<void> {
+  return new Promise((resolve, reject) => {
+    socket.write(bytes, (error) => (error instanceof Error ? reject(error) : resolve()));
+  });
 }
 
 function field(text: string): Buffer {

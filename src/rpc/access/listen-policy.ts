@@ -1,5 +1,5 @@
-// Where a server may listen. Traffic is authenticated but not encrypted, so beyond loopback somebody has to say that the
-// network is trusted.
+// Where a server may listen. Without TLS traffic is authenticated but not encrypted, so beyond loopback somebody has to
+// say that the network is trusted.
 
 import { isIP } from "node:net";
 import { MillraceError } from "../../core/errors.js";
@@ -9,7 +9,7 @@ export function checkListen(host: string, insecure: boolean): void {
   if (insecure || isLoopback(host)) return;
   throw new MillraceError(
     "INSECURE_LISTEN",
-    `listening on ${host} would send data unencrypted over a network; give --insecure if that network is trusted, or --host 127.0.0.1`,
+    `listening on ${host} would send data unencrypted over a network; give --tls with certificates (millrace certs makes them), --insecure if that network is trusted, or --host 127.0.0.1`,
     { fields: { host } },
   );
 }

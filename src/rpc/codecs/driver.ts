@@ -4,19 +4,22 @@
 import type { WireError } from "../../core/errors.js";
 import type { BlobHash, JobId, NodeId, SessionId, StageId } from "../../core/ids.js";
 import { pack, unpack } from "../../core/packed.js";
+import type { PoolDefinitions } from "../../core/scheduler-pools.js";
+import type { NamedValue } from "../../core/user-metrics.js";
 import type { CallSite } from "../../plan/function.js";
 import type { ActionSpec, LineageNode, StorageLevel } from "../../plan/lineage.js";
 import type {
   DriverToMaster,
   JobSummary,
+  JobTraits,
   MasterToDriver,
   SessionSettings,
   StageProgress,
 } from "../../protocol/driver.js";
 import { millrace as pb } from "../generated/messages.js";
 import { fromProtoError, toProtoError } from "./errors.js";
-import { fromProtoAccumulator } from "./tasks.js";
-import { decodeWith, enumMapping, malformed, mutable, plainBytes, required, requiredText } from "./wire.js";
+import { fromProtoAccumulator, toProtoAccumulator } from "./tasks.js";
+import { decodeWith, enumMapping, malformed, plainBytes, required, requiredText } from "./wire.js";
 
 const levels = enumMapping<StorageLevel>({ NONE: 1, MEMORY_ONLY: 2, MEMORY_AND_DISK: 3, DISK_ONLY: 4 });
 
@@ -45,10 +48,13 @@ function toProtoDriverMessage(message: DriverToMaster): pb.DriverToMaster.$Prope
     case "blob":
       return { blob: message };
     case "submit": {
-      const { job, nodes, root, action, callSite, accumulators } = message;
+      const { job, nodes, root, action, callSite, accumulators, traits } = message;
       const packed = { nodes: pack(nodes), action: pack(action), callSite: pack(callSite) };
-      return { submit: { job, root, accumulators: accumulators as number[], ...packed } };
+      const given = traits === undefined ? null : pack(traits);
+      return { submit: { job, root, accumulators: accumulators as number[], ...packed, traits: given } };
     }
+    case "pools":
+      return { pools: { pools: pack(message.pools) } };
     case "countPartitions":
       return { countPartitions: { request: message.request, nodes: pack(message.nodes), node: message.node } };
     case "cancel":
@@ -57,6 +63,10 @@ function toProtoDriverMessage(message: DriverToMaster): pb.DriverToMaster.$Prope
       return { acknowledge: message };
     case "persist":
       return { persist: { node: message.node, level: levels.to[message.level], name: message.name ?? null } };
+    case "cutLineage":
+      return { cutLineage: { request: message.request, node: message.node, url: message.url } };
+    case "accumulatorValues":
+      return { accumulatorValues: { job: message.job, values: pack(message.values) } };
     case "releaseNodes":
       return { releaseNodes: { nodes: message.nodes as NodeId[] } };
     case "releaseBlob":
@@ -86,8 +96,11 @@ function fromProtoDriverMessage(message: pb.DriverToMaster): DriverToMaster {
         action: unpackField<ActionSpec>(submit.action, "SubmitJob.action"),
         callSite: unpackField<CallSite>(submit.callSite, "SubmitJob.callSite"),
         accumulators: submit.accumulators,
+        ...(submit.traits == null ? {} : { traits: unpackField<JobTraits>(submit.traits, "SubmitJob.traits") }),
       };
     }
+    case "pools":
+      return { kind: "pools", pools: unpackField<PoolDefinitions>(message.pools?.pools, "DefinePools.pools") };
     case "countPartitions": {
       const { request, nodes, node } = required(message.countPartitions, "countPartitions");
       const lineage = unpackField<LineageNode[]>(nodes, "CountPartitions.nodes");
@@ -105,6 +118,15 @@ function fromProtoDriverMessage(message: pb.DriverToMaster): DriverToMaster {
       const { node, level, name } = required(message.persist, "persist");
       const named = name == null ? {} : { name };
       return { kind: "persist", node: node as NodeId, level: levels.from(level, "Persist.level"), ...named };
+    }
+    case "cutLineage": {
+      const { request, node, url } = required(message.cutLineage, "cutLineage");
+      return { kind: "cutLineage", request, node: node as NodeId, url: url ?? null };
+    }
+    case "accumulatorValues": {
+      const { job, values } = required(message.accumulatorValues, "accumulatorValues");
+      const unpacked = unpackField<NamedValue[]>(values, "AccumulatorValues.values");
+      return { kind: "accumulatorValues", job: job as JobId, values: unpacked };
     }
     case "releaseNodes":
       return { kind: "releaseNodes", nodes: required(message.releaseNodes, "releaseNodes").nodes as NodeId[] };
@@ -139,8 +161,7 @@ function toProtoMasterMessage(message: MasterToDriver): pb.MasterToDriver.$Prope
     case "resultsRestarted":
       return { resultsRestarted: message };
     case "accumulators": {
-      const updates = mutable(message.updates);
-      return { accumulators: { job: message.job, updates } };
+      return { accumulators: { job: message.job, updates: message.updates.map(toProtoAccumulator) } };
     }
     case "jobEnded": {
       const { job, error, summary } = message;

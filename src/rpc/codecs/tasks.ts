@@ -2,6 +2,7 @@
 // names what is missing. These are the hot messages: 100 launches or statuses take well under a millisecond each way.
 
 import type { BlobHash, NodeId, SessionId, ShuffleId, StageId, TaskKey, WorkerId } from "../../core/ids.js";
+import type { AccumulatorKind } from "../../core/user-metrics.js";
 import type { HotKey, TaskSlice } from "../../plan/skew.js";
 import type { Split, TaskSplit } from "../../plan/stages.js";
 import type {
@@ -20,6 +21,7 @@ import { fromProtoError, toProtoError } from "./errors.js";
 import { decodeSizes, encodeSizes } from "./size-scale.js";
 import { enumMapping, malformed, mutable, plainBytes, required, requiredText } from "./wire.js";
 
+const kinds = enumMapping<AccumulatorKind>({ custom: 0, sum: 1, counter: 2, timer: 3, histogram: 4 });
 const localities = enumMapping<Locality>({ PROCESS_LOCAL: 1, NODE_LOCAL: 2, NO_PREF: 3, ANY: 4 });
 
 export function fromProtoKey(message: pb.TaskKey | null | undefined, field: string): TaskKey {
@@ -50,6 +52,7 @@ export function toProtoLaunch(launch: TaskLaunch): pb.TaskLaunch.$Properties {
     ...(launch.speculative === undefined ? {} : { speculative: true }),
     ...(launch.generations === undefined ? {} : { generations: mutable(launch.generations) }),
     ...(launch.slice === undefined ? {} : { slice: toProtoSlice(launch.slice) }),
+    ...(launch.more === undefined ? {} : { more: mutable(launch.more) }),
   };
 }
 
@@ -72,6 +75,9 @@ export function fromProtoLaunch(message: pb.TaskLaunch): TaskLaunch {
       ? {}
       : { generations: message.generations.map(({ node, generation }) => ({ node: node as NodeId, generation })) }),
     ...(message.slice == null ? {} : { slice: fromProtoSlice(message.slice) }),
+    ...(message.more.length === 0
+      ? {}
+      : { more: message.more.map(({ partition, attempt }) => ({ partition, attempt })) }),
   };
 }
 
@@ -98,14 +104,17 @@ export function toProtoStatus(status: TaskStatus): pb.TaskStatus.$Properties {
         key,
         succeeded: {
           result: toProtoResult(outcome.result),
-          accumulators: mutable(outcome.accumulators),
+          accumulators: outcome.accumulators.map(toProtoAccumulator),
           metrics: outcome.metrics,
           cached: mutable(outcome.cached),
         },
       };
     case "failed": {
       const { error, metrics } = outcome;
-      return { key, failed: { error: toProtoError(error), ...(metrics === null ? {} : { metrics }) } };
+      return {
+        key,
+        failed: { error: toProtoError(error), ...(metrics === null ? {} : { metrics }) },
+      };
     }
     case "fetchFailed": {
       const { shuffle, map, worker, error } = outcome;
@@ -209,8 +218,26 @@ export function fromProtoAddress(message: pb.WorkerAddress | null | undefined, f
   return { worker: requiredText(worker, `${field}.worker`) as WorkerId, machine, blocks, directory };
 }
 
+export function toProtoAccumulator(update: AccumulatorUpdate): pb.AccumulatorUpdate.$Properties {
+  const { accumulator, value, name, kind, numbers } = update;
+  return {
+    accumulator,
+    value,
+    ...(name === undefined ? {} : { name }),
+    ...(kind === undefined ? {} : { kind: kinds.to[kind] }),
+    ...(numbers === undefined ? {} : { numbers: mutable(numbers) }),
+  };
+}
+
 export function fromProtoAccumulator(message: pb.AccumulatorUpdate): AccumulatorUpdate {
-  return { accumulator: message.accumulator, value: plainBytes(message.value) };
+  const { accumulator, value, name, kind, numbers } = message;
+  return {
+    accumulator,
+    value: plainBytes(value),
+    ...(name == null ? {} : { name }),
+    ...(kind === 0 ? {} : { kind: kinds.from(kind, "AccumulatorUpdate.kind") }),
+    ...(numbers.length === 0 ? {} : { numbers }),
+  };
 }
 
 function toProtoTaskSplit({ node, partition, split }: TaskSplit): pb.TaskSplit.$Properties {
@@ -263,7 +290,7 @@ function toProtoResult(result: TaskResult): pb.TaskResult.$Properties {
       return { mapOutput: { shuffle: result.shuffle, sizes: encodeSizes(sizes), records, checksum, ...statistics } };
     }
     case "file":
-      return { file: result };
+      return { file: { ...result, also: mutable(result.also ?? []) } };
   }
 }
 
@@ -293,21 +320,41 @@ function fromProtoResult(message: pb.TaskResult | null | undefined): TaskResult 
       final: requiredText(file.final, "FileResult.final"),
       sizeBytes: file.sizeBytes,
       records: file.records,
+      ...(file.also.length === 0 ? {} : { also: file.also.map(fromProtoPending) }),
     };
   }
   throw malformed("TaskResult.kind is missing");
 }
 
+function fromProtoPending({ pending, final }: pb.PendingFile) {
+  return {
+    pending: requiredText(pending, "PendingFile.pending"),
+    final: requiredText(final, "PendingFile.final"),
+  };
+}
+
+/** Written out: it runs once a task in the master. */
 function fromProtoMetrics(message: pb.TaskMetrics): TaskMetrics {
   return {
-    runMs: message.runMs,
-    recordsRead: message.recordsRead,
-    bytesRead: message.bytesRead,
-    recordsWritten: message.recordsWritten,
-    bytesWritten: message.bytesWritten,
-    shuffleReadBytes: message.shuffleReadBytes,
+    executorRunTime: message.executorRunTime,
+    executorCpuTime: message.executorCpuTime,
+    gcTime: message.gcTime,
+    resultSize: message.resultSize,
+    memoryBytesSpilled: message.memoryBytesSpilled,
+    diskBytesSpilled: message.diskBytesSpilled,
+    peakExecutionMemory: message.peakExecutionMemory,
+    inputRecords: message.inputRecords,
+    inputBytes: message.inputBytes,
+    outputRecords: message.outputRecords,
+    outputBytes: message.outputBytes,
+    shuffleReadRecords: message.shuffleReadRecords,
+    shuffleLocalBlocksFetched: message.shuffleLocalBlocksFetched,
+    shuffleRemoteBlocksFetched: message.shuffleRemoteBlocksFetched,
+    shuffleLocalBytesRead: message.shuffleLocalBytesRead,
+    shuffleRemoteBytesRead: message.shuffleRemoteBytesRead,
+    shuffleFetchWaitTime: message.shuffleFetchWaitTime,
+    shuffleWriteRecords: message.shuffleWriteRecords,
     shuffleWriteBytes: message.shuffleWriteBytes,
-    spillBytes: message.spillBytes,
-    peakMemoryBytes: message.peakMemoryBytes,
+    shuffleWriteTime: message.shuffleWriteTime,
   };
 }

@@ -3,12 +3,14 @@
 // blocks use a channel each, so that blocks never delay control.
 
 import { createHash } from "node:crypto";
+import type { Socket } from "node:net";
 import type { Client, ServiceError } from "@grpc/grpc-js";
 import { type ErrorCode, MillraceError } from "../../core/errors.js";
 import type { BlobHash } from "../../core/ids.js";
 import { pack, unpack } from "../../core/packed.js";
 import { type ClientIdentity, greet } from "../access/handshake.js";
 import type { CallSeal, SecureSession } from "../access/seal.js";
+import { secureDialled } from "../access/tls.js";
 import type { Connection } from "../connection.js";
 import { fromServiceError } from "./errors.js";
 import {
@@ -42,7 +44,7 @@ export interface CallOptions {
 const DIAL_TIMEOUT_MS = 10_000;
 const CALL_TIMEOUT_MS = 30_000;
 
-/** @throws MASTER_UNREACHABLE, NOT_A_MASTER, VERSION_MISMATCH, AUTHENTICATION_FAILED, all within the timeout */
+/** @throws MASTER_UNREACHABLE, NOT_A_MASTER, VERSION_MISMATCH, AUTHENTICATION_FAILED, TLS_FAILED, all within the timeout */
 export async function dial(options: DialOptions): Promise<RpcChannel> {
   const grpc = await loadGrpc();
   const { address, timeoutMs = DIAL_TIMEOUT_MS } = options;
@@ -241,8 +243,7 @@ class Greeting {
       > {
         return {
           connect: async (socket) => {
-            await greeting.#greet(socket);
-            return { socket, secure: false };
+            return { socket: await greeting.#greet(socket), secure: false };
           },
           waitForReady: () => Promise.resolve(),
           getCallCredentials: () => grpc.CallCredentials.createEmpty(),
@@ -253,12 +254,17 @@ class Greeting {
     return new GreetedCredentials();
   }
 
-  async #greet(socket: import("node:net").Socket): Promise<void> {
+  /** The socket that gRPC goes on with. */
+  async #greet(dialled: Socket): Promise<Socket> {
     if (this.#used) throw new MillraceError("MASTER_LOST", `the connection to ${this.options.address} ended`);
     this.#used = true;
     const reserve = Math.max(1, this.timeoutMs - 100);
     try {
-      this.session = await greet(socket, this.options.address, this.options, Math.min(5_000, reserve));
+      const { address, tls = null } = this.options;
+      const timeoutMs = Math.min(5_000, reserve);
+      const socket = tls === null ? dialled : await secureDialled(dialled, address, tls, timeoutMs);
+      this.session = await greet(socket, address, this.options, timeoutMs);
+      return socket;
     } catch (error) {
       this.error = error;
       throw error;

@@ -11,6 +11,7 @@ import { checkListen, formatAddress } from "../access/listen-policy.js";
 import type { Principal, Role } from "../access/roles.js";
 import type { CallSeal, SecureSession } from "../access/seal.js";
 import type { Secret } from "../access/secret.js";
+import { secureListener, type TlsIdentity } from "../access/tls.js";
 import type { Connection } from "../connection.js";
 import { toServiceError } from "./errors.js";
 import {
@@ -48,9 +49,11 @@ export interface ServeOptions {
   readonly port: number;
   /** What others dial, where it is not `host`. */
   readonly advertise?: string;
-  /** Allows a host that is not loopback. */
+  /** Allows a host that is not loopback without TLS. */
   readonly insecure?: boolean;
   readonly secret: Secret;
+  /** Peers have to show a certificate of the same authority, and all is encrypted. Default null. */
+  readonly tls?: TlsIdentity | null;
   readonly version: string;
   readonly services: Services;
   /** How long a peer may take to prove itself. Default 5 s. */
@@ -59,12 +62,13 @@ export interface ServeOptions {
   readonly onRefused?: (error: Error) => void;
 }
 
+const TLS_HANDSHAKE_MS = 5_000;
 /** Greetings under way at once; more are cut off. */
 const MAX_GREETINGS = 1024;
 
 /** @throws INSECURE_LISTEN, PORT_IN_USE, PERMISSION_DENIED, INVALID_OPTION (host) */
 export async function serve(options: ServeOptions): Promise<RpcServer> {
-  checkListen(options.host, options.insecure ?? false);
+  checkListen(options.host, (options.insecure ?? false) || (options.tls ?? null) !== null);
   const grpc = await loadGrpc();
   const server = new RpcServer(grpc, options);
   await server.listen();
@@ -99,7 +103,21 @@ export class RpcServer {
     for (const name of offered) this.#register(name);
     const injector = this.#grpc.createConnectionInjector(grpc.ServerCredentials.createInsecure());
     this.#inject = (socket) => injector.injectConnection(socket);
-    this.#listener = createServer({ noDelay: true }, (socket) => void this.#accept(socket));
+    this.#listener = this.#makeListener();
+  }
+
+  #makeListener(): TcpServer {
+    const { tls = null, greetingMs = TLS_HANDSHAKE_MS, onRefused } = this.options;
+    if (tls === null) return createServer({ noDelay: true }, (socket) => void this.#accept(socket));
+    const secured = (socket: Socket) => void this.#accept(socket);
+    const listener = secureListener(tls, greetingMs, secured, (error) => onRefused?.(error));
+    // Before it is decrypted a socket counts already: closing ends it, too.
+    listener.on("connection", (socket: Socket) => {
+      socket.setNoDelay(true);
+      this.#sockets.add(socket);
+      socket.on("close", () => this.#sockets.delete(socket));
+    });
+    return listener;
   }
 
   /** host:port for others to dial. */

@@ -15,6 +15,8 @@ export interface MasterConnection {
 export interface Backend {
   /** The driver's conversation with the master. */
   readonly connection: MasterConnection;
+  /** Ends the event logs of a master of this process. */
+  endLogs?(): Promise<void>;
   /** Ends everything of it. */
   close(): Promise<void>;
 }

@@ -25,11 +25,14 @@ const LEFTOVERS = { recursive: true, force: true, maxRetries: 5, retryDelay: 100
 /** How long `close` waits for the service thread to release everything. */
 const CLOSE_TIMEOUT_MS = 15_000;
 
+/** How long the end of the process waits for the end of the event log: a few milliseconds unless the disk hangs. */
+const LEAVE_TIMEOUT_MS = 500;
+
 export class ServiceLink implements MasterLink {
   readonly #thread: Worker;
   readonly #codec: LinkCodec;
   readonly #slot: CallingThreadSlot | null;
-  readonly #onExit = () => this.#removeLeftovers();
+  readonly #onExit = () => this.#leave();
   readonly #onSignal = (signal: NodeJS.Signals) => this.#leaveBySignal(signal);
   #message: (message: MasterToDriver) => void = () => undefined;
   #closed: (error: Error | null) => void = () => undefined;
@@ -41,6 +44,8 @@ export class ServiceLink implements MasterLink {
     this.#thread.postMessage({ kind: "driver", batch } satisfies ToService, [batch.buffer]),
   );
   #over = false;
+  /** The master is in the service thread, and up. */
+  #isReady = false;
 
   constructor(entry: URL, data: ServiceData, codec: LinkCodec, slot: CallingThreadSlot | null) {
     this.#codec = codec;
@@ -89,6 +94,7 @@ export class ServiceLink implements MasterLink {
   #receive(message: FromService): void {
     switch (message.kind) {
       case "ready":
+        this.#isReady = true;
         this.#leftovers = message;
         return;
       case "driver":
@@ -152,10 +158,20 @@ export class ServiceLink implements MasterLink {
     this.#leftovers = { directories: [], pids: [] };
   }
 
+  /** The process ends without stop(): the service thread still writes the end of the event log, for which this one stands still. */
+  #leave(): void {
+    if (this.#isReady && !this.#over) {
+      const done = new Int32Array(new SharedArrayBuffer(4));
+      this.#post({ kind: "leaving", done });
+      Atomics.wait(done, 0, 0, LEAVE_TIMEOUT_MS);
+    }
+    this.#removeLeftovers();
+  }
+
   /** A signal that nobody else handles ends the program as it would without us, after the clean-up. */
   #leaveBySignal(signal: NodeJS.Signals): void {
     if (process.listenerCount(signal) > this.#ownListeners(signal)) return;
-    this.#removeLeftovers();
+    this.#leave();
     process.off(signal, this.#onSignal);
     process.kill(process.pid, signal);
   }
@@ -170,7 +186,7 @@ export class ServiceLink implements MasterLink {
 function questionOf(message: DriverToMaster): string | null {
   if (message.kind === "open") return "open";
   if (message.kind === "submit") return `job ${message.job}`;
-  if (message.kind === "countPartitions") return `count ${message.request}`;
+  if (message.kind === "countPartitions" || message.kind === "cutLineage") return `count ${message.request}`;
   return null;
 }
 

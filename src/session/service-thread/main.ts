@@ -32,6 +32,8 @@ async function start(data: ServiceData): Promise<void> {
     if (stopping) return;
     stopping = true;
     clearInterval(heartbeat);
+    // The driver's last word arrives in a later turn of the loop: it closes its session, which else would end by its master's.
+    await new Promise((resolve) => setImmediate(resolve));
     await backend?.close();
     post({ kind: "ended" });
     port.close();
@@ -48,6 +50,8 @@ async function start(data: ServiceData): Promise<void> {
       calls.delete(message.id);
       if (message.error === null) call?.resolve(message.outcome);
       else call?.reject(new Error(message.error));
+    } else if (message.kind === "leaving") {
+      void leave(message.done, backend);
     } else if (message.kind === "shutdown") {
       void stop();
     }
@@ -82,6 +86,12 @@ async function start(data: ServiceData): Promise<void> {
     post({ kind: "failed", error: toWireError(error ?? new Error("the master closed the connection"), "MASTER_LOST") });
   });
   for (const bytes of early) connection.send(bytes);
+}
+
+async function leave(done: Int32Array, backend: Backend | null): Promise<void> {
+  await backend?.endLogs?.();
+  Atomics.store(done, 0, 1);
+  Atomics.notify(done, 0);
 }
 
 const HEARTBEAT_MS = 2_000;

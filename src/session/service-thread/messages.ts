@@ -26,6 +26,8 @@ export type ToService =
   | { readonly kind: "driver"; readonly batch: Uint8Array }
   /** The outcome of a `slotCall`: tasks on the calling thread (`local`). */
   | { readonly kind: "slotOutcome"; readonly id: number; readonly outcome: unknown; readonly error: string | null }
+  /** The process is about to end: sets `done` to 1 when event logs are whole. */
+  | { readonly kind: "leaving"; readonly done: Int32Array }
   | { readonly kind: "shutdown" };
 
 export type FromService =

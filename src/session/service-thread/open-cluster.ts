@@ -108,6 +108,7 @@ export async function openCluster(
   shell.acceptDriver(sessionEnd);
   return {
     connection: driverEnd,
+    endLogs: () => shell.endLogs(),
     async close() {
       await close();
       driverEnd.close();

@@ -47,6 +47,7 @@ export async function openEmbedded(
   shell.acceptDriver(sessionEnd);
   return {
     connection: driverEnd,
+    endLogs: () => shell.endLogs(),
     async close() {
       await shell.close();
       await worker.shell.close();

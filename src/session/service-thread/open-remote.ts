@@ -4,6 +4,7 @@
 import type { MasterUrl } from "../../core/master-url.js";
 import { version } from "../../core/version.js";
 import { clusterSecret } from "../../rpc/access/cluster-secret.js";
+import { tlsIdentity } from "../../rpc/access/tls.js";
 import { dial } from "../../rpc/grpc/channel.js";
 import { WatchedConnection } from "../../rpc/watched-connection.js";
 import type { Backend, BackendRequest } from "./backend.js";
@@ -16,6 +17,7 @@ export async function openRemote(request: BackendRequest, master: MasterUrl & { 
     role: "driver",
     id: `driver-${name}`,
     secret,
+    tls: tlsIdentity(values.tls),
     version,
     address: `${host}:${master.port}`,
   });

@@ -30,6 +30,8 @@ export class WorkerProcesses {
     const child = spawn(process.execPath, [fileURLToPath(this.entry), "--config-on-stdin"], {
       stdio: ["pipe", "ignore", "inherit"],
       env,
+      // Not of the terminal's foreground group: Ctrl-C is the driver's to judge (millrace shell cancels a job by it).
+      detached: true,
     });
     this.#children.push(child);
     child.on("error", (error) => {

@@ -4,12 +4,19 @@
 
 import { MillraceError, toWireError, type WireError } from "../../core/errors.js";
 import { type BlobHash, formatTaskKey, type SessionId, type ShuffleId, type TaskKey } from "../../core/ids.js";
-import type { MapOutputLocations, TaskLaunch, TaskOutcome, TaskStatus } from "../../protocol/tasks.js";
+import {
+  type MapOutputLocations,
+  type TaskLaunch,
+  type TaskOutcome,
+  type TaskStatus,
+  tasksOf,
+} from "../../protocol/tasks.js";
 import type { PressureLevel } from "../../protocol/worker.js";
 import { slotsUnderPressure } from "../memory-pressure.js";
 import type { RunnerCommand, RunnerEvent } from "./events.js";
+import { LaunchQueue, type WaitingTasks } from "./launch-queue.js";
 import type { AttemptRunnerOptions } from "./options.js";
-import { type SlotMove, type SlotState, slotMoves } from "./state.js";
+import { type FollowingLaunch, type SlotMove, type SlotState, slotMoves } from "./state.js";
 
 interface Blob {
   state: "fetching" | "here";
@@ -24,8 +31,7 @@ const LOOK_AHEAD = 64;
 export class AttemptRunner {
   readonly #options: AttemptRunnerOptions;
   readonly #slots: { state: SlotState; readonly moves: string[] }[];
-  /** In order of arrival, by formatTaskKey. */
-  readonly #queue = new Map<string, TaskLaunch>();
+  readonly #queue = new LaunchQueue();
   readonly #blobs = new Map<BlobHash, Blob>();
   readonly #locations = new Map<SessionId, Map<ShuffleId, MapOutputLocations>>();
   /** Latest last; told again after a reconnection. */
@@ -67,10 +73,14 @@ export class AttemptRunner {
 
   /** Every attempt here, queued ones too: what a heartbeat says. */
   get held(): TaskKey[] {
-    return [
-      ...this.#queue.values(),
-      ...this.#slots.flatMap(({ state }) => ("launch" in state ? [state.launch] : [])),
-    ].map((launch) => launch.key);
+    const given = this.#slots.flatMap(({ state }) => ("launch" in state ? [state, ...state.rest] : []));
+    return [...this.#queue.keys, ...given.map(({ launch }) => launch.key)];
+  }
+
+  /** Those that no slot is at. */
+  get #waiting(): TaskKey[] {
+    const rest = this.#slots.flatMap(({ state }) => ("launch" in state ? state.rest : []));
+    return [...this.#queue.keys, ...rest.map(({ launch }) => launch.key)];
   }
 
   #apply(event: RunnerEvent, now: number): void {
@@ -85,7 +95,7 @@ export class AttemptRunner {
         for (const launch of event.launches) this.#accept(launch);
         break;
       case "cancel":
-        if (event.onlyWaiting === true) this.#giveBack(event.keys.map(formatTaskKey), { kind: "cancelled" });
+        if (event.onlyWaiting === true) this.#giveBack(new Set(event.keys.map(formatTaskKey)), { kind: "cancelled" });
         else this.#cancel(new Set(event.keys.map(formatTaskKey)), { kind: "cancelled" }, now);
         break;
       case "mapOutputs":
@@ -113,14 +123,17 @@ export class AttemptRunner {
           this.#move(event.slot, "ready", { kind: "idle", session: null });
         break;
       case "slotEnded":
-        this.#slotEnded(event.slot, event.key, event.outcome);
+        this.#slotEnded(event.slot, event.key, event.outcome, now);
+        break;
+      case "tookBack":
+        this.#tookBack(event.slot, event.begun);
         break;
       case "slotDied":
         this.#slotDied(event.slot, event.error);
         break;
       case "handBack":
         this.#takesNone = true;
-        this.#cancel(new Set(this.#queue.keys()), { kind: "cancelled" }, now);
+        this.#giveBack(new Set(this.#waiting.map(formatTaskKey)), { kind: "cancelled" });
         break;
       case "pressure":
         this.#pressure = event.level;
@@ -153,13 +166,13 @@ export class AttemptRunner {
   }
 
   #accept(launch: TaskLaunch): void {
-    const name = formatTaskKey(launch.key);
-    if (this.#queue.has(name) || this.#holds(name)) return;
+    if (this.#queue.has(launch.key) || this.#holds(formatTaskKey(launch.key))) return;
+    const tasks = tasksOf(launch) as WaitingTasks;
     if (this.#stopping || this.#takesNone) {
-      this.#end(launch.key, { kind: "cancelled" });
+      for (const { key } of tasks) this.#end(key, { kind: "cancelled" });
       return;
     }
-    this.#queue.set(name, launch);
+    this.#queue.add(tasks);
     for (const hash of blobsOf(launch)) this.#want(hash, launch.key.session);
   }
 
@@ -176,16 +189,16 @@ export class AttemptRunner {
   /** Another job may have made the same value since: what waits here names it, and it is fetched anew. */
   #release(hashes: ReadonlySet<BlobHash>): void {
     for (const hash of hashes) this.#blobs.delete(hash);
-    for (const launch of this.#queue.values())
+    for (const [launch] of this.#queue)
       for (const hash of blobsOf(launch)) if (hashes.has(hash)) this.#want(hash, launch.key.session);
   }
 
   #blobFailed(hash: BlobHash, error: WireError): void {
     if (this.#blobs.get(hash)?.state === "fetching") this.#blobs.delete(hash);
-    for (const [name, launch] of [...this.#queue]) {
-      if (!blobsOf(launch).includes(hash)) continue;
-      this.#queue.delete(name);
-      this.#end(launch.key, { kind: "failed", error, metrics: null });
+    for (const tasks of [...this.#queue]) {
+      if (!blobsOf(tasks[0]).includes(hash)) continue;
+      this.#queue.remove(tasks);
+      for (const { key } of tasks) this.#end(key, { kind: "failed", error, metrics: null });
     }
   }
 
@@ -218,37 +231,80 @@ export class AttemptRunner {
   }
 
   #cancel(names: ReadonlySet<string>, outcome: TaskOutcome, now: number): void {
+    // What a slot has begun unheard stops when its turn is known to have come.
+    for (const slot of this.#slots) {
+      const { state } = slot;
+      if (!("launch" in state) || !state.rest.some(({ launch }) => names.has(formatTaskKey(launch.key)))) continue;
+      const rest = state.rest.map((one) => (names.has(formatTaskKey(one.launch.key)) ? { ...one, outcome } : one));
+      slot.state = { ...state, rest };
+    }
     this.#giveBack(names, outcome);
     this.#slots.forEach(({ state }, slot) => {
-      if (state.kind !== "running" || !names.has(formatTaskKey(state.launch.key))) return;
-      this.#move(slot, "cancel", { kind: "cancelling", launch: state.launch, sinceMs: now, outcome });
-      this.#commands.push({ kind: "cancelWord", slot, key: state.launch.key });
+      if (state.kind === "running" && names.has(formatTaskKey(state.launch.key)))
+        this.#cancelCurrent(slot, outcome, now);
     });
   }
 
-  /** Those that wait for a slot. */
-  #giveBack(names: Iterable<string>, outcome: TaskOutcome): void {
-    for (const name of names) {
-      const queued = this.#queue.get(name);
-      if (queued === undefined) continue;
-      this.#queue.delete(name);
-      this.#end(queued.key, outcome);
+  #cancelCurrent(slot: number, outcome: TaskOutcome, now: number): void {
+    const { launch, rest, ended } = this.#state(slot) as SlotState & { kind: "running" };
+    this.#move(slot, "cancel", { kind: "cancelling", launch, rest, ended, sinceMs: now, outcome });
+    this.#commands.push({ kind: "cancelWord", slot, key: launch.key });
+  }
+
+  /** Those that wait for a slot, or for their turn in one. */
+  #giveBack(names: ReadonlySet<string>, outcome: TaskOutcome): void {
+    for (const key of this.#queue.take(names)) this.#end(key, outcome);
+    const isMeant = ({ key }: TaskLaunch) => names.has(formatTaskKey(key));
+    this.#slots.forEach(({ state }, slot) => {
+      if ("launch" in state && state.kind !== "killing" && state.rest.some(({ launch }) => isMeant(launch)))
+        this.#commands.push({ kind: "takeBack", slot });
+    });
+  }
+
+  #tookBack(slot: number, begun: number): void {
+    const record = this.#slots[slot] as { state: SlotState };
+    const { state } = record;
+    // With its thread all of it goes.
+    if (state.kind !== "running" && state.kind !== "cancelling") return;
+    const going = begun - state.ended;
+    const { launch, rest } = state;
+    this.#handBack(rest.slice(Math.max(0, going - 1)));
+    if (going > 0) {
+      record.state = { ...state, rest: rest.slice(0, going - 1) };
+      return;
     }
+    // Not even the one whose turn it was has begun.
+    this.#move(slot, "ended", { kind: "idle", session: launch.key.session });
+    this.#end(launch.key, state.kind === "cancelling" ? state.outcome : { kind: "cancelled" });
+  }
+
+  /** What a slot was given and will not run. */
+  #handBack(rest: readonly FollowingLaunch[]): void {
+    for (const { launch, outcome } of rest) this.#end(launch.key, outcome ?? { kind: "cancelled" });
   }
 
   #cancelAll(now: number): void {
     this.#cancel(new Set(this.held.map(formatTaskKey)), { kind: "cancelled" }, now);
   }
 
-  #slotEnded(slot: number, key: TaskKey, outcome: TaskOutcome): void {
+  #slotEnded(slot: number, key: TaskKey, outcome: TaskOutcome, now: number): void {
     const { state } = this.#slots[slot] as { state: SlotState };
     if (!("launch" in state) || formatTaskKey(state.launch.key) !== formatTaskKey(key)) return;
     // The order to kill it is on its way: slotDied follows.
     if (state.kind === "killing") return;
     // Done before it saw the word: what it did counts, unless it did not finish.
     const said = state.kind === "cancelling" && outcome.kind !== "succeeded" ? state.outcome : outcome;
-    this.#move(slot, "ended", { kind: "idle", session: key.session });
+    const [next, ...rest] = state.rest;
+    if (next === undefined || outcome.kind !== "succeeded") {
+      this.#move(slot, "ended", { kind: "idle", session: key.session });
+      this.#end(key, said);
+      this.#handBack(state.rest);
+      return;
+    }
+    this.#move(slot, "next", { kind: "running", launch: next.launch, rest, ended: state.ended + 1, sinceMs: now });
     this.#end(key, said);
+    this.#statuses.push({ kind: "running", key: next.launch.key, slot });
+    if (next.outcome !== null) this.#cancelCurrent(slot, next.outcome, now);
   }
 
   #slotDied(slot: number, error: WireError): void {
@@ -258,6 +314,7 @@ export class AttemptRunner {
     this.#commands.push({ kind: "startSlot", slot });
     if (state.kind === "running") this.#end(state.launch.key, { kind: "failed", error, metrics: null });
     if (state.kind === "cancelling" || state.kind === "killing") this.#end(state.launch.key, state.outcome);
+    if ("launch" in state) this.#handBack(state.rest);
   }
 
   #checkDeadlines(now: number): void {
@@ -272,6 +329,7 @@ export class AttemptRunner {
         this.#move(slot, "giveUp", { kind: "writtenOff" });
         this.#commands.push({ kind: "slotWrittenOff", slot });
         this.#end(state.launch.key, state.outcome);
+        this.#handBack(state.rest);
       }
     });
   }
@@ -285,7 +343,8 @@ export class AttemptRunner {
     // With nothing running one may always start, however short memory is.
     let idle = Math.min(idleSlots, slotsUnderPressure(this.#pressure, this.#slots.length) - running);
     let looked = 0;
-    for (const [name, launch] of this.#queue) {
+    for (const tasks of this.#queue) {
+      const [launch, ...rest] = tasks;
       if (idle <= 0 || ++looked > LOOK_AHEAD + this.#slots.length) return;
       if (!this.#isReady(launch)) continue;
       // Its turn: the slots empty themselves, because nothing overtakes it.
@@ -298,10 +357,11 @@ export class AttemptRunner {
         if (other >= 0 && !starting) this.#recycle(other);
         return;
       }
-      this.#queue.delete(name);
+      this.#queue.remove(tasks);
       idle--;
-      this.#move(slot, "run", { kind: "running", launch, sinceMs: now });
-      this.#commands.push({ kind: "run", slot, launch, locations: this.#locationsFor(launch) });
+      const following = rest.map((one) => ({ launch: one, outcome: null }));
+      this.#move(slot, "run", { kind: "running", launch, rest: following, ended: 0, sinceMs: now });
+      this.#commands.push({ kind: "run", slot, launch, rest, locations: this.#locationsFor(launch) });
       this.#statuses.push({ kind: "running", key: launch.key, slot });
       if (launch.alone === true) return;
     }

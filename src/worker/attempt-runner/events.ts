@@ -23,6 +23,8 @@ export type RunnerEvent =
   | { readonly kind: "blobsReleased"; readonly hashes: readonly BlobHash[] }
   | { readonly kind: "shuffleReleased"; readonly session: SessionId; readonly shuffle: ShuffleId }
   | { readonly kind: "sessionReleased"; readonly session: SessionId }
+  /** Answers takeBack: of the run in the slot so many tasks have begun, ended ones too, and no more will. */
+  | { readonly kind: "tookBack"; readonly slot: number; readonly begun: number }
   /** A fresh thread can take a run. */
   | { readonly kind: "slotReady"; readonly slot: number }
   | { readonly kind: "slotEnded"; readonly slot: number; readonly key: TaskKey; readonly outcome: TaskOutcome }
@@ -42,9 +44,13 @@ export type RunnerCommand =
       readonly kind: "run";
       readonly slot: number;
       readonly launch: TaskLaunch;
+      /** Run after it, one after the other, while each ends well: a slotEnded each. */
+      readonly rest: readonly TaskLaunch[];
       readonly locations: readonly MapOutputLocations[];
     }
   | { readonly kind: "cancelWord"; readonly slot: number; readonly key: TaskKey }
+  /** Nothing of the run in the slot that has not begun shall: answered by tookBack before anything else. */
+  | { readonly kind: "takeBack"; readonly slot: number }
   /** Terminate the thread: answered by slotDied. */
   | { readonly kind: "killSlot"; readonly slot: number }
   | { readonly kind: "report"; readonly statuses: readonly TaskStatus[] }

@@ -8,10 +8,12 @@ import type { BatchSource, PartFile } from "../../core/data-flow.js";
 import { MillraceError } from "../../core/errors.js";
 import type { NodeId, ShuffleId, StageId, WorkerId } from "../../core/ids.js";
 import { unpack } from "../../core/packed.js";
+import { type MutableMetrics, noMetrics, recordsReadIn, shuffleBytesReadIn } from "../../core/task-metrics.js";
 import { openPartFile } from "../../emrfs/output-committer.js";
 import { openSplit } from "../../formats/open-split.js";
-import type { MapRange, MutableTaskMetrics, TaskContext } from "../../operators/task-context.js";
+import type { MapRange, TaskContext } from "../../operators/task-context.js";
 import type { FunctionRef } from "../../plan/function.js";
+import type { RunningTask } from "../../plan/handles.js";
 import type { StorageLevel } from "../../plan/lineage.js";
 import type { JoinParts } from "../../plan/skew.js";
 import type { FragmentNode, Partitioner } from "../../plan/stages.js";
@@ -45,18 +47,12 @@ export class AttemptContext implements TaskContext {
   readonly memory: TaskMemory;
   readonly spill: FileSpillStore;
   readonly offers: CacheOffer[] = [];
-  readonly metrics: MutableTaskMetrics = {
-    recordsRead: 0,
-    bytesRead: 0,
-    recordsWritten: 0,
-    bytesWritten: 0,
-    shuffleReadBytes: 0,
-    shuffleWriteBytes: 0,
-  };
+  readonly metrics: MutableMetrics = { ...noMetrics };
   /** The worker that held the cached partition which was opened last; null: none was. */
   cachedFrom: WorkerId | null = null;
   readonly #abort = new AbortController();
   #reportedAt = 0;
+  readonly #outputs: MapOutputWriter[] = [];
 
   constructor(
     private readonly call: SlotRun,
@@ -96,8 +92,21 @@ export class AttemptContext implements TaskContext {
     this.#reportedAt = now;
     collectIfAsked(control);
     control.report(heapBytes(), now);
-    control.setProgress(this.metrics.recordsRead, this.metrics.bytesRead + this.metrics.shuffleReadBytes);
+    const { metrics } = this;
+    control.setProgress(recordsReadIn(metrics), metrics.inputBytes + shuffleBytesReadIn(metrics));
   };
+
+  /** For attempts that wait: aborts `signal` once the attempt is cancelled. */
+  readonly watchCancel = (): void => {
+    if (this.environment.control.isCancelled(this.call.run)) this.#abort.abort();
+  };
+
+  /** What functions may know of the attempt that runs them. */
+  get running(): RunningTask {
+    const { key, splits } = this.call.launch;
+    const { directory, worker } = this.environment.settings.address;
+    return { key, splits: splits.map(({ split }) => split), worker, scratch: attemptFile(directory, key, "work") };
+  }
 
   /** Operators pass it on by itself. */
   readonly revive = (fn: FunctionRef): ((...args: never[]) => unknown) => this.session.revive(fn);
@@ -128,13 +137,14 @@ export class AttemptContext implements TaskContext {
       partition,
       ...(maps === undefined ? {} : { maps }),
       files: this.session.files,
+      metrics: this.metrics,
       openRemote: (request) => {
         const streams = plan.requests.length;
         const stream = this.environment.channel.open(
           { kind: "blocks", request, partition, streams },
           this.checkCancelled,
         );
-        return { pull: () => stream.next(), close: () => stream.close() };
+        return { pull: () => this.#waitFor(stream), close: () => stream.close() };
       },
     });
   }
@@ -150,7 +160,9 @@ export class AttemptContext implements TaskContext {
       attempt,
     });
     const pendingPath = attemptFile(directory, this.call.launch.key, `shuffle-${shuffle}`);
-    return new MapOutputWriter({ path, pendingPath, partitions, memory: this.memory, spill: this.spill });
+    const writer = new MapOutputWriter({ path, pendingPath, partitions, memory: this.memory, spill: this.spill });
+    this.#outputs.push(writer);
+    return writer;
   }
 
   partitionOf(partitioner: Partitioner): (key: unknown) => number {
@@ -210,8 +222,8 @@ export class AttemptContext implements TaskContext {
     });
   }
 
-  openPartFile(url: string, _partition: number, compression: "none" | "gzip"): PartFile {
-    return openPartFile(url, this.call.launch.key, compression);
+  openPartFile(url: string, _partition: number, compression: "none" | "gzip", output?: string): PartFile {
+    return openPartFile(url, this.call.launch.key, compression, output);
   }
 
   /** Removes scratch files and gives back what is still reserved. */
@@ -219,6 +231,25 @@ export class AttemptContext implements TaskContext {
     this.spill.dispose();
     this.environment.control.reservedBytes = 0;
     this.environment.control.clearHolders();
+  }
+
+  #waitFor(stream: { next(): Uint8Array | null }): Uint8Array | null {
+    const started = performance.now();
+    try {
+      return stream.next();
+    } finally {
+      this.metrics.shuffleFetchWaitTime += performance.now() - started;
+    }
+  }
+
+  /** What was counted elsewhere, added to the metrics: at the attempt's end. */
+  collectMetrics(): MutableMetrics {
+    const { metrics, spill } = this;
+    metrics.memoryBytesSpilled = spill.memoryBytes;
+    metrics.diskBytesSpilled = spill.writtenBytes;
+    metrics.peakExecutionMemory = this.environment.control.peakBytes;
+    metrics.shuffleWriteTime = this.#outputs.reduce((sum, { writeMs }) => sum + writeMs, 0);
+    return metrics;
   }
 }
 

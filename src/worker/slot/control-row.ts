@@ -1,6 +1,6 @@
 // The shared memory of one slot and its process's main thread: a cancel word, a wake-up word and a row of counters. The
 // main thread can read and cancel at any moment without a message, also while the slot is in a loop that never ends; when
-// a slot dies its row still says what it held, and by whom. Layout: 4 int32, float64 counters, float64 bytes of each holder,
+// a slot dies its row still says what it held, and by whom. Layout: 6 int32, float64 counters, float64 bytes of each holder,
 // the holders' names in latin1.
 
 import type { NamedBytes } from "../../core/memory.js";
@@ -10,7 +10,9 @@ const COUNTERS = 16;
 /** Holders of memory that a row names; what comes beyond them counts with the last. */
 const HOLDERS = 12;
 const NAME_BYTES = 120;
-const HOLDERS_AT = 16 + COUNTERS * 8;
+const WORDS = 6;
+const COUNTERS_AT = WORDS * 4;
+const HOLDERS_AT = COUNTERS_AT + COUNTERS * 8;
 const NAMES_AT = HOLDERS_AT + HOLDERS * 8;
 const ROW_BYTES = NAMES_AT + HOLDERS * NAME_BYTES;
 
@@ -18,6 +20,7 @@ const CANCEL = 0;
 const WAKE = 1;
 const RUNNING = 2;
 const COLLECT = 3;
+const BEGUN = 4;
 
 const RESERVED = 0;
 const HEAP = 1;
@@ -37,8 +40,8 @@ export class ControlRow {
   #holders = 0;
 
   constructor(readonly memory: SharedArrayBuffer = new SharedArrayBuffer(ROW_BYTES)) {
-    this.#words = new Int32Array(memory, 0, 4);
-    this.#counters = new Float64Array(memory, 16, COUNTERS);
+    this.#words = new Int32Array(memory, 0, WORDS);
+    this.#counters = new Float64Array(memory, COUNTERS_AT, COUNTERS);
     this.#held = new Float64Array(memory, HOLDERS_AT, HOLDERS);
     this.#names = new Uint8Array(memory, NAMES_AT, HOLDERS * NAME_BYTES);
   }
@@ -67,6 +70,31 @@ export class ControlRow {
       this.#counters[PEAK] = 0;
       this.clearHolders();
     }
+  }
+
+  /** Called by the main thread when a run is about to be given: the first of its tasks counts as begun. */
+  beginTasks(): void {
+    Atomics.store(this.#words, BEGUN, 1);
+  }
+
+  /** Called by the slot before task `at` of its run, from 1: false when the rest was taken back. */
+  beginNext(at: number): boolean {
+    return Atomics.compareExchange(this.#words, BEGUN, at, at + 1) === at;
+  }
+
+  /** Called by the main thread: no further task of the run begins. Answers how many have. */
+  takeBack(): number {
+    for (;;) {
+      const begun = Atomics.load(this.#words, BEGUN);
+      if (begun <= 0) return -begun;
+      if (Atomics.compareExchange(this.#words, BEGUN, begun, -begun) === begun) return begun;
+    }
+  }
+
+  /** Tasks that the run has when its rest was taken back; null: it was not. */
+  get takenBackAt(): number | null {
+    const begun = Atomics.load(this.#words, BEGUN);
+    return begun < 0 ? -begun : null;
   }
 
   get wakeCount(): number {

@@ -7,7 +7,6 @@ import { formatTaskKey } from "../../core/ids.js";
 import { unpack } from "../../core/packed.js";
 import { functionsIn } from "../../plan/function.js";
 import type { Fragment } from "../../plan/stages.js";
-import { noMetrics } from "../../protocol/tasks.js";
 import { ownThreadNumber } from "../touched-pages.js";
 import { BlockingChannel } from "./blocking-channel.js";
 import { collectIfAsked } from "./collect-garbage.js";
@@ -17,6 +16,8 @@ import { heapBytes } from "./heap-bytes.js";
 import type { SlotInit, SlotMessage, SlotOutcome, SlotReply, SlotRun, SlotSettings } from "./messages.js";
 import { runAttempt } from "./run-attempt.js";
 import { SlotSession } from "./slot-session.js";
+import { runInTurn } from "./tasks-in-turn.js";
+import type { ThreadMeter } from "./thread-meter.js";
 
 interface Ready {
   readonly settings: SlotSettings;
@@ -30,8 +31,11 @@ export class SlotHost {
   #session: SlotSession | null = null;
   readonly #fragments = new Map<string, { readonly fragment: Fragment; prepared: boolean }>();
 
-  /** `captureConsole`: only where the thread belongs to millrace. */
-  constructor(private readonly captureConsole: boolean) {}
+  /** `captureConsole`: only where the thread belongs to millrace. `meter` null: nothing is known of the thread. */
+  constructor(
+    private readonly captureConsole: boolean,
+    private readonly meter: ThreadMeter | null = null,
+  ) {}
 
   async call(call: SlotInit | SlotRun): Promise<SlotOutcome | null> {
     if (call.kind === "run") return this.run(call);
@@ -57,6 +61,12 @@ export class SlotHost {
       channel: new BlockingChannel(call.port, control, call.settings.requestTimeoutMs),
       console: capture,
     };
+  }
+
+  /** The call's task and those after it; `ended` as runInTurn says. */
+  runAll(call: SlotRun, ended: (at: number, outcome: SlotOutcome) => SlotOutcome): Promise<void> {
+    const { control } = this.#ready as Ready;
+    return runInTurn(call, control, (one) => this.run(one), ended);
   }
 
   /** Never rejects: whatever goes wrong is an outcome. */
@@ -86,11 +96,12 @@ export class SlotHost {
         call,
         this.#session,
         ready,
+        this.meter,
       );
       known.prepared = outcome.kind === "succeeded" || known.prepared;
       return outcome;
     } catch (error) {
-      return { kind: "failed", error: toWireError(error), metrics: noMetrics };
+      return { kind: "failed", error: toWireError(error), metrics: {} };
     } finally {
       ready.console?.end();
       collectIfAsked(ready.control);

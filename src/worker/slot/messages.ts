@@ -7,6 +7,7 @@ import type { NodeId, SessionId } from "../../core/ids.js";
 import type { StorageLevel } from "../../plan/lineage.js";
 import type {
   AccumulatorUpdate,
+  FollowingTask,
   MapOutputLocations,
   TaskLaunch,
   TaskMetrics,
@@ -52,6 +53,8 @@ export interface SlotRun {
   /** Number of the run within the slot, from 1: what the cancel word names. */
   readonly run: number;
   readonly launch: TaskLaunch;
+  /** Tasks that follow it while each ends well: task i has the number `run` + i. */
+  readonly rest: readonly FollowingTask[];
   /** The packed fragment, when this slot has not seen its hash yet. */
   readonly fragment: Uint8Array | null;
   /** Locations of shuffles in versions that this slot has not seen yet. */
@@ -78,15 +81,18 @@ export interface CacheOffer {
   readonly sizeBytes: number;
 }
 
+/** Those that are not 0. */
+export type SlotMetrics = Partial<TaskMetrics>;
+
 export type SlotOutcome =
   | {
       readonly kind: "succeeded";
       readonly result: TaskResult;
       readonly accumulators: readonly AccumulatorUpdate[];
-      readonly metrics: TaskMetrics;
+      readonly metrics: SlotMetrics;
       readonly offers: readonly CacheOffer[];
     }
-  | { readonly kind: "failed"; readonly error: WireError; readonly metrics: TaskMetrics }
+  | { readonly kind: "failed"; readonly error: WireError; readonly metrics: SlotMetrics }
   /** `error.fields` has shuffle, map and worker. */
   | { readonly kind: "fetchFailed"; readonly error: WireError }
   | { readonly kind: "cancelled" };

@@ -2,11 +2,17 @@
 // what comes back into the outcome that the master is told, stores what was computed for the cache, and watches memory.
 
 import { MillraceError, type WireError } from "../../core/errors.js";
-import { formatTaskKey, type SessionId, type ShuffleId } from "../../core/ids.js";
+import { formatTaskKey, type SessionId, type ShuffleId, type TaskKey } from "../../core/ids.js";
 import { unpack } from "../../core/packed.js";
 import { formatCallSite } from "../../plan/function.js";
 import type { Fragment } from "../../plan/stages.js";
-import { generationOf, type MapOutputLocations, type TaskLaunch, type TaskOutcome } from "../../protocol/tasks.js";
+import {
+  generationOf,
+  type MapOutputLocations,
+  noMetrics,
+  type TaskLaunch,
+  type TaskOutcome,
+} from "../../protocol/tasks.js";
 import type { PressureLevel } from "../../protocol/worker.js";
 import type { CacheStore } from "../cache-store.js";
 import type { CachedBlock, SlotOutcome } from "../slot/messages.js";
@@ -29,17 +35,29 @@ interface Seat {
   session: SessionId | null;
   readonly fragments: Set<string>;
   readonly versions: Map<ShuffleId, number>;
+  /** Number of the last task that it was given. */
   run: number;
   startedAtMs: number;
-  running: { readonly launch: TaskLaunch; readonly fragment: Uint8Array } | null;
+  running: SeatRun | null;
   /** Why the run in the slot was ended by us, to be told instead of the thread's end. */
   ending: MillraceError | null;
   terminating: Promise<void> | null;
 }
 
+interface SeatRun {
+  /** In the order in which they run. */
+  readonly tasks: readonly TaskLaunch[];
+  /** Number of the first. */
+  readonly run: number;
+  /** Those that have ended. */
+  ended: number;
+  readonly fragment: Uint8Array;
+}
+
 export class SlotPool {
   readonly #seats: readonly Seat[];
   readonly #options: SlotPoolOptions;
+  #closed = false;
   readonly #guard: MemoryGuard | null = null;
 
   constructor(threads: readonly SlotThread[], options: SlotPoolOptions) {
@@ -86,34 +104,47 @@ export class SlotPool {
     await Promise.all(this.#seats.map((seat) => seat.thread.start()));
   }
 
-  /** Runs one attempt. Rejects when the slot's thread ended under it, with why; the slot then wants a `restart`. */
+  /**
+   * Runs attempts one after the other and tells what each did, until one has not ended well or the rest was taken back. Rejects
+   * when the slot's thread ended under it, with why; the slot then wants a `restart`.
+   */
   async run(
     slot: number,
-    launch: TaskLaunch,
+    tasks: readonly TaskLaunch[],
     fragment: Uint8Array,
     locations: readonly MapOutputLocations[],
-  ): Promise<TaskOutcome> {
+    ended: (task: TaskLaunch, outcome: TaskOutcome) => void,
+  ): Promise<void> {
     const seat = this.#seat(slot);
+    const [launch, ...rest] = tasks as readonly [TaskLaunch, ...TaskLaunch[]];
+    seat.thread.control.beginTasks();
     await seat.terminating;
     if (seat.session !== launch.key.session) this.#forget(seat, launch.key.session);
     const fresh = locations.filter((one) => (seat.versions.get(one.shuffle) ?? -1) < one.version);
     for (const one of fresh) seat.versions.set(one.shuffle, one.version);
     const knows = seat.fragments.has(launch.fragment);
     seat.fragments.add(launch.fragment);
-    seat.run++;
+    const running: SeatRun = { tasks, run: seat.run + 1, ended: 0, fragment };
+    seat.run += tasks.length;
     seat.startedAtMs = Date.now();
     seat.ending = null;
-    seat.running = { launch, fragment };
+    seat.running = running;
     const call = {
       kind: "run",
-      run: seat.run,
+      run: running.run,
       launch,
+      rest: rest.map(({ key: { partition, attempt } }) => ({ partition, attempt })),
       fragment: knows ? null : fragment,
       locations: fresh,
       cached: this.#cachedHere(launch),
     } as const;
     try {
-      return this.#toOutcome(await seat.thread.run(call), launch);
+      await seat.thread.run(call, (at, outcome) => {
+        const task = tasks[at] as TaskLaunch;
+        running.ended = at + 1;
+        seat.startedAtMs = Date.now();
+        ended(task, this.#toOutcome(outcome, task));
+      });
     } catch (error) {
       this.#forget(seat, null);
       const { ending } = seat;
@@ -121,8 +152,13 @@ export class SlotPool {
       await seat.terminating;
       throw ending ?? error;
     } finally {
-      seat.running = null;
+      if (seat.running === running) seat.running = null;
     }
+  }
+
+  /** Nothing of the run in the slot begins any more. Answers how many of its tasks have begun, ended ones too. */
+  takeBack(slot: number): number {
+    return this.#seat(slot).thread.takeBack();
   }
 
   /** Records that the run in the slot has read so far, as it last said. */
@@ -131,10 +167,12 @@ export class SlotPool {
     return control.running === 0 ? 0 : control.records;
   }
 
-  /** Sets the slot's cancel word: the task stops at its next look. */
-  cancel(slot: number): void {
-    const seat = this.#seat(slot);
-    seat.thread.control.cancel(seat.run);
+  /** Sets the slot's cancel word: the task stops at its next look. One that the slot is not at takes no notice. */
+  cancel(slot: number, key: TaskKey): void {
+    const { thread, running } = this.#seat(slot);
+    const name = formatTaskKey(key);
+    const at = running?.tasks.findIndex((task) => formatTaskKey(task.key) === name) ?? -1;
+    if (running !== null && at >= 0) thread.control.cancel(running.run + at);
   }
 
   /** Ends the slot's thread, with `reason` as the outcome of the run in it. */
@@ -148,13 +186,15 @@ export class SlotPool {
     await seat.terminating;
   }
 
-  /** A fresh thread in the slot, whatever was there. */
+  /** A fresh thread in the slot, whatever was there. Nothing once the pool is closed. */
   async restart(slot: number): Promise<void> {
     await this.kill(slot, new MillraceError("TASK_CANCELLED", "the slot was made anew"));
+    if (this.#closed) return;
     await this.#seat(slot).thread.start();
   }
 
   async close(): Promise<void> {
+    this.#closed = true;
     this.#guard?.close();
     const reason = new MillraceError("TASK_CANCELLED", "the worker is shutting down");
     await Promise.all(this.#seats.map((_, slot) => this.kill(slot, reason)));
@@ -195,7 +235,7 @@ export class SlotPool {
           kind: "succeeded",
           result: outcome.result,
           accumulators: outcome.accumulators,
-          metrics: outcome.metrics,
+          metrics: { ...noMetrics, ...outcome.metrics },
           cached,
         };
       }
@@ -208,7 +248,11 @@ export class SlotPool {
         return { kind: "fetchFailed", shuffle, map, worker, error: outcome.error };
       }
       case "failed":
-        return { kind: "failed", error: withAttempt(outcome.error, launch), metrics: outcome.metrics };
+        return {
+          kind: "failed",
+          error: withAttempt(outcome.error, launch),
+          metrics: { ...noMetrics, ...outcome.metrics },
+        };
       case "cancelled":
         return outcome;
     }
@@ -218,8 +262,8 @@ export class SlotPool {
   #workOf(slot: number): SlotWork {
     const running = this.#seats[slot]?.running ?? null;
     if (running === null) return { what: "", fields: {} };
-    const { launch, fragment } = running;
-    const { stage, partition } = launch.key;
+    const { tasks, ended, fragment } = running;
+    const { stage, partition } = (tasks[Math.min(ended, tasks.length - 1)] as TaskLaunch).key;
     const operators = [...new Set(unpack<Fragment>(fragment).nodes.map(({ callSite }) => formatCallSite(callSite)))];
     const operator = operators.at(-1);
     if (operator === undefined) return { what: `partition ${partition} of stage ${stage}`, fields: { partition } };

@@ -26,8 +26,13 @@ export interface SlotEvents {
 export interface SlotThread {
   readonly index: number;
   readonly control: ControlRow;
-  /** Resolves with what the attempt did; rejects with SLOT_DIED when the thread ended under it. */
-  run(call: SlotRun): Promise<SlotOutcome>;
+  /**
+   * Tells what each task of the run did, with its place in it. Resolves when the run is over: all tasks have ended, one not
+   * well, or the rest was taken back; rejects with SLOT_DIED when the thread ended under it.
+   */
+  run(call: SlotRun, ended: (at: number, outcome: SlotOutcome) => void): Promise<void>;
+  /** No further task of the run begins. Answers how many have, ended ones too. */
+  takeBack(): number;
   reply(reply: SlotReply): void;
   /** Starts the thread ahead of its first run. */
   start(): Promise<void>;
@@ -46,7 +51,12 @@ export interface SlotThreadOptions {
 /** The run that the thread is at. */
 interface Current {
   readonly run: number;
-  resolve(outcome: SlotOutcome): void;
+  /** Tasks of it that may still begin or have begun. */
+  tasks: number;
+  /** Tasks that have ended. */
+  ended: number;
+  told(at: number, outcome: SlotOutcome): void;
+  resolve(): void;
   reject(error: MillraceError): void;
 }
 
@@ -62,22 +72,40 @@ export class PiscinaSlot implements SlotThread {
     private readonly events: SlotEvents,
   ) {}
 
-  async run(call: SlotRun): Promise<SlotOutcome> {
+  async run(call: SlotRun, ended: (at: number, outcome: SlotOutcome) => void): Promise<void> {
     if (this.#pool === null) await this.start();
     const port = this.#port;
     if (port === null) throw slotDied(this.index, new Error("the slot was ended while it started"));
     return new Promise((resolve, reject) => {
-      this.#current = { run: call.run, resolve, reject };
+      const tasks = this.control.takenBackAt ?? 1 + call.rest.length;
+      this.#current = { run: call.run, tasks, ended: 0, told: ended, resolve, reject };
       port.postMessage(call);
     });
+  }
+
+  takeBack(): number {
+    const begun = this.control.takeBack();
+    const current = this.#current;
+    if (current !== null) {
+      current.tasks = begun;
+      if (current.ended === begun) {
+        this.#current = null;
+        current.resolve();
+      }
+    }
+    return begun;
   }
 
   #receive(message: SlotMessage | SlotAnswer): void {
     if (message.kind !== "outcome") return this.events.onMessage(this, message);
     const current = this.#current;
-    if (current?.run !== message.run) return;
-    this.#current = null;
-    current.resolve(message.outcome);
+    // Of a run that was given up before.
+    if (current === null || message.run !== current.run + current.ended) return;
+    const at = current.ended++;
+    const isOver = current.ended === current.tasks || message.outcome.kind !== "succeeded";
+    if (isOver) this.#current = null;
+    current.told(at, message.outcome);
+    if (isOver) current.resolve();
   }
 
   /** The thread ended by itself. What it had said before is read first. */
@@ -152,6 +180,8 @@ export class PiscinaSlot implements SlotThread {
       if (this.#pool === pool) throw error;
       return;
     }
+    // Ended just then: a call would start another thread in a pool that nobody holds any more.
+    if (this.#pool !== pool) return;
     const stay: SlotCall = { kind: "stay" };
     pool.run(stay).catch((error: Error) => this.#died(pool, error));
   }

@@ -39,6 +39,8 @@ export interface DriverWorld {
   /** Takes so long to take a piece of a result. */
   thinkMs(): number;
   isDoomed(): boolean;
+  /** Names that jobs may give as their pools, one that nobody has defined and none besides. */
+  readonly pools: readonly string[];
   broken(name: string, problem: string): void;
   note(line: () => string): void;
 }
@@ -140,7 +142,13 @@ export class SimulatedDriver {
       ended: null,
     });
     const { root, action } = plan;
-    this.#send({ kind: "submit", job: id, nodes: fresh, root, action, callSite: site, accumulators: [1] });
+    const names = [...this.world.pools, "undefined", null];
+    // By the job's place: jobs of one program are in several pools, and nothing else of a run changes.
+    const pool = names[id % names.length] ?? null;
+    const traits = pool === null ? {} : { traits: { pool, group: "all", tags: [pool] } };
+    this.#send({ kind: "submit", job: id, nodes: fresh, root, action, callSite: site, accumulators: [1], ...traits });
+    // What a pool is worth changes while its jobs run.
+    if (id % 2 === 0 && pool !== null) this.#send({ kind: "pools", pools: { [pool]: { weight: id, minShare: 1 } } });
     if (plan.cancelAfterMs !== null) this.node.after(plan.cancelAfterMs, () => this.#cancel(id));
   }
 

@@ -4,10 +4,11 @@
 
 import { MillraceError } from "../../../src/core/errors.js";
 import { formatTaskKey, type TaskKey } from "../../../src/core/ids.js";
-import { type AccumulatorUpdate, noMetrics } from "../../../src/protocol/tasks.js";
+import type { AccumulatorUpdate } from "../../../src/protocol/tasks.js";
 import { ControlRow } from "../../../src/worker/slot/control-row.js";
 import { SlotHost } from "../../../src/worker/slot/host.js";
 import type { SlotOutcome, SlotReply, SlotRun, SlotSettings } from "../../../src/worker/slot/messages.js";
+import { runInTurn } from "../../../src/worker/slot/tasks-in-turn.js";
 import type { SlotEvents, SlotThread } from "../../../src/worker/slots/slot.js";
 import { runAs } from "../program/functions.js";
 import { cachedName, readsOf } from "../versions.js";
@@ -101,7 +102,23 @@ export class SimulatedSlot implements SlotThread {
     await this.#init();
   }
 
-  async run(call: SlotRun): Promise<SlotOutcome> {
+  async run(call: SlotRun, ended: (at: number, outcome: SlotOutcome) => void): Promise<void> {
+    await runInTurn(
+      call,
+      this.control,
+      (one) => this.#runOne(one),
+      (at, outcome) => {
+        ended(at, outcome);
+        return outcome;
+      },
+    );
+  }
+
+  takeBack(): number {
+    return this.control.takeBack();
+  }
+
+  async #runOne(call: SlotRun): Promise<SlotOutcome> {
     if (this.#host === null) await this.start();
     const { node } = this.world;
     const fate = this.world.fate(call.launch.key);
@@ -224,7 +241,7 @@ export class SimulatedSlot implements SlotThread {
         message: `simulated, ${formatTaskKey(call.launch.key)}`,
         fields: {},
       } as const;
-      running.resolve({ kind: "failed", error, metrics: noMetrics });
+      running.resolve({ kind: "failed", error, metrics: {} });
     } else running.resolve(this.#finished(call, fate, outcome));
   }
 
@@ -233,6 +250,10 @@ export class SimulatedSlot implements SlotThread {
     if (outcome.kind !== "succeeded") return outcome;
     const { key, fragment } = launch;
     this.world.onDone(key, outcome, this.#reads, this.#fragments.get(fragment) as Uint8Array);
-    return { ...outcome, accumulators: [this.world.update(key)], metrics: { ...outcome.metrics, runMs } };
+    return {
+      ...outcome,
+      accumulators: [this.world.update(key)],
+      metrics: { ...outcome.metrics, executorRunTime: runMs },
+    };
   }
 }

@@ -3,6 +3,7 @@
 // The model (model.ts) and the real operators, through world/reviver.ts, call the same ones.
 
 import { type BlobHash, blobHash } from "../../../src/core/ids.js";
+import { partitionSeed, randomFrom } from "../../../src/core/seeded-random.js";
 import type { CallSite, FunctionRef } from "../../../src/plan/function.js";
 
 export type Pair = readonly [key: number, value: number];
@@ -44,6 +45,26 @@ const makers: Readonly<Record<string, (code: number) => AnyFunction>> = {
           ]
         : [],
   mapValues: (code) => (v: number) => (v + code) % PRIME,
+  /** Of a sample, as rdd/operations/sampling.ts makes it: a partition's draws depend on the seed and its number alone. */
+  sample: (seed) =>
+    function* (partition: number, records: Iterable<Pair>) {
+      const next = randomFrom(partitionSeed(seed, partition));
+      for (const record of records) if (next() < 0.6) yield record;
+    },
+  /** What zip, cartesian and the indexes make, as pairs again. */
+  joinTwo:
+    () =>
+    ([[k, v], [l, w]]: readonly [Pair, Pair]): Pair => [(k * 3 + l) % KEYS, (v * 31 + w) % PRIME],
+  addIndex:
+    () =>
+    ([[k, v], at]: readonly [Pair, number]): Pair => [k, (v * 31 + at) % PRIME],
+  /** Both sides one after the other, with how many each had. */
+  sideBySide:
+    (code) =>
+    (left: Iterable<Pair>, right: Iterable<Pair>): Pair[] => {
+      const [some, others] = [[...left], [...right]];
+      return [[code % KEYS, (some.length * 31 + others.length) % PRIME], ...some, ...others];
+    },
   reverse: () => (records: Iterable<Pair>) => [...records].reverse(),
   sum: () => (a: number, b: number) => (a + b) % PRIME,
   sumPairs:

@@ -46,6 +46,11 @@ export class Model {
     return this.#done.get(root) as Partitions;
   }
 
+  /** Whether the records of a node lie by their keys. */
+  isPlaced(node: NodeId): boolean {
+    return this.#resolve(node).get(node)?.partitioner !== null;
+  }
+
   forget(node: NodeId): void {
     this.#done.delete(node);
   }
@@ -90,11 +95,17 @@ export class Model {
           ? node.source.slices.map((slice) => decodeStream(slice, noClasses))
           : [];
       case "narrow":
-        return first.map((records) => narrow(node.operator, records));
+        return first.map((records, partition) => narrow(node.operator, records, partition));
       case "zip":
-      case "cartesian":
+        return zipped(inputs, node.fn === null ? null : (liveFunction(node.fn) as Call));
+      case "cartesian": {
+        const [left, right] = inputs as [Partitions, Partitions];
+        return left.flatMap((some) =>
+          right.map((others) => some.flatMap((one) => others.map((other) => [one, other]))),
+        );
+      }
       case "index":
-        throw new Error(`simulated programs have no ${node.kind}`);
+        return numbered(first, node.unique);
       case "union":
         return inputs.flat();
       case "coalesce": {
@@ -112,9 +123,10 @@ export class Model {
           const records = inputs[i] as Partitions;
           if (placedAlready(of(id).partitioner, partitioner)) return records;
           const aggregator = node.kind === "combine" && node.mapSideCombine ? node.aggregator : null;
+          const sampled = partitioner.kind === "range" && partitioner.of !== undefined ? partitioner.of : id;
           return exchanged(
             aggregator === null ? records : records.map((part) => combined(part, aggregator)),
-            records,
+            this.#done.get(sampled) as Partitions,
             partitioner,
             node.kind !== "exchange" || node.pairs,
           );
@@ -129,7 +141,24 @@ export class Model {
   }
 }
 
-function narrow(operator: Operator, records: readonly unknown[]): readonly unknown[] {
+/** Only of as many records on either side where nothing but pairs is asked for: the program makes no other. */
+function zipped(sides: readonly Partitions[], call: Call | null): Partitions {
+  return (sides[0] as Partitions).map((records, i) => {
+    const parts = sides.map((side) => side[i] as readonly unknown[]);
+    return call === null ? records.map((_, at) => parts.map((part) => part[at])) : [...call(...parts)];
+  });
+}
+
+function numbered(parts: Partitions, unique: boolean): Partitions {
+  let before = 0;
+  return parts.map((records, i) => {
+    const first = before;
+    before += records.length;
+    return records.map((record, at) => [record, unique ? at * parts.length + i : first + at]);
+  });
+}
+
+function narrow(operator: Operator, records: readonly unknown[], partition: number): readonly unknown[] {
   const call: Call = "fn" in operator ? (liveFunction(operator.fn) as Call) : () => undefined;
   switch (operator.op) {
     case "map":
@@ -142,6 +171,8 @@ function narrow(operator: Operator, records: readonly unknown[]): readonly unkno
       return (records as KeyValue[]).map(([key, value]) => [key, call(value)]);
     case "mapPartitions":
       return [...call(records)];
+    case "mapPartitionsWithIndex":
+      return [...call(partition, records)];
     case "joinPairs":
       return (records as [unknown, [unknown[], unknown[]]][]).flatMap(([key, [left, right]]) =>
         left.flatMap((l) => right.map((r) => [key, [l, r]])),
@@ -176,6 +207,8 @@ function placeOf(partitioner: CountedPartitioner, bounds: readonly unknown[], ma
       return roundRobinPartitioner(partitioner.partitions, map);
     case "range":
       return rangePartitioner(bounds, partitioner.ascending);
+    case "bounds":
+      return rangePartitioner(decodeStream(partitioner.bounds, noClasses), partitioner.ascending);
     case "custom":
       throw new Error("the model has no custom partitioners");
   }

@@ -5,7 +5,7 @@
 import { RecordStreamWriter } from "../../../src/codec/stream.js";
 import { noClasses } from "../../../src/core/class-registry.js";
 import { type NodeId, nodeId } from "../../../src/core/ids.js";
-import type { ActionSpec, LineageNode, Operator, StorageLevel } from "../../../src/plan/lineage.js";
+import type { ActionSpec, LineageNode, Operator, PartitionerSpec, StorageLevel } from "../../../src/plan/lineage.js";
 import type { Random } from "../world/random.js";
 import { fn, KEYS, type Pair, PRIME, site } from "./functions.js";
 import { Model } from "./model.js";
@@ -143,9 +143,9 @@ class ProgramBuilder {
   #draw(parent: NodeId, other: NodeId): NodeId {
     const { random } = this;
     const partitions = random.chance(0.3) ? null : 1 + random.below(5);
-    const hash = { kind: "hash", partitions } as const;
+    const hash = this.#partitioner(partitions);
     const base = { callSite: site };
-    switch (random.below(13)) {
+    switch (random.below(17)) {
       case 0:
       case 1:
       case 2: {
@@ -204,7 +204,22 @@ class ProgramBuilder {
         const groups = this.#add((id) => ({ ...base, id, kind: "combine", parent: from, ...rest }));
         return this.#narrow(groups, { op: "mapValues", fn: fn(fat ? "digestFat" : "digestOne") }, true);
       }
-      case 11:
+      case 11: {
+        const drawn = fn("sample", random.below(50));
+        return this.#narrow(parent, { op: "mapPartitionsWithIndex", fn: drawn }, true);
+      }
+      case 12: {
+        const unique = random.chance(0.4);
+        const index = this.#add((id) => ({ ...base, id, kind: "index", parent, unique }));
+        return this.#narrow(index, { op: "map", fn: fn("addIndex") }, false);
+      }
+      case 13: {
+        const product = this.#add((id) => ({ ...base, id, kind: "cartesian", parents: [parent, other] }));
+        return this.#narrow(product, { op: "map", fn: fn("joinTwo") }, false);
+      }
+      case 14:
+        return this.#zip(parent, other);
+      case 15:
         return this.#add((id) => ({
           ...base,
           id,
@@ -221,6 +236,39 @@ class ProgramBuilder {
         return this.#add((id) => ({ ...base, id, kind: "exchange", parent, partitioner, sort, pairs: true }));
       }
     }
+  }
+
+  /** By hash, or now and then as some RDD lies: by the ranges of a sort, or by another's hash. */
+  #partitioner(partitions: number | null): PartitionerSpec {
+    const { random } = this;
+    // Ranges of unsteady records are other ranges in every job.
+    if (this.traits.isUnsteady || !random.chance(0.2)) return { kind: "hash", partitions };
+    const placed = [...this.nodes.keys()].filter((id) => this.model.isPlaced(id));
+    return placed.length === 0
+      ? { kind: "hash", partitions }
+      : { kind: "as", node: random.pick(placed), partitions: null };
+  }
+
+  /** Records in pairs where both sides have as many, else partitions side by side, dealt out anew where their numbers differ. */
+  #zip(parent: NodeId, other: NodeId): NodeId {
+    const base = { callSite: site };
+    const [left, right] = [this.model.partitions(parent), this.model.partitions(other)];
+    const sides: [NodeId, NodeId] = [parent, other];
+    if (left.length !== right.length) {
+      const partitions = 1 + this.random.below(4);
+      for (const [i, side] of sides.entries()) {
+        const partitioner = { kind: "roundRobin", partitions } as const;
+        const rest = { kind: "exchange", parent: side, partitioner, sort: null, pairs: false } as const;
+        sides[i] = this.#add((id) => ({ ...base, id, ...rest }));
+      }
+    }
+    const [a, b] = sides.map((side) => this.model.partitions(side)) as [typeof left, typeof right];
+    // Of unsteady functions nobody knows how many records they give.
+    const isEven = !this.traits.isUnsteady && a.every((part, i) => part.length === b[i]?.length);
+    const rest = { kind: "zip", parents: sides, preservesPartitioning: false } as const;
+    if (!isEven) return this.#add((id) => ({ ...base, id, ...rest, fn: fn("sideBySide", this.random.below(50)) }));
+    const pairs = this.#add((id) => ({ ...base, id, ...rest, fn: null }));
+    return this.#narrow(pairs, { op: "map", fn: fn("joinTwo") }, false);
   }
 
   /** Summed by key and sorted: the same whatever the order was. */

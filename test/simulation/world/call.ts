@@ -2,7 +2,7 @@
 // step; chunks travel one by one. Fails as the real client does (src/rpc/grpc/channel.ts): refused, broken, or silent for 30 s.
 
 import type { ErrorCode } from "../../../src/core/error-codes.js";
-import { fromWireError, MillraceError, toWireError, type WireError } from "../../../src/core/errors.js";
+import { fromWireError, toWireError, type WireError } from "../../../src/core/errors.js";
 import { type Carried, Lane, type Network } from "./network.js";
 import type { SimulatedNode } from "./node.js";
 
@@ -171,8 +171,4 @@ class CallCarried implements Carried {
       client.step(life, () => this.onBroken(refused)),
     );
   }
-}
-
-export function refused(server: SimulatedNode): MillraceError {
-  return new MillraceError("MASTER_UNREACHABLE", `${server.name} does not answer`);
 }

@@ -2,7 +2,7 @@
 
 import { afterAll, describe, expect, test } from "vitest";
 import { blobHash, jobId, sessionId, shuffleId, stageId, workerId } from "../../../src/core/ids.js";
-import type { MapOutputLocations, TaskLaunch, TaskOutcome } from "../../../src/protocol/tasks.js";
+import { type MapOutputLocations, noMetrics, type TaskLaunch, type TaskOutcome } from "../../../src/protocol/tasks.js";
 import {
   AttemptRunner,
   allSlotRows,
@@ -60,7 +60,7 @@ describe("starting an attempt", () => {
       { kind: "fetchBlob", hash },
     ]);
     expect(made.handle({ kind: "blobArrived", hash }, 0)).toEqual([
-      { kind: "run", slot: 0, launch: launch(0), locations: [] },
+      { kind: "run", slot: 0, launch: launch(0), rest: [], locations: [] },
       { kind: "report", statuses: [{ kind: "running", key: launch(0).key, slot: 0 }] },
     ]);
     expect(kinds(made.handle({ kind: "slotEnded", slot: 0, key: launch(0).key, outcome: cancelled }, 1))).toEqual([
@@ -81,6 +81,7 @@ describe("starting an attempt", () => {
       kind: "run",
       slot: 0,
       launch: needy,
+      rest: [],
       locations: [locations(3)],
     });
   });
@@ -270,6 +271,133 @@ describe("losses", () => {
       "drained",
     ]);
     expect(made.handle({ kind: "launches", launches: [launch(3)] }, 2)).toEqual([report(3, cancelled)]);
+  });
+});
+
+describe("a launch of several tasks", () => {
+  const succeeded: TaskOutcome = {
+    kind: "succeeded",
+    result: { kind: "inline", bytes: new Uint8Array(0), records: 0 },
+    accumulators: [],
+    metrics: noMetrics,
+    cached: [],
+  };
+  /** Partitions 0 to 3, one after the other. */
+  const group = launch(0, { more: [1, 2, 3].map((partition) => ({ partition, attempt: 0 })) });
+  const ended = (partition: number, outcome: TaskOutcome = cancelled) =>
+    ({ kind: "ended", key: launch(partition).key, outcome }) as const;
+  const end = (made: AttemptRunner, partition: number, outcome: TaskOutcome = succeeded, now = 1) =>
+    made.handle({ kind: "slotEnded", slot: 0, key: launch(partition).key, outcome }, now);
+  const started = (taskTimeoutMs: number | null = null) => {
+    const made = runner(1, taskTimeoutMs);
+    made.handle({ kind: "launches", launches: [group] }, 0);
+    return { made, commands: made.handle({ kind: "blobArrived", hash }, 0) };
+  };
+  const statusesOf = (commands: readonly RunnerCommand[]) =>
+    commands.flatMap((command) => (command.kind === "report" ? command.statuses : []));
+  const held = (made: AttemptRunner) => made.held.map(({ partition }) => partition);
+
+  test("is one run of a slot, and each task of it is told when it begins and ends", () => {
+    const { made, commands } = started();
+    expect(commands[0]).toEqual({
+      kind: "run",
+      slot: 0,
+      launch: launch(0),
+      rest: [launch(1), launch(2), launch(3)],
+      locations: [],
+    });
+    expect(held(made)).toEqual([0, 1, 2, 3]);
+    for (const partition of [0, 1, 2]) {
+      const next = { kind: "running", key: launch(partition + 1).key, slot: 0 };
+      expect(statusesOf(end(made, partition))).toEqual([ended(partition, succeeded), next]);
+    }
+    expect(statusesOf(end(made, 3))).toEqual([ended(3, succeeded)]);
+    expect(made.slots).toEqual([{ kind: "idle", session: s1 }]);
+  });
+
+  test("what follows one that does not end well is handed back", () => {
+    const failed: TaskOutcome = { kind: "failed", error: died, metrics: null };
+    const { made } = started();
+    end(made, 0);
+    expect(statusesOf(end(made, 1, failed))).toEqual([ended(1, failed), ended(2), ended(3)]);
+    expect(held(made)).toEqual([]);
+  });
+
+  test("what follows one whose thread dies is handed back, and nobody is to blame for it", () => {
+    const { made } = started();
+    end(made, 0);
+    const commands = made.handle({ kind: "slotDied", slot: 0, error: died }, 2);
+    expect(statusesOf(commands)).toEqual([
+      ended(1, { kind: "failed", error: died, metrics: null }),
+      ended(2),
+      ended(3),
+    ]);
+  });
+
+  test("while it waits, some of it may be called back", () => {
+    const made = busy();
+    made.handle({ kind: "launches", launches: [{ ...group, key: launch(4).key }] }, 0);
+    const keys = [launch(4).key, launch(2).key];
+    expect(statusesOf(made.handle({ kind: "cancel", keys, reason: "", onlyWaiting: true }, 1))).toEqual([
+      ended(4),
+      ended(2),
+    ]);
+    expect(held(made)).toEqual([1, 3, 0]);
+    expect(end(made, 0)[0]).toMatchObject({ kind: "run", launch: launch(1), rest: [launch(3)] });
+  });
+
+  test("while it runs, what the slot has not begun may be called back", () => {
+    const { made } = started();
+    end(made, 0);
+    const called = made.handle({ kind: "cancel", keys: [launch(3).key], reason: "", onlyWaiting: true }, 2);
+    expect(called).toEqual([{ kind: "takeBack", slot: 0 }]);
+    // It has ended 0 and 1, unheard, and is at 2.
+    expect(statusesOf(made.handle({ kind: "tookBack", slot: 0, begun: 3 }, 2))).toEqual([ended(3)]);
+    expect(held(made)).toEqual([1, 2]);
+    end(made, 1);
+    expect(statusesOf(end(made, 2))).toEqual([ended(2, succeeded)]);
+  });
+
+  test("the slot may have begun nothing more than what has ended", () => {
+    const { made } = started();
+    end(made, 0);
+    made.handle({ kind: "cancel", keys: [launch(2).key], reason: "", onlyWaiting: true }, 2);
+    expect(statusesOf(made.handle({ kind: "tookBack", slot: 0, begun: 1 }, 2))).toEqual([ended(2), ended(3), ended(1)]);
+    expect(made.slots).toEqual([{ kind: "idle", session: s1 }]);
+  });
+
+  test("cancelled with its job it stops where it is, also in a task that nobody has heard of yet", () => {
+    const { made } = started();
+    const commands = made.handle({ kind: "cancel", keys: [0, 1, 2, 3].map((at) => launch(at).key), reason: "" }, 1);
+    expect(commands).toEqual([
+      { kind: "takeBack", slot: 0 },
+      { kind: "cancelWord", slot: 0, key: launch(0).key },
+    ]);
+    // Task 0 had ended well when the word came, and the slot is at 1.
+    expect(statusesOf(made.handle({ kind: "tookBack", slot: 0, begun: 2 }, 1))).toEqual([ended(2), ended(3)]);
+    expect(kinds(end(made, 0))).toEqual(["cancelWord", "report"]);
+    expect(statusesOf(end(made, 1, cancelled))).toEqual([ended(1)]);
+    expect(held(made)).toEqual([]);
+  });
+
+  test("a task that runs too long takes nothing else with it", () => {
+    const { made } = started(100);
+    end(made, 0, succeeded, 90);
+    expect(made.handle({ kind: "tick" }, 180)).toEqual([]);
+    expect(made.handle({ kind: "tick" }, 200)).toEqual([{ kind: "cancelWord", slot: 0, key: launch(1).key }]);
+    const statuses = statusesOf(end(made, 1, cancelled, 210));
+    expect(statuses).toMatchObject([
+      { outcome: { kind: "failed", error: { code: "TASK_TIMEOUT" } } },
+      ended(2),
+      ended(3),
+    ]);
+  });
+
+  test("a worker that is to go hands back what its slots have not begun", () => {
+    const { made } = started();
+    expect(made.handle({ kind: "handBack" }, 1)).toEqual([{ kind: "takeBack", slot: 0 }]);
+    expect(statusesOf(made.handle({ kind: "tookBack", slot: 0, begun: 1 }, 1))).toEqual([ended(1), ended(2), ended(3)]);
+    expect(statusesOf(end(made, 0))).toEqual([ended(0, succeeded)]);
   });
 });
 
