@@ -136,7 +136,7 @@ export const errorCatalog = {
     "Start a worker with `millrace worker --master URL`, or look at its log.",
   ),
   NO_CHECKPOINT_DIR: row(
-    "checkpoint() was called before the session knew where to write checkpoints.",
+    "The session did not know yet where to write checkpoints when checkpoint() was called.",
     "Call session.setCheckpointDir(path) first, or set the option checkpoint.dir. On several machines it has to be a shared directory.",
   ),
   CHECKPOINT_LOST: row(

@@ -43,7 +43,7 @@ export const errorExamples: Readonly<Record<ErrorCode, string>> = {
   TASK_TIMEOUT: "the task s-1/2/0/7/0 ran longer than task.timeout (30000 ms)",
   TASK_CANCELLED: "the task was cancelled with its job",
   COMMAND_FAILED:
-    "the command awk {print $2} ended with exit code 2; its last words: awk: cannot open words.awk (No such file or directory)",
+    "the command awk -f words.awk exited with code 2; its last words: awk: can't open file words.awk (No such file or directory)",
   JOB_FAILED:
     'map at counts.ts:5:31 threw in partition 0: SyntaxError: Unexpected end of JSON input (job 1 failed: partition 0 of "count at counts.ts:7:9" failed 4 times; the last time on worker one)',
   JOB_CANCELLED: "collect was cancelled by its AbortSignal",
@@ -84,7 +84,7 @@ export const errorExamples: Readonly<Record<ErrorCode, string>> = {
   AUTHENTICATION_FAILED: "10.0.0.5:7077 does not hold the same secret as this process",
   PERMISSION_REFUSED: "worker one may not register as two",
   INSECURE_LISTEN:
-    "listening on 0.0.0.0 would send data unencrypted over a network; give --insecure if that network is trusted, or --host 127.0.0.1",
+    "listening on 0.0.0.0 would send data unencrypted over a network; give --tls with certificates (millrace certs makes them), --insecure if that network is trusted, or --host 127.0.0.1",
   TLS_FAILED:
     "no encrypted connection with 10.0.0.5:7077: self-signed certificate in certificate chain; both sides need --tls with certificates of one authority, and the one that is dialled a certificate for the name or address that was used",
   PORT_IN_USE: "another process listens on 127.0.0.1:7077",

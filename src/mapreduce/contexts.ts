@@ -6,10 +6,13 @@ import type { Broadcast } from "../session/broadcast.js";
 import type { DriverTaskHandle } from "../session/task-handle.js";
 import { type CounterTotals, TaskCounters } from "./counters.js";
 
+/** The part of a file that a map task reads: `context.split`. */
 export interface InputSplit {
   /** A path, or a URL where it is on no local disk. */
   readonly path: string;
+  /** Byte that the part begins with, from 0. The line around it belongs to the part that it begins in. */
   readonly start: number;
+  /** In bytes. */
   readonly length: number;
 }
 

@@ -57,13 +57,17 @@ export interface MapReduceSpec<T, K1, V1, K2, V2> {
   readonly signal?: AbortSignal;
 }
 
+/** What a job's `mapper` gives for one task: the functions may share variables of the call that made them. */
 export interface Mapper<T, K1, V1> {
+  /** Called with each record of the task. */
   map(record: T, context: TaskContext<K1, V1>): void;
   /** After the last record; may write. */
   cleanup?(context: TaskContext<K1, V1>): void;
 }
 
+/** What a job's `reducer` gives for one task: the functions may share variables of the call that made them. */
 export interface Reducer<K1, V1, K2, V2> {
+  /** Called once a group, as the job's `reduce`. */
   reduce(
     key: K1,
     values: Iterable<V1>,
@@ -82,6 +86,7 @@ export interface MapReduceResult<K, V> {
   readonly records: readonly (readonly [K, V])[] | null;
   /** Where the part files are, as it was given; null where the pairs are in `records`. */
   readonly output: string | null;
+  /** Milliseconds from the call to the end, committing the output included. */
   readonly elapsedMs: number;
   /** Stages, tasks, failed attempts, bytes moved, and what ran where. */
   readonly summary: JobSummary | null;

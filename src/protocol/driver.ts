@@ -151,19 +151,25 @@ export interface JobSummary {
   readonly skew?: readonly SkewFinding[];
 }
 
+/** What one stage of a job did: `summary.byStage`. */
 export interface StageSummary {
+  /** Counted from 1 in a session. */
   readonly stage: StageId;
-  /** "reduceByKey at counts.ts:9:4" */
+  /** The operation that ends the stage, with its place: "reduceByKey at counts.ts:9:4". */
   readonly name: string;
+  /** "shuffleMap" writes map outputs; "value" makes a value that later stages need (a sample, counts); "result" the answer. */
   readonly kind: StageKind;
   /** That succeeded in this job; more than the stage has where outputs were lost and made again. */
   readonly tasks: number;
+  /** Attempts that failed and were charged to their task. */
   readonly failedAttempts: number;
-  /** From its start to the end of its last task. */
+  /** Milliseconds from its start to the end of its last task. */
   readonly elapsedMs: number;
   /** That its tasks have made. */
   readonly records: number;
+  /** Sums over the attempts that succeeded; of peakExecutionMemory the largest. */
   readonly metrics: TaskMetrics;
+  /** Named accumulators and metrics that its tasks have added to, and what. */
   readonly accumulators: readonly NamedValue[];
 }
 
@@ -189,8 +195,9 @@ export interface StageProgress {
   readonly bytes: number;
   /** When the stage began, in milliseconds since 1970 by the master's clock. */
   readonly startedMs: number;
-  /** Its job's; absent: none was named. */
+  /** The pool of its job; absent: none was named. */
   readonly pool?: string;
+  /** The job group of its job; absent: none was named. */
   readonly group?: string;
   /** Of the tasks that are done. */
   readonly metrics: TaskMetrics;

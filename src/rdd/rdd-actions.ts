@@ -132,7 +132,7 @@ export class RddActions<T> extends RddBase {
     return collectAsMap(this.at("collectAsMap"), options) as Promise<Map<K, V>>;
   }
 
-  /** reduceByKey and collectAsMap in one: the totals of all keys in the driver. `fn` is associative and synchronous. */
+  /** reduceByKey and collectAsMap in one: the totals of all keys in the driver. `fn` is associative and synchronous. E.g. `const totals = await sales.reduceByKeyLocally((a, b) => a + b)`. */
   reduceByKeyLocally<K, V>(
     this: RddActions<Pair<K, V>>,
     fn: (left: V, right: V) => V,

@@ -66,7 +66,7 @@ export class RddBase implements Dataset {
     return this[datasetNode].storage;
   }
 
-  /** Spark's name for `storageLevel`. */
+  /** Spark's name for `storageLevel`. E.g. `if (lines.getStorageLevel() === "NONE") lines.persist()`. */
   getStorageLevel(): StorageLevel {
     return this.storageLevel;
   }
@@ -80,8 +80,9 @@ export class RddBase implements Dataset {
    *
    * ```ts
    * session.setCheckpointDir("/shared/checkpoints");
+   * let ranks = sales;
    * for (let i = 1; i <= 100; i++) {
-   *   ranks = step(ranks);
+   *   ranks = ranks.join(counts).mapValues(([rank, count]) => rank / count);
    *   if (i % 10 === 0) ranks.checkpoint();
    * }
    * ```
@@ -97,6 +98,7 @@ export class RddBase implements Dataset {
    * As `checkpoint`, but the cached partitions are all that is kept: nothing is written to shared files, and a block that is lost
    * with its worker cannot be computed again. Actions reject with JOB_FAILED and the cause CHECKPOINT_LOST then. Persists the
    * RDD, on "MEMORY_AND_DISK" unless on "DISK_ONLY" already. Gives this same RDD.
+   * E.g. `const ranks = sales.mapValues((rank) => rank * 0.85).localCheckpoint()`.
    */
   localCheckpoint(): this {
     const at = this.at("localCheckpoint");
@@ -112,7 +114,7 @@ export class RddBase implements Dataset {
     return this[datasetNode].checkpoint?.done === true;
   }
 
-  /** The directory of this RDD's checkpoint, a URL, once it is written; null before, and for a local one. */
+  /** The directory of this RDD's checkpoint, a URL, once it is written; null before, and for a local one. E.g. `const url = counts.getCheckpointFile()`. */
   getCheckpointFile(): string | null {
     const { checkpoint } = this[datasetNode];
     return checkpoint?.done === true ? checkpoint.url : null;
@@ -123,8 +125,8 @@ export class RddBase implements Dataset {
    * these", so that no shuffle moves what lies right already:
    *
    * ```ts
-   * const sorted = pairs.sortByKey();
-   * const joined = sorted.join(other, sorted.partitioner!);   // moves `other` only
+   * const sorted = sales.sortByKey();
+   * const joined = sorted.join(names, sorted.partitioner!);   // moves `names` only
    * ```
    */
   get partitioner(): KeyPartitioner | null {
@@ -134,7 +136,7 @@ export class RddBase implements Dataset {
   /**
    * The lineage as Spark prints it: what made this RDD, downwards; `(n)` partitions where a stage begins, `+-` at a shuffle,
    * the storage level in brackets. An RDD that comes twice has what is below it printed once. Asks the master for the
-   * partitions of files, as numPartitions does; starts no job.
+   * partitions of files, as numPartitions does; starts no job. E.g. `console.log(await counts.toDebugString())`:
    *
    * ```
    * (4) ShuffledRDD[3] at reduceByKey at counts.ts:9:4 []
@@ -162,7 +164,7 @@ export class RddBase implements Dataset {
     return this[datasetSession].countPartitions(this[datasetNode]);
   }
 
-  /** Spark's name for `numPartitions`. */
+  /** Spark's name for `numPartitions`. E.g. `console.log(await lines.getNumPartitions())`. */
   getNumPartitions(): Promise<number> {
     return this.numPartitions();
   }

@@ -149,9 +149,10 @@ export class RDD<T> extends RddActions<T> {
    *
    * ```ts
    * import { makeTable } from "apache-arrow";
+   * const people = ages.map((age) => ({ age }));
    * const doubled = people.mapBatches<{ age: number }>((batch) => {
-   *   const ages = batch.getChild("age")!.toArray() as Float64Array;
-   *   return makeTable({ age: ages.map((age) => age * 2) });
+   *   const values = batch.getChild("age")!.toArray() as Float64Array;
+   *   return makeTable({ age: values.map((age) => age * 2) });
    * }, { batchSize: 4096 });
    * ```
    */
@@ -504,6 +505,7 @@ export class RDD<T> extends RddActions<T> {
 
   /**
    * One pair a key with about how many different values it has, by HyperLogLog: a few kilobytes a key whatever the count.
+   * E.g. `const buyers = await names.countApproxDistinctByKey(0.01).collectAsMap()`.
    *
    * @param relativeSD standard deviation of the error as a share of the count, from 0.0041 to 0.3. Default 0.05
    */

@@ -185,7 +185,7 @@ export class RddSession extends SessionJobs implements AsyncDisposable {
   /**
    * Where `rdd.checkpoint()` writes, in a directory of this session's own below `path`: a path or a file: URL, relative to
    * the working directory, made when it is needed. On several machines it has to be a shared one (OUTPUT_NOT_SHARED
-   * otherwise). The option checkpoint.dir does the same.
+   * otherwise). The option checkpoint.dir does the same. E.g. `session.setCheckpointDir("/shared/checkpoints")`.
    */
   setCheckpointDir(path: string): void {
     this.#open("setCheckpointDir");
@@ -254,12 +254,26 @@ export class RddSession extends SessionJobs implements AsyncDisposable {
     return this.driver.metric(name, "counter") as CounterMetric;
   }
 
-  /** Times calls in tasks, in milliseconds: `timer.time(() => parse(line))`. Else as `counter`. */
+  /**
+   * Times calls in tasks, in milliseconds. Else as `counter`.
+   *
+   * ```ts
+   * const parsing = session.timer("parsing");
+   * const parsed = lines.map((line) => parsing.time(() => JSON.parse(line)));
+   * ```
+   */
   timer(name: string): TimerMetric {
     return this.driver.metric(name, "timer") as TimerMetric;
   }
 
-  /** The spread of a number in tasks: `sizes.record(line.length)`. Else as `counter`. */
+  /**
+   * The spread of a number in tasks. Else as `counter`.
+   *
+   * ```ts
+   * const sizes = session.histogram("line lengths");
+   * await lines.foreach((line) => sizes.record(line.length));
+   * ```
+   */
   histogram(name: string): HistogramMetric {
     return this.driver.metric(name, "histogram") as HistogramMetric;
   }

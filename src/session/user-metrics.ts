@@ -18,9 +18,11 @@ import { toReference } from "./travelling.js";
 type MetricReference = HandleReference & { readonly kind: "metric" };
 
 abstract class UserMetric<C extends MetricCell> {
+  /** Counted in the session. */
   readonly id: number;
   /** Shown in the job's summary, by `millrace status` and in the event log. */
   readonly name: string;
+  /** "counter", "timer" or "histogram". */
   readonly kind: UserMetricKind;
   /** What the driver itself adds. */
   protected readonly own: C;
@@ -51,6 +53,7 @@ abstract class UserMetric<C extends MetricCell> {
     return showNumbers(this.kind, addNumbers(this.kind, this.#numbers, own));
   }
 
+  /** The metric with its value, as summaries and the event log show it. */
   toNamedValue(): NamedValue {
     return { id: this.id, name: this.name, kind: this.kind, value: this.shown };
   }
@@ -86,7 +89,15 @@ export class CounterMetric extends UserMetric<CounterCell> {
   }
 }
 
-/** The spread of a number, over all tasks: how many values, their sum, least, most, mean and quantiles (to about 5 %). */
+/**
+ * The spread of a number, over all tasks: how many values, their sum, least, most, mean and quantiles (to about 5 %).
+ *
+ * ```ts
+ * const sizes = session.histogram("line lengths");
+ * await lines.foreach((line) => sizes.record(line.length));
+ * console.log(sizes.value.p95);
+ * ```
+ */
 export class HistogramMetric extends UserMetric<HistogramCell> {
   constructor(reference: MetricReference) {
     super(reference, new HistogramCell());

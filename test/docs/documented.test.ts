@@ -60,7 +60,7 @@ test("every example in a doc comment compiles against the public types", () => {
   const blocks = examples.map(
     ({ code }, index): CodeBlock => ({ line: index * 1000, language: "ts", words: [], code, output: null }),
   );
-  const given = `import { isMillraceError, type RDD } from "millrace";\n${GIVEN}`;
+  const given = `import { hashPartitioner, isMillraceError, type RDD, rangePartitioner } from "millrace";\n${GIVEN}`;
   const { source, lineOfPage } = pageProgram({ path: "", text: "", blocks, given, files: {} }, blocks);
   makeProject(folder, {});
   const place = (line: number) => examples[Math.floor((lineOfPage(line) ?? 0) / 1000)]!.where;

@@ -7,11 +7,12 @@ import { dirname, join } from "node:path";
 import { writeTree } from "../support/scratch.js";
 import { root } from "./markdown.js";
 
-/** A user's project in `folder`: the package and Node's types, and these files. */
+/** A user's project in `folder`: the package, Arrow and Node's types, and these files. */
 export function makeProject(folder: string, files: Readonly<Record<string, string>>): void {
   mkdirSync(join(folder, "node_modules/@types"), { recursive: true });
   symlinkSync(root, join(folder, "node_modules/millrace"), "dir");
-  symlinkSync(join(root, "node_modules/@types/node"), join(folder, "node_modules/@types/node"), "dir");
+  for (const name of ["apache-arrow", "@types/node"])
+    symlinkSync(join(root, "node_modules", name), join(folder, "node_modules", name), "dir");
   writeTree(folder, { "package.json": '{ "type": "module" }', ...files });
 }
 
