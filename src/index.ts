@@ -30,7 +30,7 @@ export type { JobId, SessionId, StageId } from "./core/ids.js";
 export type { GivenOptions, OptionName, OptionValues } from "./core/options.js";
 export type { PoolDefinition, PoolDefinitions, SchedulingMode } from "./core/scheduler-pools.js";
 export type { TaskMetrics } from "./core/task-metrics.js";
-export type { Distribution, NamedValue } from "./core/user-metrics.js";
+export type { AccumulatorKind, Distribution, NamedValue, UserMetricKind } from "./core/user-metrics.js";
 export { version } from "./core/version.js";
 export type { Counter, InputSplit, TaskContext } from "./mapreduce/contexts.js";
 export type { Counters } from "./mapreduce/counters.js";
@@ -38,7 +38,8 @@ export type { Mapper, MapReduceResult, MapReduceSpec, Reducer } from "./mapreduc
 export type { StreamingCommand } from "./mapreduce/streaming/commands.js";
 export type { StreamingJob, StreamingResult } from "./mapreduce/streaming/job.js";
 export type { CallSite } from "./plan/function.js";
-export type { StorageLevel } from "./plan/lineage.js";
+export type { BatchColumnKind, StorageLevel } from "./plan/lineage.js";
+export type { StageKind } from "./plan/stages.js";
 export type { JobSummary, JobTraits, StageProgress, StageSummary } from "./protocol/driver.js";
 export { formatSkew, type SkewFinding } from "./protocol/skew.js";
 export type { MapBatchesOptions } from "./rdd/operations/map-batches.js";

@@ -9,6 +9,7 @@
 
 import { MillraceError } from "./errors.js";
 
+/** What a metric of a program's own is: `session.counter`, `timer`, `histogram`. */
 export type UserMetricKind = "counter" | "timer" | "histogram";
 
 /** How an accumulator is added up: "sum" is one of numbers; "custom" by a function of the program, in the driver alone. */

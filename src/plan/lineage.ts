@@ -32,6 +32,7 @@ export type Operator =
 
 /** Kinds of the columns that records are written to, by name, in their order (codec/arrow). */
 export type BatchColumns = readonly (readonly [name: string, kind: BatchColumnKind])[];
+/** What a column of `rdd.mapBatches` holds, beside nulls. */
 export type BatchColumnKind = "number" | "bigint" | "string" | "boolean" | "date" | "bytes";
 
 /** Operators whose function sees a partition, or stretches of it, as a whole: they begin a loop of their own. */

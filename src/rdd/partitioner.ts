@@ -34,14 +34,16 @@ interface Planned {
 
 /** What says where keys go. Made by hashPartitioner and rangePartitioner, or asked of an RDD (`rdd.partitioner`). */
 export class KeyPartitioner {
+  /** @hidden */
   readonly [driverOnly] = "KeyPartitioner";
   /** By hash of the key, by ranges of keys, or by a function of the program. */
   readonly kind: "hash" | "range" | "custom";
   /** null: settled by the master, by the files that are read (see `numPartitions`). */
   readonly partitions: number | null;
+  /** @hidden */
   readonly [planned]: Planned;
 
-  /** Not for users. */
+  /** Not for users. @hidden */
   constructor(kind: KeyPartitioner["kind"], partitions: number | null, plan: Planned) {
     this.kind = kind;
     this.partitions = partitions;

@@ -29,6 +29,7 @@ abstract class UserMetric<C extends MetricCell> {
   readonly #reference: MetricReference;
   #numbers: readonly number[] = [];
 
+  /** @hidden */
   constructor(reference: MetricReference, own: C) {
     this.id = reference.id;
     this.name = reference.name;
@@ -43,7 +44,7 @@ abstract class UserMetric<C extends MetricCell> {
     this.own.clear();
   }
 
-  /** Takes what a task has added. Called by the session. */
+  /** Takes what a task has added. Called by the session. @hidden */
   absorb(numbers: readonly number[]): void {
     this.#numbers = addNumbers(this.kind, this.#numbers, numbers);
   }
@@ -58,6 +59,7 @@ abstract class UserMetric<C extends MetricCell> {
     return { id: this.id, name: this.name, kind: this.kind, value: this.shown };
   }
 
+  /** @hidden */
   [toReference](): HandleReference {
     return this.#reference;
   }
@@ -74,6 +76,7 @@ abstract class UserMetric<C extends MetricCell> {
  * ```
  */
 export class CounterMetric extends UserMetric<CounterCell> {
+  /** Made by a Session. @hidden */
   constructor(reference: MetricReference) {
     super(reference, new CounterCell());
   }
@@ -99,6 +102,7 @@ export class CounterMetric extends UserMetric<CounterCell> {
  * ```
  */
 export class HistogramMetric extends UserMetric<HistogramCell> {
+  /** Made by a Session. @hidden */
   constructor(reference: MetricReference) {
     super(reference, new HistogramCell());
   }
@@ -125,6 +129,7 @@ export class HistogramMetric extends UserMetric<HistogramCell> {
  * ```
  */
 export class TimerMetric extends UserMetric<TimerCell> {
+  /** Made by a Session. @hidden */
   constructor(reference: MetricReference) {
     super(reference, new TimerCell());
   }
