@@ -1,5 +1,5 @@
 // Writes the pages of docs/ that are tables of the code: errors.md from the error catalogue, options.md from the option table,
-// and the table in memory.md from the plan that workers divide their memory by.
+// the table in memory.md from the plan that workers divide their memory by, those of options in tuning.md.
 //
 //   node scripts/docs.mjs           writes them
 //   node scripts/docs.mjs --check   writes nothing; ends with 1 and names the pages that are not current
@@ -14,9 +14,15 @@ const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const check = process.argv.includes("--check");
 
 const { errorCatalog } = await load("src/core/error-codes.ts");
+const { errorExamples } = await load("src/core/error-examples.ts");
 const { optionNames, optionTable, variableOfOption } = await load("src/core/options.ts");
 const { divisionOf } = await load("src/worker/memory-plan.ts");
-const pages = { "docs/errors.md": errorsPage(), "docs/options.md": optionsPage(), "docs/memory.md": memoryPage() };
+const pages = {
+  "docs/errors.md": errorsPage(),
+  "docs/options.md": optionsPage(),
+  "docs/memory.md": memoryPage(),
+  "docs/tuning.md": tuningPage(),
+};
 
 const stale = [];
 for (const [path, text] of Object.entries(pages)) {
@@ -47,15 +53,33 @@ function memoryPage() {
   );
 }
 
+/** The page as it stands, with a table of the options that each `<!-- options ... -->` names. */
+function tuningPage() {
+  const text = readFileSync(join(root, "docs/tuning.md"), "utf8");
+  return text.replace(/<!-- options (.*) -->[\s\S]*?<!-- \/options -->/g, (_, names) => {
+    const rows = names.split(", ").map((name) => {
+      if (!optionNames.includes(name)) throw new Error(`docs/tuning.md: there is no option ${name}`);
+      return `| \`${name}\` | ${cell(shownDefault(name))} | ${cell(optionTable[name].help)} |`;
+    });
+    const table = `| option | default | what |\n|---|---|---|\n${rows.join("\n")}`;
+    return `<!-- options ${names} -->\n\n${table}\n\n<!-- /options -->`;
+  });
+}
+
 function errorsPage() {
-  const rows = Object.entries(errorCatalog).map(
-    ([code, { cause, cure }]) => `| \`${code}\` | ${cell(cause)} | ${cell(cure)} |`,
+  const sections = Object.entries(errorCatalog).map(
+    ([code, { cause, cure }]) => `## ${code}\n\n${cause}\n\n**What to do:** ${cure}\n\n> ${errorExamples[code]}\n`,
   );
+  const index = Object.keys(errorCatalog).map((code) => `[\`${code}\`](#${code.toLowerCase()})`);
   return `# Errors
 
 Every failure of millrace is a \`MillraceError\` with a \`code\`, a message that says who, what, expected against actual and what
 to do next, \`fields\` (ids, paths, the operator, the partition, the attempt) and, where there is one, the \`cause\`. Codes are
 stable: branch on them, not on messages.
+
+<!-- given
+const counts = session.parallelize(["a", "b"]).map((word) => [word, 1]);
+-->
 
 \`\`\`ts
 import { isMillraceError } from "millrace";
@@ -68,12 +92,19 @@ try {
 }
 \`\`\`
 
-This page is made from src/core/error-codes.ts by \`node scripts/docs.mjs\`.
+Each code below has its cause, what to do, and a message as an example. The page is made from src/core/error-codes.ts and
+src/core/error-examples.ts by \`node scripts/docs.mjs\`.
 
-| code | cause | what to do |
-|---|---|---|
-${rows.join("\n")}
-`;
+${wrapped(index)}
+
+${sections.join("\n")}`;
+}
+
+/** Links on lines of at most so many, a comma after each. */
+function wrapped(links, perLine = 4) {
+  const lines = [];
+  for (let at = 0; at < links.length; at += perLine) lines.push(links.slice(at, at + perLine).join(", "));
+  return lines.join(",\n");
 }
 
 function optionsPage() {
@@ -99,7 +130,7 @@ millrace run --conf task.maxFailures=2 counts.ts
 { "master": "local[4]", "task.maxFailures": 2 }
 \`\`\`
 
-\`MILLRACE_SECRET\` is no option: it holds the cluster's secret and is shown nowhere (docs/security.md).
+\`MILLRACE_SECRET\` is no option: it holds the cluster's secret and is shown nowhere ([security](security.md)).
 
 This page is made from src/core/option-table.ts by \`node scripts/docs.mjs\`.
 

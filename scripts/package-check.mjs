@@ -90,7 +90,7 @@ function checkContents() {
     "data/king-james-bible.txt",
     "data/README.md",
   ];
-  for (const path of [...wanted, "LICENSE", "README.md", "CHANGELOG.md"])
+  for (const path of [...wanted, "LICENSE", "README.md", "CHANGELOG.md", "docs/README.md"])
     if (!existsSync(join(installed, path))) failures.push(`${path} is not in the package`);
   for (const path of ["src", "test", "bench", "dist/bench.js", "dist/simulate.js", "data/make.mjs"])
     if (existsSync(join(installed, path))) failures.push(`${path} is in the package`);

@@ -18,11 +18,19 @@ import { SlotHost } from "./worker/slot/host.js";
 import type { SlotInit, SlotRun } from "./worker/slot/messages.js";
 import { SystemThreadMeter } from "./worker/slot/thread-meter.js";
 
-export { type ErrorCode, type ErrorFields, type FieldValue, isMillraceError, MillraceError } from "./core/errors.js";
+export {
+  type ErrorCode,
+  type ErrorDetails,
+  type ErrorFields,
+  type FieldValue,
+  isMillraceError,
+  MillraceError,
+} from "./core/errors.js";
+export type { JobId, SessionId, StageId } from "./core/ids.js";
 export type { GivenOptions, OptionName, OptionValues } from "./core/options.js";
 export type { PoolDefinition, PoolDefinitions, SchedulingMode } from "./core/scheduler-pools.js";
 export type { TaskMetrics } from "./core/task-metrics.js";
-export type { Distribution, NamedValue } from "./core/user-metrics.js";
+export type { AccumulatorKind, Distribution, NamedValue, UserMetricKind } from "./core/user-metrics.js";
 export { version } from "./core/version.js";
 export type { Counter, InputSplit, TaskContext } from "./mapreduce/contexts.js";
 export type { Counters } from "./mapreduce/counters.js";
@@ -30,7 +38,8 @@ export type { Mapper, MapReduceResult, MapReduceSpec, Reducer } from "./mapreduc
 export type { StreamingCommand } from "./mapreduce/streaming/commands.js";
 export type { StreamingJob, StreamingResult } from "./mapreduce/streaming/job.js";
 export type { CallSite } from "./plan/function.js";
-export type { StorageLevel } from "./plan/lineage.js";
+export type { BatchColumnKind, StorageLevel } from "./plan/lineage.js";
+export type { StageKind } from "./plan/stages.js";
 export type { JobSummary, JobTraits, StageProgress, StageSummary } from "./protocol/driver.js";
 export { formatSkew, type SkewFinding } from "./protocol/skew.js";
 export type { MapBatchesOptions } from "./rdd/operations/map-batches.js";
@@ -45,7 +54,7 @@ export {
   type Partitioning,
   rangePartitioner,
 } from "./rdd/partitioner.js";
-export { type BatchResult, type Pair, RDD } from "./rdd/rdd.js";
+export { type BatchResult, type MaybePromiseOf, type Pair, type PartitionResultOf, RDD } from "./rdd/rdd.js";
 export type { JobGroupOptions } from "./rdd/session-jobs.js";
 export { StatCounter } from "./rdd/statistics.js";
 export type { PersistLevel } from "./rdd/storage-levels.js";
@@ -90,6 +99,7 @@ export class Session extends RddSession {
    *
    * Rejects with UNKNOWN_OPTION, INVALID_OPTION, INVALID_MASTER_URL, MASTER_UNREACHABLE, NOT_A_MASTER, VERSION_MISMATCH,
    * AUTHENTICATION_FAILED or TIMEOUT (60 s).
+   * E.g. `const local = await Session.open({ master: "local[4]", memory: "4g", "task.maxFailures": 2 })`.
    */
   static async open(options: SessionOptions = {}): Promise<Session> {
     const programDirectory = process.argv[1] === undefined ? process.cwd() : dirname(process.argv[1]);

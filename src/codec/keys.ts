@@ -211,7 +211,7 @@ function checkInside(key: unknown, classes: ClassRegistry, path: string, depth: 
   }
 }
 
-function refused(value: unknown, path: string, why = "what cannot be compared by content"): MillraceError {
+function refused(value: unknown, path: string, why = "which cannot be compared by content"): MillraceError {
   const what = describeValue(value);
   return new MillraceError("INVALID_KEY", `a key ${path === "" ? "is" : `holds at ${path}`} ${what}, ${why}`, {
     fields: { what, path },

@@ -136,7 +136,7 @@ export const errorCatalog = {
     "Start a worker with `millrace worker --master URL`, or look at its log.",
   ),
   NO_CHECKPOINT_DIR: row(
-    "checkpoint() was called before the session knew where to write checkpoints.",
+    "The session did not know yet where to write checkpoints when checkpoint() was called.",
     "Call session.setCheckpointDir(path) first, or set the option checkpoint.dir. On several machines it has to be a shared directory.",
   ),
   CHECKPOINT_LOST: row(
@@ -170,7 +170,7 @@ export const errorCatalog = {
   UNSUPPORTED_COMPRESSION: row("The file's compression is not supported.", "Decompress it first; .gz is supported."),
   UNSUPPORTED_SCHEME: row(
     "The path's scheme has no file system.",
-    "Use file: paths; s3: and dfs: need their own configuration.",
+    "Use file: paths on a disk that all workers share; the message says what else there is.",
   ),
   FILE_CHANGED: row(
     "A file changed while a job read it.",
@@ -247,4 +247,5 @@ export const errorCatalog = {
   INTERNAL: row("A fault of millrace itself.", "Please report it with the message and the event log."),
 } as const satisfies Record<string, CatalogRow>;
 
+/** A stable name of a failure, to branch on. docs/errors.md has the cause, the cure and an example of each. */
 export type ErrorCode = keyof typeof errorCatalog;

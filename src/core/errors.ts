@@ -13,6 +13,7 @@ export type FieldValue =
   | null
   | readonly FieldValue[]
   | { readonly [key: string]: FieldValue };
+/** The facts of an error for programs: ids, paths, limits, by name. */
 export type ErrorFields = Readonly<Record<string, FieldValue>>;
 
 /** An error as it crosses processes. `stack` is that of the place where it was made. */
@@ -24,8 +25,11 @@ export interface WireError {
   readonly cause?: WireError;
 }
 
+/** What an error has beside its code and message. */
 export interface ErrorDetails {
+  /** Default: none. */
   readonly fields?: ErrorFields;
+  /** The error behind this one. */
   readonly cause?: unknown;
 }
 
@@ -34,8 +38,11 @@ export interface ErrorDetails {
  * found and what to do next; `fields` has the same facts for programs.
  */
 export class MillraceError extends Error {
+  /** Always "MillraceError": what `isMillraceError` looks at, also across copies of the package. */
   override readonly name = "MillraceError";
+  /** What went wrong: branch on this, not on the message. */
   readonly code: ErrorCode;
+  /** What the message says, for programs: `operator`, `partition`, `path`, `attempts` and the like. Empty when there is none. */
   declare readonly fields: ErrorFields;
 
   constructor(code: ErrorCode, message: string, details: ErrorDetails = {}) {
@@ -51,6 +58,17 @@ export class MillraceError extends Error {
   }
 }
 
+/**
+ * Whether a caught value is a failure that millrace reports, and so has `code`, `fields` and `cure`.
+ *
+ * ```ts
+ * try {
+ *   await counts.saveAsTextFile("out/counts");
+ * } catch (error) {
+ *   if (!isMillraceError(error) || error.code !== "OUTPUT_EXISTS") throw error;
+ * }
+ * ```
+ */
 export function isMillraceError(error: unknown): error is MillraceError {
   return error instanceof Error && error.name === "MillraceError" && typeof (error as MillraceError).code === "string";
 }

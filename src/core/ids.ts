@@ -4,7 +4,9 @@
 declare const brand: unique symbol;
 type Branded<T, B extends string> = T & { readonly [brand]: B };
 
+/** A session's id at its master, a text. */
 export type SessionId = Branded<string, "SessionId">;
+/** A worker's id, as `--id` or the worker itself has given it. */
 export type WorkerId = Branded<string, "WorkerId">;
 /** A node of a session's lineage: one RDD. Counted by the driver from 1. */
 export type NodeId = Branded<number, "NodeId">;

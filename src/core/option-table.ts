@@ -317,6 +317,7 @@ export const optionTable = {
   ),
 } as const satisfies Readonly<Record<string, OptionRow<unknown>>>;
 
+/** The name of an option: "memory", "task.maxFailures", ... docs/options.md lists all. */
 export type OptionName = keyof typeof optionTable;
 /** Compiled values: sizes in bytes, durations in milliseconds, null = not limited, or decided elsewhere. */
 export type OptionValues = { readonly [K in OptionName]: ReturnType<(typeof optionTable)[K]["default"]> };

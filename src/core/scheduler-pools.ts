@@ -6,6 +6,7 @@ import { MillraceError } from "./errors.js";
 /** FIFO: in the order of submission. FAIR: by turns, as weights and least shares say. */
 export type SchedulingMode = "FIFO" | "FAIR";
 
+/** A pool of `session.pools` or of the option scheduler.pools: what its jobs get of the slots. */
 export interface PoolDefinition {
   /** How the jobs of the pool stand to each other. Default "FIFO". */
   readonly mode?: SchedulingMode;

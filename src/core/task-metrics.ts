@@ -1,6 +1,7 @@
 // What one attempt of a task did, as Spark names it (StageData of its REST API), in one flat record: workers report it, the
 // master sums it, the event log keeps it. Bytes are bytes and times milliseconds, also where Spark has nanoseconds.
 
+/** What tasks did: of an attempt in the event log, summed in `session.lastJob` and its stages. Bytes are bytes, times milliseconds. */
 export interface TaskMetrics {
   /** From taking the attempt up in its slot until its result is there. Waiting for blocks is in it, waiting for a slot not. */
   readonly executorRunTime: number;
@@ -26,16 +27,23 @@ export interface TaskMetrics {
   readonly inputBytes: number;
   /** Written to files by saveAs... */
   readonly outputRecords: number;
+  /** The same in bytes, as stored. */
   readonly outputBytes: number;
+  /** Taken in from map outputs. */
   readonly shuffleReadRecords: number;
   /** Blocks that were read from files of this machine, its neighbours' included. Empty ones do not count. */
   readonly shuffleLocalBlocksFetched: number;
+  /** Blocks that came from other workers' servers. Empty ones do not count. */
   readonly shuffleRemoteBlocksFetched: number;
+  /** Of the blocks that were read from files, as stored. */
   readonly shuffleLocalBytesRead: number;
+  /** Of the blocks that came from other workers, as stored. */
   readonly shuffleRemoteBytesRead: number;
   /** The slot had nothing to do but wait for blocks of other workers. */
   readonly shuffleFetchWaitTime: number;
+  /** Written to map outputs, after combining. */
   readonly shuffleWriteRecords: number;
+  /** The same in bytes, as stored. */
   readonly shuffleWriteBytes: number;
   /** In which map outputs were merged and written. */
   readonly shuffleWriteTime: number;

@@ -9,6 +9,7 @@
 
 import { MillraceError } from "./errors.js";
 
+/** What a metric of a program's own is: `session.counter`, `timer`, `histogram`. */
 export type UserMetricKind = "counter" | "timer" | "histogram";
 
 /** How an accumulator is added up: "sum" is one of numbers; "custom" by a function of the program, in the driver alone. */
@@ -16,21 +17,33 @@ export type AccumulatorKind = UserMetricKind | "sum" | "custom";
 
 /** Spread of the values that a timer (milliseconds) or a histogram has seen; quantiles to about 5 %. */
 export interface Distribution {
+  /** How many values there were. */
   readonly count: number;
+  /** Of all values. */
   readonly sum: number;
+  /** The least value; 0 where there is none. */
   readonly min: number;
+  /** The greatest value; 0 where there is none. */
   readonly max: number;
+  /** sum / count; 0 where there is none. */
   readonly mean: number;
+  /** The median. */
   readonly p50: number;
+  /** 95 % of the values are at most this. */
   readonly p95: number;
+  /** 99 % of the values are at most this. */
   readonly p99: number;
 }
 
 /** A named accumulator as it is shown: a number, a spread, or a text that the driver made of its value. */
 export interface NamedValue {
+  /** Counted in the session. */
   readonly id: number;
+  /** What the program calls it. */
   readonly name: string;
+  /** How it is added up. */
   readonly kind: AccumulatorKind;
+  /** A spread for timers and histograms; a text for what only the program's `merge` can add up. */
   readonly value: number | string | Distribution;
 }
 

@@ -6,18 +6,23 @@ import type { Broadcast } from "../session/broadcast.js";
 import type { DriverTaskHandle } from "../session/task-handle.js";
 import { type CounterTotals, TaskCounters } from "./counters.js";
 
+/** The part of a file that a map task reads: `context.split`. */
 export interface InputSplit {
   /** A path, or a URL where it is on no local disk. */
   readonly path: string;
+  /** Byte that the part begins with, from 0. The line around it belongs to the part that it begins in. */
   readonly start: number;
+  /** In bytes. */
   readonly length: number;
 }
 
+/** A counter of a map/reduce job, made by `context.counter(group, name)`; the sums come back in the job's result. */
 export interface Counter {
   /** Adds `amount`, 1 by default, when the task ends well: a task that is tried again counts once. */
   increment(amount?: number): void;
 }
 
+/** What the functions of a map/reduce job are given: where they write, what they count, the job's side files. */
 export interface TaskContext<K, V> {
   /** The task's partition, from 0. */
   readonly partition: number;
@@ -25,13 +30,15 @@ export interface TaskContext<K, V> {
   readonly attempt: number;
   /** What a map task reads: a part of a file, in bytes. null in reduce tasks, and where the input is no text file. */
   readonly split: InputSplit | null;
+  /** Writes one pair: from map to combine or reduce, from reduce to the output. */
   write(key: K, value: V): void;
-  /** To the output of that name, which the job lists in `outputs`. */
+  /** Writes to the output of that name, which the job lists in `outputs`; INVALID_ARGUMENT for any other. Passes reduce by. */
   writeTo(output: string, key: unknown, value: unknown): void;
+  /** The counter of that name in that group. "Map-Reduce Framework" is the group of the built-in ones. */
   counter(group: string, name: string): Counter;
-  /** The bytes of a side file of the job, by the name it has in `files`. */
+  /** The bytes of a side file of the job, by the name it has in `files`. INVALID_ARGUMENT when there is none. */
   file(name: string): Uint8Array;
-  /** A side file as UTF-8 text. */
+  /** A side file as UTF-8 text. Throws TypeError when it is not. */
   text(name: string): string;
 }
 

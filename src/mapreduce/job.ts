@@ -14,6 +14,7 @@ import type { Shared, TaskContext, Written } from "./contexts.js";
 import { type Counters, countersDefinition } from "./counters.js";
 import { mapPhase, type Placement, type ReducePhase, type Routed, reducePhase } from "./phases.js";
 
+/** A map/reduce job: `session.mapReduce` has an example. Only `input` and `map` are needed. */
 export interface MapReduceSpec<T, K1, V1, K2, V2> {
   /** Paths of text files, whose lines are the records (as `session.textFile`), or an RDD. */
   readonly input: string | readonly string[] | RDD<T>;
@@ -56,13 +57,17 @@ export interface MapReduceSpec<T, K1, V1, K2, V2> {
   readonly signal?: AbortSignal;
 }
 
+/** What a job's `mapper` gives for one task: the functions may share variables of the call that made them. */
 export interface Mapper<T, K1, V1> {
+  /** Called with each record of the task. */
   map(record: T, context: TaskContext<K1, V1>): void;
   /** After the last record; may write. */
   cleanup?(context: TaskContext<K1, V1>): void;
 }
 
+/** What a job's `reducer` gives for one task: the functions may share variables of the call that made them. */
 export interface Reducer<K1, V1, K2, V2> {
+  /** Called once a group, as the job's `reduce`. */
   reduce(
     key: K1,
     values: Iterable<V1>,
@@ -73,13 +78,15 @@ export interface Reducer<K1, V1, K2, V2> {
   cleanup?(context: TaskContext<K2, V2>): void;
 }
 
+/** What a map/reduce job gives when it has ended. */
 export interface MapReduceResult<K, V> {
-  /** By group, then by name: the job's own and "Map-Reduce Framework". */
+  /** By group, then by name, the job's own and "Map-Reduce Framework": `counters["Map-Reduce Framework"]["Map input records"]`. */
   readonly counters: Counters;
   /** The pairs, reducer after reducer, where the job has no `output`. */
   readonly records: readonly (readonly [K, V])[] | null;
   /** Where the part files are, as it was given; null where the pairs are in `records`. */
   readonly output: string | null;
+  /** Milliseconds from the call to the end, committing the output included. */
   readonly elapsedMs: number;
   /** Stages, tasks, failed attempts, bytes moved, and what ran where. */
   readonly summary: JobSummary | null;

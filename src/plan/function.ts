@@ -6,7 +6,9 @@ import type { BlobHash } from "../core/ids.js";
 export interface CallSite {
   /** Absolute path or file: URL as the user's source map gives it. */
   readonly file: string;
+  /** From 1. */
   readonly line: number;
+  /** From 1. */
   readonly column: number;
   /** The public method, e.g. "flatMap". */
   readonly method: string;

@@ -32,6 +32,7 @@ export type Operator =
 
 /** Kinds of the columns that records are written to, by name, in their order (codec/arrow). */
 export type BatchColumns = readonly (readonly [name: string, kind: BatchColumnKind])[];
+/** What a column of `rdd.mapBatches` holds, beside nulls. */
 export type BatchColumnKind = "number" | "bigint" | "string" | "boolean" | "date" | "bytes";
 
 /** Operators whose function sees a partition, or stretches of it, as a whole: they begin a loop of their own. */
@@ -207,7 +208,10 @@ export type LineageNode =
       readonly pairs: boolean;
     });
 
-/** RDD.persist's state: told to the master apart from the node, because it may change. */
+/**
+ * Where an RDD's computed partitions are kept: `RDD.persist`. "NONE": nowhere, every job that needs them computes them. The
+ * master is told apart from the node, because it may change.
+ */
 export type StorageLevel = "NONE" | "MEMORY_ONLY" | "MEMORY_AND_DISK" | "DISK_ONLY";
 
 /**

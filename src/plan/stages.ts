@@ -105,6 +105,7 @@ export interface Fragment {
   readonly carriers?: readonly FunctionRef[];
 }
 
+/** What a stage makes: map outputs, a value that later stages need (a sample, counts), the answer of the action. */
 export type StageKind = "shuffleMap" | "value" | "result";
 
 export interface Stage {

@@ -120,14 +120,19 @@ export type MasterToDriver =
   | { readonly kind: "progress"; readonly stages: readonly StageProgress[] }
   | { readonly kind: "closed"; readonly error: WireError | null };
 
+/** What a job came to: `session.lastJob`, `session.onJobEnd`. */
 export interface JobSummary {
+  /** Stages that the job ran; those whose outputs were there from an earlier job are not among them. */
   readonly stages: number;
+  /** Tasks that ended well, those among them that ran again because their output was lost. */
   readonly tasks: number;
+  /** Attempts that failed and were charged to their task. */
   readonly failedAttempts: number;
+  /** Milliseconds from the job's arrival at the master to its end. */
   readonly elapsedMs: number;
-  /** Written by map tasks: metrics.shuffleWriteBytes. */
+  /** Bytes that map tasks wrote, as stored: metrics.shuffleWriteBytes. */
   readonly shuffleBytes: number;
-  /** metrics.diskBytesSpilled. */
+  /** Bytes that operators put on disk because their share of memory was full: metrics.diskBytesSpilled. */
   readonly spillBytes: number;
   /** Sums over the attempts that succeeded; of peakExecutionMemory the largest. */
   readonly metrics: TaskMetrics;
@@ -146,35 +151,53 @@ export interface JobSummary {
   readonly skew?: readonly SkewFinding[];
 }
 
+/** What one stage of a job did: `summary.byStage`. */
 export interface StageSummary {
+  /** Counted from 1 in a session. */
   readonly stage: StageId;
-  /** "reduceByKey at counts.ts:9:4" */
+  /** The operation that ends the stage, with its place: "reduceByKey at counts.ts:9:4". */
   readonly name: string;
+  /** "shuffleMap" writes map outputs; "value" makes a value that later stages need (a sample, counts); "result" the answer. */
   readonly kind: StageKind;
   /** That succeeded in this job; more than the stage has where outputs were lost and made again. */
   readonly tasks: number;
+  /** Attempts that failed and were charged to their task. */
   readonly failedAttempts: number;
-  /** From its start to the end of its last task. */
+  /** Milliseconds from its start to the end of its last task. */
   readonly elapsedMs: number;
   /** That its tasks have made. */
   readonly records: number;
+  /** Sums over the attempts that succeeded; of peakExecutionMemory the largest. */
   readonly metrics: TaskMetrics;
+  /** Named accumulators and metrics that its tasks have added to, and what. */
   readonly accumulators: readonly NamedValue[];
 }
 
+/** How far a running stage is: `session.onProgress`, `millrace status`. */
 export interface StageProgress {
+  /** The job that the stage runs for; counted from 1 in a session. */
   readonly job: JobId;
+  /** Counted from 1 in a session. */
   readonly stage: StageId;
+  /** The operation that ends the stage, with its place: "reduceByKey at counts.ts:7:4". */
   readonly name: string;
+  /** All tasks of the stage. */
   readonly tasks: number;
+  /** Tasks that have succeeded. */
   readonly done: number;
+  /** Attempts that run now. */
   readonly running: number;
+  /** Attempts that have failed. */
   readonly failed: number;
+  /** Records that ended tasks have made. */
   readonly records: number;
+  /** Bytes that ended tasks have read, from files and from shuffles. */
   readonly bytes: number;
+  /** When the stage began, in milliseconds since 1970 by the master's clock. */
   readonly startedMs: number;
-  /** Its job's; absent: none was named. */
+  /** The pool of its job; absent: none was named. */
   readonly pool?: string;
+  /** The job group of its job; absent: none was named. */
   readonly group?: string;
   /** Of the tasks that are done. */
   readonly metrics: TaskMetrics;

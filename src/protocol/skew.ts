@@ -3,11 +3,13 @@
 
 import { formatBytes } from "../core/sizes.js";
 
+/** A partition far larger than the others, or a key that stands out: `formatSkew` says it in words. docs/skew.md says when. */
 export interface SkewFinding {
   /** The stage that reads the exchange. */
   readonly stage: number;
   /** The operation that exchanges records: "join at x.ts:3:9". */
   readonly name: string;
+  /** The partition, from 0. */
   readonly partition: number;
   /** Estimated from the records: what is stored may be less. */
   readonly bytes: number;

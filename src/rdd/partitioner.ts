@@ -14,7 +14,9 @@ import { type Dataset, datasetNode, datasetSession, type Operand } from "./opera
 
 /** Places a key: `by(key, partitions)` gives an integer from 0 to partitions - 1. Synchronous, and the same on every call. */
 export interface CustomPartitioner<K> {
+  /** How many there are, from 1 to 1,000,000. */
   readonly partitions: number;
+  /** The partition of a key, an integer from 0 to partitions - 1. WRONG_SHAPE for anything else. */
   readonly by: (key: K, partitions: number) => number;
 }
 
@@ -32,25 +34,29 @@ interface Planned {
 
 /** What says where keys go. Made by hashPartitioner and rangePartitioner, or asked of an RDD (`rdd.partitioner`). */
 export class KeyPartitioner {
+  /** @hidden */
   readonly [driverOnly] = "KeyPartitioner";
+  /** By hash of the key, by ranges of keys, or by a function of the program. */
   readonly kind: "hash" | "range" | "custom";
   /** null: settled by the master, by the files that are read (see `numPartitions`). */
   readonly partitions: number | null;
+  /** @hidden */
   readonly [planned]: Planned;
 
-  /** Not for users. */
+  /** Not for users. @hidden */
   constructor(kind: KeyPartitioner["kind"], partitions: number | null, plan: Planned) {
     this.kind = kind;
     this.partitions = partitions;
     this[planned] = plan;
   }
 
+  /** `hash partitioner of 8`. */
   toString(): string {
     return `${this.kind} partitioner of ${this.partitions ?? "as many partitions as its RDD has"}`;
   }
 }
 
-/** Keys by their hash over `partitions` partitions: what a bare number means too. */
+/** Keys by their hash over `partitions` partitions: what a bare number means too. E.g. `counts.partitionBy(hashPartitioner(8))`. */
 export function hashPartitioner(partitions: number): KeyPartitioner {
   const count = requirePartitions("hashPartitioner", "partitions", partitions);
   return new KeyPartitioner("hash", count, { spec: { kind: "hash", partitions: count }, of: null });
@@ -63,9 +69,9 @@ export function hashPartitioner(partitions: number): KeyPartitioner {
  * partitioner need no shuffle to be joined.
  *
  * ```ts
- * const byAge = people.partitionBy(rangePartitioner([17, 64]));    // up to 17, up to 64, older
- * const ranges = rangePartitioner(8, left);
- * const joined = left.partitionBy(ranges).join(right, ranges);
+ * const byAge = ages.keyBy((age) => age).partitionBy(rangePartitioner([17, 64]));   // up to 17, up to 64, older
+ * const ranges = rangePartitioner(8, sales);
+ * const joined = sales.partitionBy(ranges).join(names, ranges);
  * ```
  *
  * @param ascending false counts the partitions from the greatest keys on. Default true

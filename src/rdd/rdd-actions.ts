@@ -19,12 +19,18 @@ import type { StatCounter } from "./statistics.js";
 export type Pair<K, V> = readonly [K, V];
 
 export class RddActions<T> extends RddBase {
-  /** All records, partition after partition. RESULT_TOO_LARGE above driver.maxResultSize (see toLocalIterator). */
+  /**
+   * All records, partition after partition. RESULT_TOO_LARGE above driver.maxResultSize (see toLocalIterator).
+   * E.g. `const all = await words.collect()`.
+   */
   collect(options?: ActionOptions): Promise<T[]> {
     return collect(this.at("collect"), options) as Promise<T[]>;
   }
 
-  /** The first n records: looks at one partition, then at four times as many each round until it has them. One job. */
+  /**
+   * The first n records: looks at one partition, then at four times as many each round until it has them. One job.
+   * E.g. `const some = await lines.take(10)`.
+   */
   take(n: number, options?: ActionOptions): Promise<T[]> {
     return take(this.at("take"), n, options) as Promise<T[]>;
   }
@@ -51,7 +57,9 @@ export class RddActions<T> extends RddBase {
     return top(this.at("top"), n, by, "greatest", options) as Promise<T[]>;
   }
 
-  /** The n least records, least first; else as `top`. */
+  /**
+   * The n least records, least first; else as `top`. E.g. `const rarest = await counts.takeOrdered(10, ([, n]) => n)`.
+   */
   takeOrdered(n: number, by?: (record: T) => unknown, options?: ActionOptions): Promise<T[]> {
     return top(this.at("takeOrdered"), n, by, "least", options) as Promise<T[]>;
   }
@@ -61,22 +69,34 @@ export class RddActions<T> extends RddBase {
     return count(this.at("count"), options);
   }
 
-  /** How many pairs each key has, keys equal by content, as a Map in the driver. */
+  /**
+   * How many pairs each key has, keys equal by content, as a Map in the driver.
+   * E.g. `const sold = (await sales.countByKey()).get("SFO")`.
+   */
   countByKey<K, V>(this: RddActions<Pair<K, V>>, options?: ActionOptions): Promise<Map<K, number>> {
     return countByKey(this.at("countByKey"), options) as Promise<Map<K, number>>;
   }
 
-  /** The records folded two by two, in order, with an associative, synchronous function. EMPTY_COLLECTION on no record. */
+  /**
+   * The records folded two by two, in order, with an associative, synchronous function. EMPTY_COLLECTION on no record.
+   * E.g. `const longest = await words.reduce((a, b) => (b.length > a.length ? b : a))`.
+   */
   reduce(fn: (left: T, right: T) => T, options?: ActionOptions): Promise<T> {
     return reduce(this.at("reduce"), fn, options) as Promise<T>;
   }
 
-  /** As reduce, starting from a copy of `zero` in every partition and once more in the driver, as in Spark. */
+  /**
+   * As reduce, starting from a copy of `zero` in every partition and once more in the driver, as in Spark.
+   * E.g. `const product = await numbers.fold(1, (a, b) => a * b)`.
+   */
   fold(zero: T, fn: (left: T, right: T) => T, options?: ActionOptions): Promise<T> {
     return aggregate(this.at("fold"), zero, fn, fn, options) as Promise<T>;
   }
 
-  /** Each partition's records added to a copy of `zero` with `seq`; the totals put together in the driver, in partition order, with `comb`. */
+  /**
+   * Each partition's records added to a copy of `zero` with `seq`; the totals put together in the driver, in partition order, with `comb`.
+   * E.g. `const letters = await words.aggregate(0, (n, word) => n + word.length, (a, b) => a + b)`.
+   */
   aggregate<U>(
     zero: U,
     seq: (total: U, record: T) => U,
@@ -86,13 +106,17 @@ export class RddActions<T> extends RddBase {
     return aggregate(this.at("aggregate"), zero, seq, comb, options) as Promise<U>;
   }
 
-  /** How often each record occurs, records equal by content, as a Map in the driver. */
+  /**
+   * How often each record occurs, records equal by content, as a Map in the driver.
+   * E.g. `const perWord = await words.countByValue()`.
+   */
   countByValue(options?: ActionOptions): Promise<Map<T, number>> {
     return countByValue(this.at("countByValue"), options) as Promise<Map<T, number>>;
   }
 
   /**
    * About how many different records there are, by HyperLogLog: memory is a few kilobytes a task whatever the count.
+   * E.g. `const about = await words.countApproxDistinct(0.01)`.
    *
    * @param relativeSD standard deviation of the error as a share of the count, from 0.0041 to 0.3. Default 0.05
    */
@@ -100,12 +124,15 @@ export class RddActions<T> extends RddBase {
     return countApproxDistinct(this.at("countApproxDistinct"), relativeSD, options);
   }
 
-  /** All pairs as a Map, keys equal by content; of several values of a key the last one stays. */
+  /**
+   * All pairs as a Map, keys equal by content; of several values of a key the last one stays.
+   * E.g. `const nameOf = (await names.collectAsMap()).get("SFO")`.
+   */
   collectAsMap<K, V>(this: RddActions<Pair<K, V>>, options?: ActionOptions): Promise<Map<K, V>> {
     return collectAsMap(this.at("collectAsMap"), options) as Promise<Map<K, V>>;
   }
 
-  /** reduceByKey and collectAsMap in one: the totals of all keys in the driver. `fn` is associative and synchronous. */
+  /** reduceByKey and collectAsMap in one: the totals of all keys in the driver. `fn` is associative and synchronous. E.g. `const totals = await sales.reduceByKeyLocally((a, b) => a + b)`. */
   reduceByKeyLocally<K, V>(
     this: RddActions<Pair<K, V>>,
     fn: (left: V, right: V) => V,
@@ -114,13 +141,14 @@ export class RddActions<T> extends RddBase {
     return reduceByKeyLocally(this.at("reduceByKeyLocally"), fn, options) as Promise<Map<K, V>>;
   }
 
-  /** The values of a key, in order; none when it does not occur. */
+  /** The values of a key, in order; none when it does not occur. E.g. `const amounts = await sales.lookup("SFO")`. */
   lookup<K, V>(this: RddActions<Pair<K, V>>, key: K, options?: ActionOptions): Promise<V[]> {
     return lookup(this.at("lookup"), key, options) as Promise<V[]>;
   }
 
   /**
    * `n` records drawn at random, in random order; without replacement at most as many as there are. Runs a count first.
+   * E.g. `const drawn = await lines.takeSample(false, 20, 42)`.
    *
    * @param seed an integer; default: by the RDD's place in the program, so that a run repeats
    */
@@ -128,12 +156,18 @@ export class RddActions<T> extends RddBase {
     return takeSample(this.at("takeSample"), withReplacement, n, seed, options) as Promise<T[]>;
   }
 
-  /** As reduce, but partial results are put together in tasks, in `depth` levels, before the driver folds the last few. */
+  /**
+   * As reduce, but partial results are put together in tasks, in `depth` levels, before the driver folds the last few.
+   * E.g. `const most = await numbers.treeReduce((a, b) => Math.max(a, b), 3)`.
+   */
   treeReduce(fn: (left: T, right: T) => T, depth = 2, options?: ActionOptions): Promise<T> {
     return treeReduce(this.at("treeReduce"), fn, depth, options) as Promise<T>;
   }
 
-  /** As aggregate, but totals are put together in tasks, in `depth` levels, before the driver folds the last few. */
+  /**
+   * As aggregate, but totals are put together in tasks, in `depth` levels, before the driver folds the last few.
+   * E.g. `const size = await words.treeAggregate(0, (n, word) => n + word.length, (a, b) => a + b)`.
+   */
   treeAggregate<U>(
     zero: U,
     seq: (total: U, record: T) => U,
@@ -207,12 +241,18 @@ export class RddActions<T> extends RddBase {
     return histogram(this.at("histogram"), buckets, options);
   }
 
-  /** Calls `fn` with each record, in tasks, for its effects. May be async. */
+  /**
+   * Calls `fn` with each record, in tasks, for its effects. May be async.
+   * E.g. `await words.foreach(async (word, signal) => { await fetch(word, { signal }); })`.
+   */
   foreach(fn: (record: T, signal: AbortSignal) => unknown, options?: ActionOptions): Promise<void> {
     return foreach(this.at("foreach"), fn, options);
   }
 
-  /** Calls `fn` once a partition with its records. May be async. */
+  /**
+   * Calls `fn` once a partition with its records. May be async.
+   * E.g. `await words.foreachPartition((records) => { for (const word of records) console.log(word); })`.
+   */
   foreachPartition(fn: (records: Iterable<T>, signal: AbortSignal) => unknown, options?: ActionOptions): Promise<void> {
     return foreachPartition(this.at("foreachPartition"), fn, options);
   }
@@ -222,7 +262,7 @@ export class RddActions<T> extends RddBase {
    * the first record that is asked for; leaving the loop cancels it. Unlike Spark's it is one job for all partitions.
    *
    * ```ts
-   * for await (const record of rdd.toLocalIterator()) console.log(record);
+   * for await (const line of lines.toLocalIterator()) console.log(line);
    * ```
    */
   toLocalIterator(options?: ActionOptions): AsyncGenerator<T, void, void> {
@@ -232,6 +272,7 @@ export class RddActions<T> extends RddBase {
   /**
    * One file a partition (part-00000, ...) under `path`, then _SUCCESS; one line a record: String(record), a pair as key, tab,
    * value. OUTPUT_EXISTS when the path is there already. A relative path is taken from the working directory.
+   * E.g. `await counts.saveAsTextFile("out/counts", { compression: "gzip" })`.
    */
   saveAsTextFile(path: string, options?: TextFileOptions): Promise<void> {
     return saveAsTextFile(this.at("saveAsTextFile"), path, options);
@@ -240,6 +281,7 @@ export class RddActions<T> extends RddBase {
   /**
    * One file a partition under `path`, then _SUCCESS, which `session.objectFile(path)` reads back as equal records of equal
    * types, class instances among them. OUTPUT_EXISTS when the path is there already.
+   * E.g. `await counts.saveAsObjectFile("out/counts")`.
    */
   saveAsObjectFile(path: string, options?: ActionOptions): Promise<void> {
     return saveAsObjectFile(this.at("saveAsObjectFile"), path, options);

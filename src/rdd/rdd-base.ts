@@ -15,11 +15,14 @@ import { keptLevel, type PersistLevel } from "./storage-levels.js";
 
 const inspectByNode: unique symbol = Symbol.for("nodejs.util.inspect.custom");
 export class RddBase implements Dataset {
+  /** @hidden */
   readonly [datasetSession]: DriverSession;
+  /** @hidden */
   readonly [datasetNode]: NodeHandle;
+  /** @hidden */
   readonly [driverOnly] = "RDD";
 
-  /** Made by a Session's sources and by transformations, not by users. */
+  /** Made by a Session's sources and by transformations, not by users. @hidden */
   constructor(session: DriverSession, node: NodeHandle) {
     this[datasetSession] = session;
     this[datasetNode] = node;
@@ -28,6 +31,10 @@ export class RddBase implements Dataset {
   /**
    * Keeps the computed partitions on the workers when an action first computes them. Gives this same RDD. The level may be
    * changed at any time (in Spark it may not).
+   *
+   * ```ts
+   * const parsed = lines.map((line) => JSON.parse(line)).persist("MEMORY_AND_DISK");
+   * ```
    *
    * @param level default "MEMORY_ONLY": what finds no room is computed again; "MEMORY_AND_DISK" puts it on disk. Spark's _SER
    *   levels and OFF_HEAP mean the same, because a cached partition is encoded and outside the heap on any level; replicated
@@ -59,7 +66,7 @@ export class RddBase implements Dataset {
     return this[datasetNode].storage;
   }
 
-  /** Spark's name for `storageLevel`. */
+  /** Spark's name for `storageLevel`. E.g. `if (lines.getStorageLevel() === "NONE") lines.persist()`. */
   getStorageLevel(): StorageLevel {
     return this.storageLevel;
   }
@@ -73,8 +80,9 @@ export class RddBase implements Dataset {
    *
    * ```ts
    * session.setCheckpointDir("/shared/checkpoints");
+   * let ranks = sales;
    * for (let i = 1; i <= 100; i++) {
-   *   ranks = step(ranks);
+   *   ranks = ranks.join(counts).mapValues(([rank, count]) => rank / count);
    *   if (i % 10 === 0) ranks.checkpoint();
    * }
    * ```
@@ -90,6 +98,7 @@ export class RddBase implements Dataset {
    * As `checkpoint`, but the cached partitions are all that is kept: nothing is written to shared files, and a block that is lost
    * with its worker cannot be computed again. Actions reject with JOB_FAILED and the cause CHECKPOINT_LOST then. Persists the
    * RDD, on "MEMORY_AND_DISK" unless on "DISK_ONLY" already. Gives this same RDD.
+   * E.g. `const ranks = sales.mapValues((rank) => rank * 0.85).localCheckpoint()`.
    */
   localCheckpoint(): this {
     const at = this.at("localCheckpoint");
@@ -105,7 +114,7 @@ export class RddBase implements Dataset {
     return this[datasetNode].checkpoint?.done === true;
   }
 
-  /** The directory of this RDD's checkpoint, a URL, once it is written; null before, and for a local one. */
+  /** The directory of this RDD's checkpoint, a URL, once it is written; null before, and for a local one. E.g. `const url = counts.getCheckpointFile()`. */
   getCheckpointFile(): string | null {
     const { checkpoint } = this[datasetNode];
     return checkpoint?.done === true ? checkpoint.url : null;
@@ -116,8 +125,8 @@ export class RddBase implements Dataset {
    * these", so that no shuffle moves what lies right already:
    *
    * ```ts
-   * const sorted = pairs.sortByKey();
-   * const joined = sorted.join(other, sorted.partitioner!);   // moves `other` only
+   * const sorted = sales.sortByKey();
+   * const joined = sorted.join(names, sorted.partitioner!);   // moves `names` only
    * ```
    */
   get partitioner(): KeyPartitioner | null {
@@ -127,7 +136,7 @@ export class RddBase implements Dataset {
   /**
    * The lineage as Spark prints it: what made this RDD, downwards; `(n)` partitions where a stage begins, `+-` at a shuffle,
    * the storage level in brackets. An RDD that comes twice has what is below it printed once. Asks the master for the
-   * partitions of files, as numPartitions does; starts no job.
+   * partitions of files, as numPartitions does; starts no job. E.g. `console.log(await counts.toDebugString())`:
    *
    * ```
    * (4) ShuffledRDD[3] at reduceByKey at counts.ts:9:4 []
@@ -139,12 +148,13 @@ export class RddBase implements Dataset {
     return debugString(this.at("toDebugString"));
   }
 
-  /** A name for messages. Gives this same RDD. */
+  /** A name for `millrace status`, messages and `toString`. Gives this same RDD. */
   setName(name: string): this {
     this[datasetSession].rename(this[datasetNode], requireText("setName", "name", name));
     return this;
   }
 
+  /** What `setName` gave; null: nothing. */
   get name(): string | null {
     return this[datasetNode].name;
   }
@@ -154,7 +164,7 @@ export class RddBase implements Dataset {
     return this[datasetSession].countPartitions(this[datasetNode]);
   }
 
-  /** Spark's name for `numPartitions`. */
+  /** Spark's name for `numPartitions`. E.g. `console.log(await lines.getNumPartitions())`. */
   getNumPartitions(): Promise<number> {
     return this.numPartitions();
   }

@@ -43,6 +43,7 @@ export type BatchResult =
   | Iterable<RecordBatch | Table>
   | AsyncIterable<RecordBatch | Table>
   | Promise<RecordBatch | Table | Iterable<RecordBatch | Table>>;
+/** A value, or a promise of it: what functions that may be async give. */
 export type MaybePromiseOf<U> = U | Promise<U>;
 
 /**
@@ -77,6 +78,7 @@ export class RDD<T> extends RddActions<T> {
   /**
    * Any number of records for each record: `fn` returns an iterable (an array, a Set, a generator). A string is refused with
    * WRONG_SHAPE, because its characters are hardly ever meant. May be async.
+   * E.g. `lines.flatMap((line) => line.split(" "))`.
    */
   flatMap<K, V>(
     fn: (record: T, signal: AbortSignal) => MaybePromiseOf<Iterable<readonly [K, V]>>,
@@ -86,7 +88,10 @@ export class RDD<T> extends RddActions<T> {
     return this.#make(flatMap(this.at("flatMap"), fn));
   }
 
-  /** The records for which `predicate` is true; a type guard narrows T. Keeps the partitioning. May be async. */
+  /**
+   * The records for which `predicate` is true; a type guard narrows T. Keeps the partitioning. May be async.
+   * E.g. `words.filter((word) => word !== "")`.
+   */
   filter<U extends T>(predicate: (record: T, signal: AbortSignal) => record is U): RDD<U>;
   filter(predicate: (record: T, signal: AbortSignal) => unknown): RDD<T>;
   filter(predicate: unknown): RDD<unknown> {
@@ -96,6 +101,7 @@ export class RDD<T> extends RddActions<T> {
   /**
    * `fn` is called once a partition with all its records, to be read once, and returns the new ones: a generator function
    * keeps memory flat. May be async, or give an async iterable.
+   * E.g. `numbers.mapPartitions(function* (records) { let sum = 0; for (const n of records) yield (sum += n); })`.
    *
    * @param preservesPartitioning true says that keys are not changed, so that a later join or reduceByKey needs no shuffle.
    */
@@ -111,7 +117,10 @@ export class RDD<T> extends RddActions<T> {
     return this.#make(mapPartitions(this.at("mapPartitions"), fn, preservesPartitioning));
   }
 
-  /** As mapPartitions; `fn` gets the partition's number (from 0) first. */
+  /**
+   * As mapPartitions; `fn` gets the partition's number (from 0) first.
+   * E.g. `words.mapPartitionsWithIndex((partition, records) => [[partition, [...records].length]])`.
+   */
   mapPartitionsWithIndex<K, V>(
     fn: (partition: number, records: Iterable<T>, signal: AbortSignal) => PartitionResultOf<readonly [K, V]>,
     preservesPartitioning?: boolean,
@@ -140,9 +149,10 @@ export class RDD<T> extends RddActions<T> {
    *
    * ```ts
    * import { makeTable } from "apache-arrow";
+   * const people = ages.map((age) => ({ age }));
    * const doubled = people.mapBatches<{ age: number }>((batch) => {
-   *   const ages = batch.getChild("age")!.toArray() as Float64Array;
-   *   return makeTable({ age: ages.map((age) => age * 2) });
+   *   const values = batch.getChild("age")!.toArray() as Float64Array;
+   *   return makeTable({ age: values.map((age) => age * 2) });
    * }, { batchSize: 4096 });
    * ```
    */
@@ -153,22 +163,22 @@ export class RDD<T> extends RddActions<T> {
     return this.#make(mapBatches(this.at("mapBatches"), fn, options));
   }
 
-  /** [fn(record), record] for each record. May be async. */
+  /** [fn(record), record] for each record. May be async. E.g. `words.keyBy((word) => word.length)`. */
   keyBy<K>(fn: (record: T, signal: AbortSignal) => K): RDD<readonly [Awaited<K>, T]> {
     return this.#make(keyBy(this.at("keyBy"), fn));
   }
 
   /**
    * The records of this RDD and then those of the others, duplicates kept; partitions are lined up, none is moved. No
-   * exchange. Different types give their union type.
+   * exchange. Different types give their union type. E.g. `words.union(codes, lines)`.
    */
   union<U = T>(...others: readonly RDD<U>[]): RDD<T | U> {
     return this.#make(union(this.at("union"), others));
   }
 
   /**
-   * Each different record once, equality by content (see docs on keys). Of equal records the first one stays, so the result
-   * is the same on every run; its order is that of the partitions by hash.
+   * Each different record once, equality by content (docs/programming-guide.md, Keys). Of equal records the first one stays, so the result
+   * is the same on every run; its order is that of the partitions by hash. E.g. `words.distinct()`.
    *
    * @param partitions default: as many as this RDD has
    */
@@ -192,6 +202,7 @@ export class RDD<T> extends RddActions<T> {
   /**
    * `fn` is called once for partition i of this RDD and of the others, with the records of each, and returns the new ones. All
    * have the same number of partitions (PARTITIONS_DIFFER otherwise), not of records. May be async.
+   * E.g. `words.zipPartitions(numbers, (left, right) => [[...left].length - [...right].length])`.
    */
   zipPartitions<U, R>(
     other: RDD<U>,
@@ -219,12 +230,18 @@ export class RDD<T> extends RddActions<T> {
     return this.#make(zipPartitions(this.at("zipPartitions"), all, fn, preservesPartitioning));
   }
 
-  /** [record, its number] from 0 over all partitions in order. Partitions are counted first, by a stage of the action's job. */
+  /**
+   * [record, its number] from 0 over all partitions in order. Partitions are counted first, by a stage of the action's job.
+   * E.g. `lines.zipWithIndex().filter(([, index]) => index > 0)`.
+   */
   zipWithIndex(): RDD<readonly [T, number]> {
     return this.#make(zipWithIndex(this.at("zipWithIndex"), false));
   }
 
-  /** [record, a number that no other has]: k * n + i for record k of partition i of n. Needs no counting. */
+  /**
+   * [record, a number that no other has]: k * n + i for record k of partition i of n. Needs no counting.
+   * E.g. `lines.zipWithUniqueId().map(([line, id]) => [id, line])`.
+   */
   zipWithUniqueId(): RDD<readonly [T, number]> {
     return this.#make(zipWithIndex(this.at("zipWithUniqueId"), true));
   }
@@ -249,24 +266,29 @@ export class RDD<T> extends RddActions<T> {
     return this.#make(pipe(this.at("pipe"), command, options));
   }
 
-  /** Each record that both RDDs have, once. */
+  /** Each record that both RDDs have, once. E.g. `words.intersection(codes)`. */
   intersection(other: RDD<T>, partitions?: number): RDD<T> {
     return this.#make(intersection(this.at("intersection"), other, partitions));
   }
 
-  /** The records that `other` does not have; duplicates stay. */
+  /**
+   * The records that `other` does not have; duplicates stay. E.g. `words.subtract(session.parallelize(["the", "a"]))`.
+   */
   subtract(other: RDD<T>, partitions?: number): RDD<T> {
     return this.#make(subtract(this.at("subtract"), other, partitions));
   }
 
-  /** One pair for each value of fn(record), with the records that gave it. `fn` is synchronous. */
+  /**
+   * One pair for each value of fn(record), with the records that gave it. `fn` is synchronous.
+   * E.g. `words.groupBy((word) => word.length)`.
+   */
   groupBy<K>(fn: (record: T) => K, partitions?: Partitioning<K>): RDD<readonly [K, Iterable<T>]> {
     return this.#make(groupBy(this.at("groupBy"), fn, partitions));
   }
 
   /**
    * Each record with chance `fraction`; with replacement, copies whose number is Poisson's with that mean. Which records come
-   * depends on the seed alone, not on the master or on retries.
+   * depends on the seed alone, not on the master or on retries. E.g. `lines.sample(false, 0.01, 42)`.
    *
    * @param seed an integer; default: by the RDD's place in the program, so that a run repeats
    */
@@ -274,19 +296,25 @@ export class RDD<T> extends RddActions<T> {
     return this.#make(sample(this.at("sample"), withReplacement, fraction, seed));
   }
 
-  /** One RDD a weight; every record is in exactly one of them. Weights are divided by their sum. Seed as in `sample`. */
+  /**
+   * One RDD a weight; every record is in exactly one of them. Weights are divided by their sum. Seed as in `sample`.
+   * E.g. `const [train, test] = lines.randomSplit([0.8, 0.2], 42)`.
+   */
   randomSplit(weights: readonly number[], seed?: number): RDD<T>[] {
     return randomSplit(this.at("randomSplit"), weights, seed).map((node) => this.#make(node));
   }
 
   // Transformations of pairs
 
-  /** `fn` of each value, keys and partitioning kept. May be async. */
+  /** `fn` of each value, keys and partitioning kept. May be async. E.g. `counts.mapValues((n) => n / 100)`. */
   mapValues<K, V, U>(this: RDD<Pair<K, V>>, fn: (value: V, signal: AbortSignal) => U): RDD<readonly [K, Awaited<U>]> {
     return this.#make(mapValues(this.at("mapValues"), fn));
   }
 
-  /** Any number of values for each value, each with its key. Keeps the partitioning. May be async. */
+  /**
+   * Any number of values for each value, each with its key. Keeps the partitioning. May be async.
+   * E.g. `names.flatMapValues((name) => name.split(" "))`.
+   */
   flatMapValues<K, V, U>(
     this: RDD<Pair<K, V>>,
     fn: (value: V, signal: AbortSignal) => MaybePromiseOf<Iterable<U>>,
@@ -322,7 +350,10 @@ export class RDD<T> extends RddActions<T> {
     return this.#make(reduceByKey(this.at("reduceByKey"), fn, partitions));
   }
 
-  /** As aggregateByKey with one function for both: Spark's foldByKey. `zero` is copied for each key. */
+  /**
+   * As aggregateByKey with one function for both: Spark's foldByKey. `zero` is copied for each key.
+   * E.g. `sales.foldByKey(0, (a, b) => Math.max(a, b))`.
+   */
   foldByKey<K, V>(
     this: RDD<Pair<K, V>>,
     zero: V,
@@ -335,6 +366,7 @@ export class RDD<T> extends RddActions<T> {
   /**
    * One pair a key: each value is added to a copy of `zero` with `seq`, totals are put together with `comb`. Both are
    * synchronous and may change and return their first argument.
+   * E.g. `sales.aggregateByKey([0, 0], ([n, sum], amount) => [n! + 1, sum! + amount], (a, b) => [a[0]! + b[0]!, a[1]! + b[1]!])`.
    */
   aggregateByKey<K, V, U>(
     this: RDD<Pair<K, V>>,
@@ -349,6 +381,7 @@ export class RDD<T> extends RddActions<T> {
   /**
    * The general form: `create` makes a key's combiner from its first value, `mergeValue` adds a further one, `mergeCombiners`
    * puts two together. All synchronous.
+   * E.g. `sales.combineByKey((amount) => [amount], (all, amount) => [...all, amount], (a, b) => [...a, ...b])`.
    *
    * @param mapSideCombine false sends every value over the shuffle. Default true
    */
@@ -368,12 +401,16 @@ export class RDD<T> extends RddActions<T> {
   /**
    * One pair a key with all its values, in the order of the input. The iterable may be read again and again while the
    * function that gets it runs; where it leaves the task it becomes an array. reduceByKey and aggregateByKey move less data.
+   * E.g. `sales.groupByKey().mapValues((amounts) => [...amounts].sort()[0])`.
    */
   groupByKey<K, V>(this: RDD<Pair<K, V>>, partitions?: Partitioning<K>): RDD<readonly [K, Iterable<V>]> {
     return this.#make(groupByKey(this.at("groupByKey"), partitions));
   }
 
-  /** One pair for each key of either RDD, with the values of each. An RDD that is partitioned so already is not moved. */
+  /**
+   * One pair for each key of either RDD, with the values of each. An RDD that is partitioned so already is not moved.
+   * E.g. `sales.cogroup(names).mapValues(([amounts, all]) => [[...amounts].length, [...all].length])`.
+   */
   cogroup<K, V, W>(
     this: RDD<Pair<K, V>>,
     other: RDD<Pair<K, W>>,
@@ -396,7 +433,10 @@ export class RDD<T> extends RddActions<T> {
     );
   }
 
-  /** [key, [left, right]] for every pair of values with the same key: an inner join. */
+  /**
+   * [key, [left, right]] for every pair of values with the same key: an inner join.
+   * E.g. `sales.join(names).map(([, [amount, name]]) => [name, amount])`.
+   */
   join<K, V, W>(
     this: RDD<Pair<K, V>>,
     other: RDD<Pair<K, W>>,
@@ -405,7 +445,10 @@ export class RDD<T> extends RddActions<T> {
     return this.#make(join(this.at("join"), other, partitions));
   }
 
-  /** As join, and every pair of this RDD without a partner once, with undefined in its place. */
+  /**
+   * As join, and every pair of this RDD without a partner once, with undefined in its place.
+   * E.g. `sales.leftOuterJoin(names).mapValues(([amount, name]) => [name ?? "unknown", amount])`.
+   */
   leftOuterJoin<K, V, W>(
     this: RDD<Pair<K, V>>,
     other: RDD<Pair<K, W>>,
@@ -414,7 +457,10 @@ export class RDD<T> extends RddActions<T> {
     return this.#make(outerJoin(this.at("leftOuterJoin"), other, "left", partitions));
   }
 
-  /** As join, and every pair of the other RDD without a partner once, with undefined in its place. */
+  /**
+   * As join, and every pair of the other RDD without a partner once, with undefined in its place.
+   * E.g. `sales.rightOuterJoin(names).filter(([, [amount]]) => amount === undefined)`.
+   */
   rightOuterJoin<K, V, W>(
     this: RDD<Pair<K, V>>,
     other: RDD<Pair<K, W>>,
@@ -423,7 +469,10 @@ export class RDD<T> extends RddActions<T> {
     return this.#make(outerJoin(this.at("rightOuterJoin"), other, "right", partitions));
   }
 
-  /** As join, and every pair of either RDD without a partner once, with undefined in its place. */
+  /**
+   * As join, and every pair of either RDD without a partner once, with undefined in its place.
+   * E.g. `sales.fullOuterJoin(names)`.
+   */
   fullOuterJoin<K, V, W>(
     this: RDD<Pair<K, V>>,
     other: RDD<Pair<K, W>>,
@@ -432,7 +481,7 @@ export class RDD<T> extends RddActions<T> {
     return this.#make(outerJoin(this.at("fullOuterJoin"), other, "full", partitions));
   }
 
-  /** The pairs whose key the other RDD does not have; duplicates stay. */
+  /** The pairs whose key the other RDD does not have; duplicates stay. E.g. `sales.subtractByKey(names)`. */
   subtractByKey<K, V, W>(
     this: RDD<Pair<K, V>>,
     other: RDD<Pair<K, W>>,
@@ -441,7 +490,10 @@ export class RDD<T> extends RddActions<T> {
     return this.#make(subtractByKey(this.at("subtractByKey"), other, partitions));
   }
 
-  /** As `sample`, with a fraction of its own for each key: a Map (keys equal by content), or an object for text keys. A key without one gives nothing. */
+  /**
+   * As `sample`, with a fraction of its own for each key: a Map (keys equal by content), or an object for text keys. A key
+   * without one gives nothing. E.g. `sales.sampleByKey(false, { SFO: 0.1, JFK: 0.5 }, 42)`.
+   */
   sampleByKey<K, V>(
     this: RDD<Pair<K, V>>,
     withReplacement: boolean,
@@ -453,6 +505,7 @@ export class RDD<T> extends RddActions<T> {
 
   /**
    * One pair a key with about how many different values it has, by HyperLogLog: a few kilobytes a key whatever the count.
+   * E.g. `const buyers = await names.countApproxDistinctByKey(0.01).collectAsMap()`.
    *
    * @param relativeSD standard deviation of the error as a share of the count, from 0.0041 to 0.3. Default 0.05
    */
@@ -468,14 +521,17 @@ export class RDD<T> extends RddActions<T> {
 
   /**
    * Pairs in the order of their keys over all partitions: partition 0 has the least (ascending). Equal keys keep the order
-   * of the input. Mixed types have an order too (see docs on keys); strings are ordered by code point. Unlike Spark's it
-   * starts no job by itself: the ranges are sampled by the action's own job.
+   * of the input. Mixed types have an order too (docs/programming-guide.md, Keys); strings are ordered by code point. Unlike Spark's it
+   * starts no job by itself: the ranges are sampled by the action's own job. E.g. `counts.sortByKey(false)`.
    */
   sortByKey<K, V>(this: RDD<Pair<K, V>>, ascending = true, partitions?: number): RDD<readonly [K, V]> {
     return this.#make(sortByKey(this.at("sortByKey"), ascending, partitions));
   }
 
-  /** Records in the order of fn(record), which is synchronous; else as sortByKey. */
+  /**
+   * Records in the order of fn(record), which is synchronous; else as sortByKey.
+   * E.g. `counts.sortBy(([, n]) => n, false)`.
+   */
   sortBy(fn: (record: T) => unknown, ascending = true, partitions?: number): RDD<T> {
     return this.#make(sortBy(this.at("sortBy"), fn, ascending, partitions));
   }
@@ -485,14 +541,17 @@ export class RDD<T> extends RddActions<T> {
    * rangePartitioner, another RDD's `partitioner`). Later operations on keys with the same partitioning need no shuffle.
    *
    * ```ts
-   * const placed = pairs.partitionBy({ partitions: 4, by: (key, n) => key.length % n });
+   * const placed = counts.partitionBy({ partitions: 26, by: (word, partitions) => word.charCodeAt(0) % partitions });
    * ```
    */
   partitionBy<K, V>(this: RDD<Pair<K, V>>, partitions: Partitioning<K>): RDD<readonly [K, V]> {
     return this.#make(partitionBy(this.at("partitionBy"), partitions));
   }
 
-  /** partitionBy, and the pairs of each partition in the order of their keys: one shuffle for both. */
+  /**
+   * partitionBy, and the pairs of each partition in the order of their keys: one shuffle for both.
+   * E.g. `sales.repartitionAndSortWithinPartitions(16)`.
+   */
   repartitionAndSortWithinPartitions<K, V>(
     this: RDD<Pair<K, V>>,
     partitions: Partitioning<K>,
@@ -507,7 +566,10 @@ export class RDD<T> extends RddActions<T> {
     return this.#make(repartition(this.at("repartition"), partitions));
   }
 
-  /** Joins neighbouring partitions until at most `partitions` are left; nothing moves. `shuffle` true is repartition. */
+  /**
+   * Joins neighbouring partitions until at most `partitions` are left; nothing moves. `shuffle` true is repartition.
+   * E.g. `counts.coalesce(1).saveAsTextFile("out/counts")`.
+   */
   coalesce(partitions: number, shuffle = false): RDD<T> {
     const at = this.at("coalesce");
     return this.#make(shuffle ? repartition(at, partitions) : coalesce(at, partitions));

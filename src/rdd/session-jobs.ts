@@ -5,6 +5,7 @@ import type { PoolDefinitions } from "../core/scheduler-pools.js";
 import { invalidArgument, requireFunction, requireText } from "../session/arguments.js";
 import type { DriverSession } from "../session/driver-session.js";
 
+/** Of `session.jobGroup`. */
 export interface JobGroupOptions {
   /** What the jobs are for: shown by `millrace status` and in the event log. Default: none. */
   readonly description?: string | undefined;
@@ -35,7 +36,7 @@ export class SessionJobs {
    * with weight 1 and no least share. Without effect in a session whose `scheduler.mode` is FIFO. Gives what `work` gives.
    *
    * ```ts
-   * const size = await session.inPool("interactive", () => rdd.count());
+   * const size = await session.inPool("interactive", () => lines.count());
    * ```
    */
   inPool<T>(pool: string, work: () => T): T {
@@ -53,7 +54,7 @@ export class SessionJobs {
    *   const total = await sales.values().sum();
    *   return total / (await sales.keys().distinct().count());
    * });
-   * stopButton.onclick = () => session.cancelJobGroup("report", "the user has left the page");
+   * const cancelled = session.cancelJobGroup("report", "the user has left the page");   // `report` rejects
    * ```
    */
   jobGroup<T>(id: string, options: JobGroupOptions, work: () => T): T;
@@ -74,21 +75,23 @@ export class SessionJobs {
   /**
    * From now on jobs belong to the group: in the callback of `jobGroup`, `inPool` or `withJobTags` around the call until it ends,
    * else in the whole program, all that runs beside this call too. `jobGroup` says more clearly which.
+   * E.g. `session.setJobGroup("nightly", "sales of May")`.
    */
   setJobGroup(id: string, description?: string): void {
     requireText("setJobGroup", "id", id);
     this.driver.scopes.current.group = { id, description: described("setJobGroup", description) };
   }
 
-  /** Undoes `setJobGroup` where it was called; inside `jobGroup` its group is gone too. */
+  /** Undoes `setJobGroup` where it was called; inside `jobGroup` its group is gone too. E.g. `session.clearJobGroup()`. */
   clearJobGroup(): void {
     this.driver.scopes.current.group = null;
   }
 
   /**
    * Cancels the jobs of the group that run: their actions reject with JOB_CANCELLED, whose fields name `group` and `reason`. Jobs
-   * that start later are not cancelled.
+   * that start later are not cancelled. E.g. `const cancelled = session.cancelJobGroup("report", "not needed any more")`.
    *
+   * @param reason told in the error and in the event log. Default: none
    * @returns how many jobs were cancelled
    */
   cancelJobGroup(id: string, reason?: string): number {
@@ -101,7 +104,7 @@ export class SessionJobs {
     });
   }
 
-  /** Cancels every job of the session that runs, as `cancelJobGroup` does. */
+  /** Cancels every job of the session that runs, as `cancelJobGroup` does. E.g. `process.once("SIGINT", () => session.cancelAllJobs("Ctrl-C"))`. */
   cancelAllJobs(reason?: string): number {
     const why = described("cancelAllJobs", reason, "reason");
     return this.driver.cancelAllJobs(why);
@@ -109,7 +112,11 @@ export class SessionJobs {
 
   /**
    * Runs `work`; the jobs of its actions, and of whatever it awaits, have these tags besides those of the scope around it. Gives
-   * what `work` gives.
+   * what `work` gives. A tag is a text without a comma, as in Spark.
+   *
+   * ```ts
+   * const size = await session.withJobTags(["report", "may"], () => sales.count());
+   * ```
    */
   withJobTags<T>(tags: readonly string[], work: () => T): T {
     if (!Array.isArray(tags)) throw invalidArgument("withJobTags", "tags", "an array of texts", tags);
@@ -119,28 +126,30 @@ export class SessionJobs {
     return scopes.within({ tags: new Set([...scopes.current.tags, ...tags]) }, work);
   }
 
-  /** From now on jobs have the tag too; where, as with `setJobGroup`. A tag is a text without a comma, as in Spark. */
+  /** From now on jobs have the tag too; where, as with `setJobGroup`. E.g. `session.addJobTag("may")`. */
   addJobTag(tag: string): void {
     const { current } = this.driver.scopes;
     current.tags = new Set([...current.tags, requireTag("addJobTag", tag)]);
   }
 
+  /** Undoes `addJobTag` where it was called. A tag that is not there is no error. E.g. `session.removeJobTag("may")`. */
   removeJobTag(tag: string): void {
     requireTag("removeJobTag", tag);
     const { current } = this.driver.scopes;
     current.tags = new Set([...current.tags].filter((one) => one !== tag));
   }
 
-  /** The tags that a job has which is started here. */
+  /** The tags that a job has which is started here. E.g. `console.log([...session.getJobTags()])`. */
   getJobTags(): Set<string> {
     return new Set(this.driver.scopes.current.tags);
   }
 
+  /** Takes all tags away, as `removeJobTag` does; inside `withJobTags` its tags are gone too. E.g. `session.clearJobTags()`. */
   clearJobTags(): void {
     this.driver.scopes.current.tags = new Set();
   }
 
-  /** Cancels the jobs with the tag that run, as `cancelJobGroup` does; the error's field is `tag`. */
+  /** Cancels the jobs with the tag that run, as `cancelJobGroup` does; the error's field is `tag`. E.g. `session.cancelJobsWithTag("may")`. */
   cancelJobsWithTag(tag: string, reason?: string): number {
     requireTag("cancelJobsWithTag", tag);
     const why = described("cancelJobsWithTag", reason, "reason");

@@ -28,6 +28,7 @@ const DEFAULT_SLICES = 8;
 
 /** A connection to a master, and the place where RDDs begin. A process may have many; they share nothing. */
 export class RddSession extends SessionJobs implements AsyncDisposable {
+  /** @hidden */
   readonly [driverOnly] = "Session";
 
   /** The session's id at its master. */
@@ -35,6 +36,7 @@ export class RddSession extends SessionJobs implements AsyncDisposable {
     return this.driver.id;
   }
 
+  /** The option appName: how `millrace status` and the event log name this session. */
   get appName(): string {
     return this.driver.appName;
   }
@@ -56,6 +58,7 @@ export class RddSession extends SessionJobs implements AsyncDisposable {
 
   /**
    * The elements of any iterable, copied at the call, in `slices` partitions of equal size in order.
+   * E.g. `const few = session.parallelize(["a", "b", "c"], 2)`.
    *
    * @param slices default: the option defaultParallelism, else the smaller of 8 and the number of elements
    */
@@ -75,6 +78,7 @@ export class RddSession extends SessionJobs implements AsyncDisposable {
 
   /**
    * The numbers start, start + step, ... below `end` (above it, for a negative step). `range(n)` is `range(0, n)`.
+   * E.g. `const odd = session.range(1, 100, 2)`.
    *
    * @param step default 1
    * @param slices default: the option defaultParallelism, else the smaller of 8 and how many numbers there are
@@ -101,9 +105,14 @@ export class RddSession extends SessionJobs implements AsyncDisposable {
 
   /**
    * The lines of text files, without their \n or \r\n, as UTF-8 (INVALID_TEXT otherwise, when a task reads them). A path may
-   * be a file, a directory's files by glob (`*`, `?`, `[...]`, `{a,b}`, `**`), or a file: URL; `.gz` files are one partition
-   * each. Relative paths are taken from the working directory of the program. That a path does not exist is told by the
-   * first action (PATH_NOT_FOUND, GLOB_MATCHED_NOTHING, IS_A_DIRECTORY).
+   * be a file, a directory (the files in it, not those below), a glob (`*`, `?`, `[...]`, `{a,b}`, `**`), or a file: URL; `.gz`
+   * files are one partition each. Names that begin with . or _ are left out. Relative paths are taken from the working
+   * directory of the program. That a path does not exist is told by the first action (PATH_NOT_FOUND, GLOB_MATCHED_NOTHING;
+   * IS_A_DIRECTORY for one that holds directories alone).
+   *
+   * ```ts
+   * const lines = session.textFile("logs/2026-11-*.gz");
+   * ```
    *
    * @param paths one path or several; unlike in Spark a comma is part of a name
    * @param options a number: minPartitions
@@ -114,7 +123,10 @@ export class RddSession extends SessionJobs implements AsyncDisposable {
     return this.#source("textFile", { kind: "text", paths: urls, ...textForm("textFile", options) });
   }
 
-  /** Files of records of exactly `recordLength` bytes each (INVALID_FILE when a file's length is no multiple). Paths as in textFile. */
+  /**
+   * Files of records of exactly `recordLength` bytes each (INVALID_FILE when a file's length is no multiple). Paths as in textFile.
+   * E.g. `const rows = session.binaryRecords("data/*.bin", 100)`.
+   */
   binaryRecords(paths: string | readonly string[], recordLength: number, minPartitions?: number): RDD<Uint8Array> {
     this.#open("binaryRecords");
     const urls = this.#urls("binaryRecords", paths);
@@ -124,8 +136,8 @@ export class RddSession extends SessionJobs implements AsyncDisposable {
   }
 
   /**
-   * [path, text] of each file, as UTF-8 (INVALID_TEXT otherwise): for many small files. Paths as in textFile; a directory by
-   * its files: `dir/*`.
+   * [path, text] of each file, as UTF-8 (INVALID_TEXT otherwise): for many small files. Paths as in textFile.
+   * E.g. `const parsed = session.wholeTextFiles("data/*.json").mapValues((text) => JSON.parse(text))`.
    *
    * @param minPartitions at least so many, where there are so many files; default: by size, small files together
    */
@@ -133,13 +145,17 @@ export class RddSession extends SessionJobs implements AsyncDisposable {
     return this.#wholeFiles("wholeTextFiles", paths, "text", minPartitions);
   }
 
-  /** [path, bytes] of each file, gunzipped where its name ends in .gz. Else as wholeTextFiles. */
+  /**
+   * [path, bytes] of each file, gunzipped where its name ends in .gz. Else as wholeTextFiles.
+   * E.g. `const sizes = session.binaryFiles("images/*.png").mapValues((bytes) => bytes.byteLength)`.
+   */
   binaryFiles(paths: string | readonly string[], minPartitions?: number): RDD<readonly [string, Uint8Array]> {
     return this.#wholeFiles("binaryFiles", paths, "bytes", minPartitions);
   }
 
   /**
    * What `saveAsObjectFile` wrote, one partition a file. `path` is its directory, or files by glob.
+   * E.g. `const saved = session.objectFile<readonly [string, number]>("out/counts")`.
    *
    * @param options.classes classes of the records, when they are class instances: CLASS_NOT_TRAVELLING without
    */
@@ -153,7 +169,7 @@ export class RddSession extends SessionJobs implements AsyncDisposable {
     return this.#source("objectFile", { kind: "object", paths: urls, classes });
   }
 
-  /** The records of all the RDDs, one RDD after the other. */
+  /** The records of all the RDDs, one RDD after the other. E.g. `const both = session.union([words, codes])`. */
   union<T>(rdds: readonly RDD<T>[]): RDD<T> {
     this.#open("union");
     if (!Array.isArray(rdds)) throw invalidArgument("union", "rdds", "an array of RDDs", rdds);
@@ -169,14 +185,21 @@ export class RddSession extends SessionJobs implements AsyncDisposable {
   /**
    * Where `rdd.checkpoint()` writes, in a directory of this session's own below `path`: a path or a file: URL, relative to
    * the working directory, made when it is needed. On several machines it has to be a shared one (OUTPUT_NOT_SHARED
-   * otherwise). The option checkpoint.dir does the same.
+   * otherwise). The option checkpoint.dir does the same. E.g. `session.setCheckpointDir("/shared/checkpoints")`.
    */
   setCheckpointDir(path: string): void {
     this.#open("setCheckpointDir");
     this.driver.setCheckpointDir(requireText("setCheckpointDir", "path", path));
   }
 
-  /** A value that many tasks share: sent once a worker instead of once a function. Read it with `.value`. */
+  /**
+   * A value that many tasks share: sent once a worker instead of once a function. Read it with `.value`.
+   *
+   * ```ts
+   * const names = session.broadcast(new Map([["SFO", "San Francisco"]]));
+   * const named = codes.map((code) => names.value.get(code) ?? code);
+   * ```
+   */
   broadcast<T>(value: T): Broadcast<T> {
     return this.driver.broadcast(value);
   }
@@ -231,22 +254,42 @@ export class RddSession extends SessionJobs implements AsyncDisposable {
     return this.driver.metric(name, "counter") as CounterMetric;
   }
 
-  /** Times calls in tasks, in milliseconds: `timer.time(() => parse(line))`. Else as `counter`. */
+  /**
+   * Times calls in tasks, in milliseconds. Else as `counter`.
+   *
+   * ```ts
+   * const parsing = session.timer("parsing");
+   * const parsed = lines.map((line) => parsing.time(() => JSON.parse(line)));
+   * ```
+   */
   timer(name: string): TimerMetric {
     return this.driver.metric(name, "timer") as TimerMetric;
   }
 
-  /** The spread of a number in tasks: `sizes.record(line.length)`. Else as `counter`. */
+  /**
+   * The spread of a number in tasks. Else as `counter`.
+   *
+   * ```ts
+   * const sizes = session.histogram("line lengths");
+   * await lines.foreach((line) => sizes.record(line.length));
+   * ```
+   */
   histogram(name: string): HistogramMetric {
     return this.driver.metric(name, "histogram") as HistogramMetric;
   }
 
-  /** Called with every job that ends, failed and cancelled ones too. Gives the function that removes the listener. */
+  /**
+   * Called with every job that ends, failed and cancelled ones too. Gives the function that removes the listener.
+   * E.g. `const remove = session.onJobEnd(({ callSite, summary }) => console.log(callSite.method, summary?.elapsedMs))`.
+   */
   onJobEnd(listener: (end: JobEnd) => void): () => void {
     return this.driver.jobEnds.add(listener);
   }
 
-  /** Called with the running stages a few times a second while jobs run. Gives the function that removes the listener. */
+  /**
+   * Called with the running stages a few times a second while jobs run. Gives the function that removes the listener.
+   * E.g. `const end = session.onProgress((stages) => { for (const { name, done, tasks } of stages) console.log(name, done, tasks); })`.
+   */
   onProgress(listener: (stages: readonly StageProgress[]) => void): () => void {
     return this.driver.progress.add(listener);
   }
@@ -269,6 +312,7 @@ export class RddSession extends SessionJobs implements AsyncDisposable {
     return this.stop();
   }
 
+  /** `Session s1-lq3x "counts"`: id and name. */
   override toString(): string {
     return `Session ${this.id} "${this.appName}"`;
   }

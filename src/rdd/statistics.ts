@@ -64,9 +64,13 @@ export function addMoments(a: Moments, b: Moments): Moments {
 
 /** Statistics of an RDD of numbers: Spark's StatCounter. Of no numbers all but count and sum are NaN or infinite. */
 export class StatCounter {
+  /** How many numbers there were. */
   readonly count: number;
+  /** NaN of no numbers. */
   readonly mean: number;
+  /** Infinity of no numbers. */
   readonly min: number;
+  /** -Infinity of no numbers. */
   readonly max: number;
   /** Compensated (Neumaier), so that it is right to the last bits whatever the order of sizes. */
   readonly sum: number;
@@ -75,6 +79,7 @@ export class StatCounter {
   /** Divided by the count less one. NaN below two numbers. */
   readonly sampleVariance: number;
 
+  /** Made by `RDD.stats`. @hidden */
   constructor({ count, mean, m2, min, max, sum, lost }: Moments) {
     this.count = count;
     this.mean = count === 0 ? Number.NaN : mean;
@@ -95,6 +100,7 @@ export class StatCounter {
     return Math.sqrt(this.sampleVariance);
   }
 
+  /** As Spark prints it: `(count: 3, mean: 2, stdev: 0.816, max: 3, min: 1)`. */
   toString(): string {
     return `(count: ${this.count}, mean: ${this.mean}, stdev: ${this.stdev}, max: ${this.max}, min: ${this.min})`;
   }

@@ -3,6 +3,7 @@
 import type { LineForm } from "../plan/lineage.js";
 import { invalidArgument, optionalPartitions, requireCount } from "../session/arguments.js";
 
+/** How `session.textFile` reads lines. */
 export interface TextReadOptions {
   /** At least so many, where the files can be split. Default: by size, 32 splits of 1 to 64 MiB. */
   readonly minPartitions?: number | undefined;

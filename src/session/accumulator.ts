@@ -5,6 +5,7 @@ import { MillraceError } from "../core/errors.js";
 import type { HandleReference } from "../plan/handles.js";
 import { toReference } from "./travelling.js";
 
+/** How an accumulator starts, adds and puts two totals together: `session.accumulator`. */
 export interface AccumulatorDefinition<V, A = V> {
   /** Where every task starts. Copied for each. */
   readonly zero: V;
@@ -28,6 +29,7 @@ export const sumsNumbers: unique symbol = Symbol("sumsNumbers");
  * ```
  */
 export class Accumulator<V, A = V> {
+  /** Counted from 1 in a session. */
   readonly id: number;
   /** Shown in messages and the event log. */
   readonly name: string;
@@ -36,6 +38,7 @@ export class Accumulator<V, A = V> {
   readonly #freshZero: () => V;
   #value: V;
 
+  /** Made by a Session. @hidden */
   constructor(
     name: string,
     definition: AccumulatorDefinition<V, A>,
@@ -65,7 +68,7 @@ export class Accumulator<V, A = V> {
     this.#value = this.#freshZero();
   }
 
-  /** Takes a task's partial value. Called by the session. */
+  /** Takes a task's partial value. Called by the session. @hidden */
   absorb(partial: V): void {
     try {
       this.#value = this.#definition.merge(this.#value, partial);
@@ -78,6 +81,7 @@ export class Accumulator<V, A = V> {
     }
   }
 
+  /** @hidden */
   [toReference](): HandleReference {
     return this.#reference;
   }

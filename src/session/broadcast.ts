@@ -24,6 +24,7 @@ export class Broadcast<T> {
   readonly #reference: HandleReference;
   #value: { readonly value: T } | null;
 
+  /** Made by a Session. @hidden */
   constructor(value: T, reference: HandleReference, owner: BroadcastOwner) {
     this.#value = { value };
     this.#reference = reference;
@@ -48,6 +49,7 @@ export class Broadcast<T> {
     this.#owner.release("everywhere");
   }
 
+  /** @hidden */
   [toReference](): HandleReference {
     this.#alive("use in a function");
     return this.#reference;

@@ -46,6 +46,7 @@ export interface SessionParts {
 /** Characters of an accumulator's value that are shown. */
 const MAX_SHOWN = 500;
 
+/** Counters of a session: `session.statistics`. */
 export interface SessionStatistics {
   /** Jobs submitted so far. Transformations start none, an action at most one. */
   readonly jobs: number;

@@ -35,10 +35,13 @@ export interface CancelCause {
 
 /** What is known of a job when it is over. */
 export interface JobEnd {
+  /** Counted from 1 in a session. */
   readonly job: JobId;
+  /** The action, and where it was called. */
   readonly callSite: CallSite;
   /** Its pool, group and tags. */
   readonly traits: JobTraits;
+  /** null: the job ended well. */
   readonly error: MillraceError | null;
   /** null when the job did not end by the master's word (aborted, session over). */
   readonly summary: JobSummary | null;

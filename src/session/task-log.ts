@@ -2,6 +2,7 @@
 
 import type { MasterToDriver } from "../protocol/driver.js";
 
+/** What a task has printed: its stage and partition, "stdout" or "stderr", the text; or how many lines were `dropped`. */
 export type TaskLog = MasterToDriver & { kind: "log" };
 
 const LINES_PER_SECOND = 1_000;

@@ -18,15 +18,18 @@ import { toReference } from "./travelling.js";
 type MetricReference = HandleReference & { readonly kind: "metric" };
 
 abstract class UserMetric<C extends MetricCell> {
+  /** Counted in the session. */
   readonly id: number;
   /** Shown in the job's summary, by `millrace status` and in the event log. */
   readonly name: string;
+  /** "counter", "timer" or "histogram". */
   readonly kind: UserMetricKind;
   /** What the driver itself adds. */
   protected readonly own: C;
   readonly #reference: MetricReference;
   #numbers: readonly number[] = [];
 
+  /** @hidden */
   constructor(reference: MetricReference, own: C) {
     this.id = reference.id;
     this.name = reference.name;
@@ -41,7 +44,7 @@ abstract class UserMetric<C extends MetricCell> {
     this.own.clear();
   }
 
-  /** Takes what a task has added. Called by the session. */
+  /** Takes what a task has added. Called by the session. @hidden */
   absorb(numbers: readonly number[]): void {
     this.#numbers = addNumbers(this.kind, this.#numbers, numbers);
   }
@@ -51,10 +54,12 @@ abstract class UserMetric<C extends MetricCell> {
     return showNumbers(this.kind, addNumbers(this.kind, this.#numbers, own));
   }
 
+  /** The metric with its value, as summaries and the event log show it. */
   toNamedValue(): NamedValue {
     return { id: this.id, name: this.name, kind: this.kind, value: this.shown };
   }
 
+  /** @hidden */
   [toReference](): HandleReference {
     return this.#reference;
   }
@@ -71,6 +76,7 @@ abstract class UserMetric<C extends MetricCell> {
  * ```
  */
 export class CounterMetric extends UserMetric<CounterCell> {
+  /** Made by a Session. @hidden */
   constructor(reference: MetricReference) {
     super(reference, new CounterCell());
   }
@@ -86,8 +92,17 @@ export class CounterMetric extends UserMetric<CounterCell> {
   }
 }
 
-/** The spread of a number, over all tasks: how many values, their sum, least, most, mean and quantiles (to about 5 %). */
+/**
+ * The spread of a number, over all tasks: how many values, their sum, least, most, mean and quantiles (to about 5 %).
+ *
+ * ```ts
+ * const sizes = session.histogram("line lengths");
+ * await lines.foreach((line) => sizes.record(line.length));
+ * console.log(sizes.value.p95);
+ * ```
+ */
 export class HistogramMetric extends UserMetric<HistogramCell> {
+  /** Made by a Session. @hidden */
   constructor(reference: MetricReference) {
     super(reference, new HistogramCell());
   }
@@ -114,6 +129,7 @@ export class HistogramMetric extends UserMetric<HistogramCell> {
  * ```
  */
 export class TimerMetric extends UserMetric<TimerCell> {
+  /** Made by a Session. @hidden */
   constructor(reference: MetricReference) {
     super(reference, new TimerCell());
   }

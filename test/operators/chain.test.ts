@@ -200,6 +200,17 @@ describe("what a chain refuses, and how it says so", () => {
     expect(error.message).toContain("must return an iterable");
   });
 
+  test("a flatMap function that returns a string, at once or by a promise", async () => {
+    const text = (x: unknown) => `${x}`;
+    for (const fn of [text, async (x: unknown) => text(x)]) {
+      const run = new LocalRun();
+      const builder = new FragmentBuilder(1).source(run, numbers(3)).narrow({ op: "flatMap", fn: run.fn(fn) });
+      const error = await failure(run, builder.to(COLLECT));
+      expect(error.code).toBe("WRONG_SHAPE");
+      expect(error.message).toContain('it returned the string "0"');
+    }
+  });
+
   test("a cancelled task stops inside a flatMap that never ends", async () => {
     const run = new LocalRun();
     let made = 0;

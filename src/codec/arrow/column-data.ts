@@ -7,8 +7,6 @@ import type { Arrow } from "./load.js";
 /** What a column holds, beside nulls. */
 export type ColumnKind = "number" | "bigint" | "string" | "boolean" | "date" | "bytes";
 
-export const columnKinds: readonly ColumnKind[] = ["number", "bigint", "string", "boolean", "date", "bytes"];
-
 /** The kind of a value; null for one that no column takes. Of null and undefined: "null". */
 export function kindOf(value: unknown): ColumnKind | "null" | null {
   switch (typeof value) {

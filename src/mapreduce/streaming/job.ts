@@ -16,6 +16,7 @@ import { Settings, wrong } from "./settings.js";
 import { readShippedFiles } from "./shipped-files.js";
 import type { TaskSetup } from "./task-commands.js";
 
+/** A job whose mapper and reducer are commands: `session.streaming` has an example. `input`, `output` and `mapper` are needed. */
 export interface StreamingJob {
   /** Files, directories or globs, as `session.textFile` takes them. */
   readonly input: string | readonly string[];
@@ -42,11 +43,15 @@ export interface StreamingJob {
   readonly partitioner?: string | undefined;
   /** Hadoop's settings by name; docs/hadoop-users.md lists those that do something. All are in the commands' environment. */
   readonly settings?: Readonly<Record<string, string>> | undefined;
+  /** Cancels the job when aborted. */
   readonly signal?: AbortSignal | undefined;
 }
 
+/** What a streaming job gives when it has ended. */
 export interface StreamingResult {
+  /** By group, then by name: those of the framework, and what commands reported by `reporter:counter:` lines on stderr. */
   readonly counters: Counters;
+  /** Milliseconds from the call to the end, committing the output included. */
   readonly elapsedMs: number;
   /** What ran where. */
   readonly summary: JobSummary | null;

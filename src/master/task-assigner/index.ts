@@ -2,5 +2,5 @@
 
 export { type Assignment, type Capacity, type Preference, TaskAssigner } from "./core.js";
 export { defaultTaskAssignerOptions, type TaskAssignerOptions } from "./options.js";
-export { defaultPoolScheme, type PoolScheme, type PoolSnapshot } from "./pools.js";
+export type { PoolScheme, PoolSnapshot } from "./pools.js";
 export type { StageGate } from "./state.js";

@@ -318,8 +318,15 @@ function helpersFor<S>(env: ChainEnv<S>): Helpers {
   };
 }
 
-/** The iterator of what a flatMap function returned, or WRONG_SHAPE. */
+/** The iterator of what a flatMap function returned, or WRONG_SHAPE: for a string too, whose characters are hardly meant. */
 export function iteratorOf(value: unknown, site: CallSite, partition: number): Iterator<unknown> {
+  if (typeof value === "string")
+    throw wrongShape(
+      "an iterable that is no string ([text] for one record, [...text] for characters)",
+      value,
+      site,
+      partition,
+    );
   const make =
     value === null || value === undefined ? undefined : (value as Partial<Iterable<unknown>>)[Symbol.iterator];
   if (typeof make !== "function") throw wrongShape("an iterable", value, site, partition);

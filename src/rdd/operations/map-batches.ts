@@ -5,6 +5,7 @@ import { invalidArgument, requireCount } from "../../session/arguments.js";
 import type { NodeHandle } from "../../session/lineage-store.js";
 import type { Operand } from "../operand.js";
 
+/** How `rdd.mapBatches` makes batches. */
 export interface MapBatchesOptions {
   /** Rows of a batch at most. Default 10,000. */
   readonly batchSize?: number | undefined;

@@ -7,6 +7,7 @@ import type { Operand } from "../operand.js";
 import { runCommand } from "./child-command.js";
 import { LineCutter } from "./line-cutter.js";
 
+/** Options of `RDD.pipe`. */
 export interface PipeOptions {
   /** Added to the environment of the worker, or over it. */
   readonly env?: Readonly<Record<string, string>>;

@@ -3,6 +3,7 @@ import { invalidArgument, requireText } from "../../session/arguments.js";
 import type { Operand } from "../operand.js";
 import { type ActionOptions, runAction } from "./run-action.js";
 
+/** Options of `RDD.saveAsTextFile`. */
 export interface TextFileOptions extends ActionOptions {
   /** "gzip" writes part-00000.gz and so on. Default "none". */
   readonly compression?: "none" | "gzip" | undefined;

@@ -10,6 +10,7 @@ import { aggregate } from "./fold.js";
 import type { ActionOptions } from "./run-action.js";
 import { top } from "./top.js";
 
+/** What `RDD.histogram` gives. */
 export interface Histogram {
   /** Edges of the buckets, ascending: one more than there are counts. */
   readonly buckets: readonly number[];
