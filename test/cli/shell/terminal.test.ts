@@ -90,10 +90,8 @@ describe.skipIf(!hasTerminal)("a shell (needs python3 for the terminal)", () => 
     expect(await shell.line("words.reduceByKey((a, b) => a + b).sortByKey().collect()")).toMatch(
       /│ a +│ +2 │\n│ b +│ +4 │/,
     );
-    shell.paste("await new Promise((done) => setTimeout(done, 300))\rconst later = 40\r");
-    // The prompt after the first line, which what was typed ahead follows at once, and the one after that.
-    await shell.saw(/const later = 40\r?\n> $/);
-    expect(await shell.line("later + 2")).toMatch(/\b42\n> $/);
+    shell.paste("await new Promise((done) => setTimeout(done, 300))\rconst later = 40\rlater + 2\r");
+    await shell.saw(/\n42\n> $/);
   }, 90_000);
 
   test("says what docs/shell.md says that it does", async () => {
