@@ -20,4 +20,8 @@ export const regressions: readonly Regression[] = [
     seed: 3032,
     why: "a task that had failed before was launched though its output had come back (test/master/task-assigner.test.ts)",
   },
+  {
+    seed: 147384373,
+    why: "a slot went on with a run whose rest was taken back, because the next run had begun in its word: that one never ended (test/worker/tasks-in-turn.test.ts)",
+  },
 ];

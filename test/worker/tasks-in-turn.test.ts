@@ -31,7 +31,7 @@ const well: SlotOutcome = {
 
 /** Runs of single tasks, and the ends that were told. */
 async function ran(control: ControlRow, outcomeOf: (partition: number) => SlotOutcome) {
-  control.beginTasks();
+  control.beginTasks(call.run);
   const runs: SlotRun[] = [];
   const ends: number[] = [];
   const runOne = async (one: SlotRun) => {
@@ -71,13 +71,23 @@ test("what is taken back does not begin, and how many have begun is told again a
   expect(runs.map(({ run }) => run)).toEqual([10, 11]);
   expect(control.takeBack()).toBe(2);
   expect(control.takenBackAt).toBe(2);
-  control.beginTasks();
+  control.beginTasks(13);
   expect(control.takenBackAt).toBeNull();
 });
 
 test("taken back before it was given it runs the first task alone", async () => {
   const control = new ControlRow();
-  control.beginTasks();
+  control.beginTasks(10);
   expect(control.takeBack()).toBe(1);
-  expect(control.beginNext(1)).toBe(false);
+  expect(control.beginNext(10, 1)).toBe(false);
+});
+
+test("the next run may be given before the slot has seen that the rest of this one was taken back", async () => {
+  const control = new ControlRow();
+  control.beginTasks(10);
+  expect(control.takeBack()).toBe(1);
+  control.beginTasks(13);
+  expect(control.beginNext(10, 1)).toBe(false);
+  expect(control.beginNext(13, 1)).toBe(true);
+  expect(control.takeBack()).toBe(2);
 });

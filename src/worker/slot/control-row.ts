@@ -11,6 +11,9 @@ const COUNTERS = 16;
 const HOLDERS = 12;
 const NAME_BYTES = 120;
 const WORDS = 6;
+/** More than a launch ever has (task-assigner), and runs whose numbers are told apart: both fit into one int32. */
+const TASKS_PER_RUN = 256;
+const RUNS = 1 << 22;
 const COUNTERS_AT = WORDS * 4;
 const HOLDERS_AT = COUNTERS_AT + COUNTERS * 8;
 const NAMES_AT = HOLDERS_AT + HOLDERS * 8;
@@ -72,29 +75,33 @@ export class ControlRow {
     }
   }
 
-  /** Called by the main thread when a run is about to be given: the first of its tasks counts as begun. */
-  beginTasks(): void {
-    Atomics.store(this.#words, BEGUN, 1);
+  /**
+   * Called by the main thread when run `run` is about to be given: the first of its tasks counts as begun. The word names the
+   * run, too: the slot may still be about to look at it for the run before, whose rest was taken back.
+   */
+  beginTasks(run: number): void {
+    Atomics.store(this.#words, BEGUN, begunOf(run, 1));
   }
 
-  /** Called by the slot before task `at` of its run, from 1: false when the rest was taken back. */
-  beginNext(at: number): boolean {
-    return Atomics.compareExchange(this.#words, BEGUN, at, at + 1) === at;
+  /** Called by the slot before task `at` of run `run`: false when the rest of that run was taken back. */
+  beginNext(run: number, at: number): boolean {
+    const before = begunOf(run, at);
+    return Atomics.compareExchange(this.#words, BEGUN, before, before + 1) === before;
   }
 
   /** Called by the main thread: no further task of the run begins. Answers how many have. */
   takeBack(): number {
     for (;;) {
       const begun = Atomics.load(this.#words, BEGUN);
-      if (begun <= 0) return -begun;
-      if (Atomics.compareExchange(this.#words, BEGUN, begun, -begun) === begun) return begun;
+      if (begun <= 0) return Math.abs(begun) % TASKS_PER_RUN;
+      if (Atomics.compareExchange(this.#words, BEGUN, begun, -begun) === begun) return begun % TASKS_PER_RUN;
     }
   }
 
   /** Tasks that the run has when its rest was taken back; null: it was not. */
   get takenBackAt(): number | null {
     const begun = Atomics.load(this.#words, BEGUN);
-    return begun < 0 ? -begun : null;
+    return begun < 0 ? Math.abs(begun) % TASKS_PER_RUN : null;
   }
 
   get wakeCount(): number {
@@ -217,4 +224,9 @@ export class ControlRow {
     this.#counters[RECORDS] = records;
     this.#counters[BYTES] = bytes;
   }
+}
+
+/** Of run `run` so many tasks have begun: negative once the rest was taken back. */
+function begunOf(run: number, tasks: number): number {
+  return (run % RUNS) * TASKS_PER_RUN + tasks;
 }

@@ -13,7 +13,7 @@ export async function runInTurn(
 ): Promise<void> {
   const { launch, rest } = call;
   let last = ended(0, await runOne({ ...call, rest: [] }));
-  for (let at = 1; at <= rest.length && last.kind === "succeeded" && control.beginNext(at); at++) {
+  for (let at = 1; at <= rest.length && last.kind === "succeeded" && control.beginNext(call.run, at); at++) {
     const key = { ...launch.key, ...rest[at - 1] };
     // What the slot did not know it was told with the first.
     const next = { ...call, run: call.run + at, launch: { ...launch, key }, rest: [], fragment: null, locations: [] };

@@ -117,7 +117,7 @@ export class SlotPool {
   ): Promise<void> {
     const seat = this.#seat(slot);
     const [launch, ...rest] = tasks as readonly [TaskLaunch, ...TaskLaunch[]];
-    seat.thread.control.beginTasks();
+    seat.thread.control.beginTasks(seat.run + 1);
     await seat.terminating;
     if (seat.session !== launch.key.session) this.#forget(seat, launch.key.session);
     const fresh = locations.filter((one) => (seat.versions.get(one.shuffle) ?? -1) < one.version);
