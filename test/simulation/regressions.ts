@@ -24,4 +24,12 @@ export const regressions: readonly Regression[] = [
     seed: 147384373,
     why: "a slot went on with a run whose rest was taken back, because the next run had begun in its word: that one never ended (test/worker/tasks-in-turn.test.ts)",
   },
+  {
+    seed: 500580,
+    why: "a partition for the disk that one task read twice was written twice to one file, which the first to be kept took away (test/cluster/cached-twice.test.ts)",
+  },
+  {
+    seed: 502017,
+    why: "a task whose cached input was gone lacked the range bounds that it then needed, and failed for good in place of being planned anew",
+  },
 ];

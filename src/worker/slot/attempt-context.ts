@@ -47,6 +47,7 @@ export class AttemptContext implements TaskContext {
   readonly memory: TaskMemory;
   readonly spill: FileSpillStore;
   readonly offers: CacheOffer[] = [];
+  #cacheWriters = 0;
   readonly metrics: MutableMetrics = { ...noMetrics };
   /** The worker that held the cached partition which was opened last; null: none was. */
   cachedFrom: WorkerId | null = null;
@@ -175,8 +176,13 @@ export class AttemptContext implements TaskContext {
 
   value(stage: StageId): readonly Uint8Array[] {
     const input = this.call.launch.values.find((one) => one.stage === stage);
-    if (input === undefined)
-      throw new MillraceError("INTERNAL", `the values of stage ${stage} did not come with the task`);
+    if (input === undefined) {
+      // As for a shuffle: they were not needed while a cached partition below was there. No map of any shuffle is to blame.
+      const { worker } = this.environment.settings.address;
+      throw new MillraceError("FETCH_FAILED", `the values of stage ${stage} did not come with the task`, {
+        fields: { stage, shuffle: 0, worker, map: -1 },
+      });
+    }
     if (input.blob === undefined) return input.parts;
     const request = { kind: "blob", session: this.call.launch.key.session, hash: input.blob } as const;
     return unpack<Uint8Array[]>(this.environment.channel.request(request, this.checkCancelled));
@@ -217,7 +223,8 @@ export class AttemptContext implements TaskContext {
       level,
       memoryLimitBytes: cacheBytes,
       memory: this.memory,
-      path: attemptFile(address.directory, key, `cache-${node}-${partition}`),
+      // One that the task reads twice is written twice, each to its own file: the first that is offered stays.
+      path: attemptFile(address.directory, key, `cache-${node}-${partition}-${this.#cacheWriters++}`),
       offer: (offer) => this.offers.push(offer),
     });
   }
