@@ -1,6 +1,8 @@
-// What ran more than once, from a session's event log. The master writes the log out at every job's end.
+// What ran more than once, from a session's event log. The master begins to write the log out at every job's end, so a reader
+// waits for the ends of the jobs whose beginnings are there.
 
 import { existsSync, readFileSync } from "node:fs";
+import { setTimeout as sleep } from "node:timers/promises";
 
 export interface Counts {
   /** Tasks that succeeded more than once. */
@@ -17,17 +19,30 @@ type LogEvent = Readonly<Record<string, unknown>>;
 
 function eventsOf(path: string): LogEvent[] {
   const lines = existsSync(path) ? readFileSync(path, "utf8").split("\n") : [];
-  return lines.filter(Boolean).map((line) => JSON.parse(line) as LogEvent);
+  // What follows the last line's end is being written.
+  return lines.slice(0, -1).map((line) => JSON.parse(line) as LogEvent);
+}
+
+/** A log whose master was killed never gets whole: what is there is taken then. */
+const WAIT_MS = 5_000;
+
+async function settled(path: string, least: number): Promise<LogEvent[]> {
+  for (const deadline = Date.now() + WAIT_MS; ; await sleep(20)) {
+    const events = eventsOf(path);
+    const count = (wanted: string) => events.filter(({ type }) => type === wanted).length;
+    const ended = count("jobEnded");
+    if ((ended >= least && ended === count("jobStarted")) || Date.now() > deadline) return events;
+  }
 }
 
 /** Jobs of the session that have ended. */
-export function jobsSoFar(path: string): number {
-  return eventsOf(path).filter(({ type }) => type === "jobEnded").length;
+export async function jobsSoFar(path: string): Promise<number> {
+  return (await settled(path, 0)).filter(({ type }) => type === "jobEnded").length;
 }
 
 /** Of the jobs after the first `known` ones. */
-export function countSince(path: string, known: number): Counts {
-  const events = eventsOf(path);
+export async function countSince(path: string, known: number): Promise<Counts> {
+  const events = await settled(path, known + 1);
   const first = events.filter(({ type }) => type === "jobStarted")[known];
   const since = first === undefined ? [] : events.slice(events.indexOf(first));
   const ended = since.filter(({ type }) => type === "taskEnded");

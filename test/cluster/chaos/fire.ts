@@ -89,7 +89,9 @@ function take(name: string, seen: Readonly<Record<string, unknown>>): Token | nu
     if (!Object.entries(token.where ?? {}).every(([field, wanted]) => fits(seen[field], wanted))) return null;
     renameSync(from, to);
     const said = Object.entries(seen).filter(([, value]) => typeof value === "number" || typeof value === "string");
-    writeFileSync(`${to}.json`, JSON.stringify({ ...Object.fromEntries(said), pid: process.pid, thread: threadId }));
+    // Whoever waits for the file never sees a part of it.
+    writeFileSync(`${to}.draft`, JSON.stringify({ ...Object.fromEntries(said), pid: process.pid, thread: threadId }));
+    renameSync(`${to}.draft`, `${to}.json`);
     return token;
   } catch (error) {
     // Somebody else was faster.

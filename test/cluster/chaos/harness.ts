@@ -102,7 +102,7 @@ export class ChaosCluster {
     const calm = await this.#calmOf(blow.job, session);
     const fault = this.budget.arm(blow.point, blow.token);
     const started = performance.now();
-    const known = jobsSoFar(this.#log());
+    const known = await jobsSoFar(this.#log());
     this.#failedAttempts = 0;
     const meanwhile = blow.meanwhile === undefined ? null : fault.untilFired().then(blow.meanwhile);
     const answer = await blow.job(session).catch((error: Error) => error);
@@ -111,7 +111,7 @@ export class ChaosCluster {
     if (!(answer instanceof Error)) await meanwhile;
     else meanwhile?.catch(() => undefined);
     const { fired } = fault;
-    const counted = countSince(this.#log(), known);
+    const counted = await countSince(this.#log(), known);
     const lost = this.#failedAttempts + counted.fetchFailed;
     this.#copies += counted.copies;
     report({

@@ -78,14 +78,14 @@ interface Outcome {
 
 /** Runs the job while `happens` goes on; then its line of the table. All of `faults` must have fired by then. */
 async function under(name: string, faults: readonly Fault[], happens: () => Promise<void>): Promise<Outcome> {
-  const known = jobsSoFar(log());
+  const known = await jobsSoFar(log());
   const from = performance.now();
   const running = shuffleJob(session);
   running.catch(() => undefined);
   await happens();
   const answer = await running.catch((error: Error) => error);
   const ms = performance.now() - from;
-  const { recomputed, fetchFailed, copies } = countSince(log(), known);
+  const { recomputed, fetchFailed, copies } = await countSince(log(), known);
   const lost = (session.lastJob?.failedAttempts ?? 0) + fetchFailed;
   const fired = faults.every((fault) => fault.fired !== null);
   const good = answer === calm.answer;
@@ -190,7 +190,7 @@ test("the master dies under a job: its driver is told at once, its workers serve
   await cluster.statusUntil("all workers are there", (one) => one.workers.length === WORKERS);
   const answer = await shuffleJob(session);
   // Of the job that was submitted again.
-  const { recomputed, fetchFailed, copies } = countSince(log(), 0);
+  const { recomputed, fetchFailed, copies } = await countSince(log(), 0);
   report({
     fault: "the master is killed, another one starts",
     setting,
@@ -218,9 +218,9 @@ describe.skipIf(!canMount)("a worker whose disk is full", () => {
     try {
       const full = await nextWorker(["--local-dir", disk()]);
       await cluster.statusUntil("it is there", (one) => one.workers.length === WORKERS + 1);
-      const known = jobsSoFar(log());
+      const known = await jobsSoFar(log());
       const answer = await shuffleJob(session).catch((error: Error) => error);
-      const { errors, recomputed, fetchFailed, copies } = countSince(log(), known);
+      const { errors, recomputed, fetchFailed, copies } = await countSince(log(), known);
       const cause = answer instanceof Error ? (answer.cause as Error & { code?: string }) : null;
       const good =
         cause === null ? answer === calm.answer : cause.code === "DISK_FULL" && cause.message.includes(disk());
