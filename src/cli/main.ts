@@ -17,7 +17,16 @@ import type {
   WorkerFlags,
 } from "./flags.js";
 import { formatUsageError, reportError, unknownSubcommand } from "./report-error.js";
-import { conf, jsonOption, masterOption, secretFileOption, tlsOption } from "./shared-options.js";
+import {
+  conf,
+  jsonOption,
+  masterOption,
+  noProgressOption,
+  placeOption,
+  secretFileOption,
+  summaryOption,
+  tlsOption,
+} from "./shared-options.js";
 
 /** Exit code of a failure that is ours; a user's program keeps its own. */
 const FAILURE_EXIT_CODE = 1;
@@ -69,15 +78,12 @@ program
     'a .ts, .mts, .cts, .js, .mjs or .cjs file anywhere on disk; it may import "millrace" without an install of its own',
   )
   .argument("[args...]", "everything after the program's name is its own")
-  .option(
-    "--master <url>",
-    "local, local[N], local[*], local-cluster[workers,slots,memory] or millrace://host:port (default: MILLRACE_MASTER, else local[*])",
-  )
+  .addOption(placeOption())
   .addOption(conf())
   .addOption(secretFileOption())
   .addOption(tlsOption())
-  .option("--no-progress", "no progress bar, even on a terminal")
-  .option("--summary", "at the end on stderr: jobs, tasks, records, bytes, spill, time, memory, failures, accumulators")
+  .addOption(noProgressOption())
+  .addOption(summaryOption())
   .addOption(jsonOption("with --summary: as one line of JSON"))
   .passThroughOptions()
   .addHelpText(
@@ -95,8 +101,8 @@ program
   .addOption(conf())
   .addOption(secretFileOption())
   .addOption(tlsOption())
-  .option("--no-progress", "no progress bar, even on a terminal")
-  .option("--summary", "at the end on stderr: jobs, tasks, records, bytes, spill, time, memory, failures, accumulators")
+  .addOption(noProgressOption())
+  .addOption(summaryOption())
   .addOption(jsonOption("with --summary: as one line of JSON"))
   .argument("<program>", "a .ts, .mts, .cts, .js, .mjs or .cjs file anywhere on disk")
   .argument("[args...]", "everything after the program's name is its own")
@@ -152,16 +158,13 @@ Commands are cut into words as a shell does, but no shell runs: for a pipe write
 program
   .command("shell")
   .description("A TypeScript prompt with an open session; or, with -e or piped text, a script without a file.")
-  .option(
-    "--master <url>",
-    "local, local[N], local[*], local-cluster[workers,slots,memory] or millrace://host:port (default: MILLRACE_MASTER, else local[*])",
-  )
+  .addOption(placeOption())
   .addOption(conf())
   .addOption(secretFileOption())
   .addOption(tlsOption())
   .option("-e, --eval <code>", "run this instead of asking, print what its last expression gives, and end")
   .option("--rows <n>", "how many rows a table shows", "20")
-  .option("--no-progress", "no progress bar, even on a terminal")
+  .addOption(noProgressOption())
   .addHelpText(
     "after",
     `

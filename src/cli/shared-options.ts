@@ -7,6 +7,25 @@ export function masterOption(mandatory = true, what = "millrace://host:port of t
   return new Option("--master <url>", what).env("MILLRACE_MASTER").makeOptionMandatory(mandatory);
 }
 
+/** Of a program, which may run in this process too. */
+export function placeOption(): Option {
+  return new Option(
+    "--master <url>",
+    "local, local[N], local[*], local-cluster[workers,slots,memory] or millrace://host:port (default: MILLRACE_MASTER, else local[*])",
+  );
+}
+
+export function noProgressOption(): Option {
+  return new Option("--no-progress", "no progress bar, even on a terminal");
+}
+
+export function summaryOption(): Option {
+  return new Option(
+    "--summary",
+    "at the end on stderr: jobs, tasks, records, bytes, spill, time, memory, failures, accumulators",
+  );
+}
+
 export function secretFileOption(): Option {
   return new Option(
     "--secret-file <path>",

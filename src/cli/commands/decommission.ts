@@ -3,14 +3,10 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { MillraceError } from "../../core/errors.js";
 import { formatBytes, parseDuration } from "../../core/sizes.js";
-import { version } from "../../core/version.js";
 import type { DecommissionProgress } from "../../master/decommission/index.js";
 import type { Departure } from "../../master/departures.js";
-import { clusterSecret } from "../../rpc/access/cluster-secret.js";
-import { tlsIdentity } from "../../rpc/access/tls.js";
-import { dial } from "../../rpc/grpc/channel.js";
 import type { DecommissionFlags } from "../flags.js";
-import { remoteAddress } from "../remote-master.js";
+import { dialMaster } from "../remote-master.js";
 
 const ASK_EVERY_MS = 250;
 /** How long after its time a worker may still be there before this command gives up. */
@@ -18,16 +14,7 @@ const OVERDUE_MS = 30_000;
 
 export async function decommission(id: string, flags: DecommissionFlags): Promise<void> {
   const timeoutMs = flags.timeout === undefined ? null : parseDuration(flags.timeout, "--timeout");
-  const address = remoteAddress(flags.master);
-  const secret = clusterSecret(flags.secretFile);
-  const channel = await dial({
-    role: "admin",
-    id: "decommission",
-    secret,
-    tls: tlsIdentity(flags.tls),
-    version,
-    address,
-  });
+  const channel = await dialMaster(flags.master, "decommission", flags);
   const tell = (line: string) => void (flags.json === true || process.stdout.write(`${line}\n`));
   try {
     let departure = (await channel.ask({ ask: "decommission", worker: id, timeoutMs })) as Departure;

@@ -206,8 +206,7 @@ function timeOf(ms: number): string {
 
 /** The master that is asked; null: sessions that have ended are. MILLRACE_MASTER counts where no history is asked for. */
 export function masterOf(flags: StatusFlags): string | null {
-  const asked = flags.watch === true ? ["--watch"] : [];
-  if (flags.history !== undefined && asked.length === 0) return null;
+  if (flags.history !== undefined && flags.watch !== true) return null;
   if (flags.history === undefined && flags.master !== undefined) return flags.master;
   const found = flags.history === undefined ? "neither" : "--history with --watch";
   throw new MillraceError(

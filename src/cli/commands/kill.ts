@@ -1,14 +1,10 @@
 // `millrace kill`: tells a master to end one of its sessions, or one of a session's jobs.
 
 import { hostname, userInfo } from "node:os";
-import { version } from "../../core/version.js";
 import type { Killed } from "../../master/kills.js";
-import { clusterSecret } from "../../rpc/access/cluster-secret.js";
-import { tlsIdentity } from "../../rpc/access/tls.js";
-import { dial } from "../../rpc/grpc/channel.js";
 import type { KillFlags } from "../flags.js";
 import { parseWhole } from "../numbers.js";
-import { remoteAddress } from "../remote-master.js";
+import { dialMaster } from "../remote-master.js";
 
 const MAX_JOB = 2 ** 32 - 1;
 
@@ -16,9 +12,7 @@ export async function kill(name: string, flags: KillFlags): Promise<void> {
   const [session = "", suffix] = name.split("/", 2);
   const text = flags.job ?? suffix;
   const job = text === undefined ? null : parseWhole(text, "--job", 1, MAX_JOB);
-  const address = remoteAddress(flags.master);
-  const secret = clusterSecret(flags.secretFile);
-  const channel = await dial({ role: "admin", id: whoAsks(), secret, tls: tlsIdentity(flags.tls), version, address });
+  const channel = await dialMaster(flags.master, whoAsks(), flags);
   try {
     const killed = (await channel.ask({ ask: "kill", session, job, reason: flags.reason ?? null })) as Killed;
     process.stdout.write(flags.json === true ? `${JSON.stringify(killed, null, 2)}\n` : `${describeKilled(killed)}\n`);

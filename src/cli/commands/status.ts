@@ -1,17 +1,13 @@
 // `millrace status`: what a running master says of its sessions, jobs, stages and workers, as tables or as JSON.
 
 import { formatBytes, formatDuration, parseDuration } from "../../core/sizes.js";
-import { version } from "../../core/version.js";
 import type { MasterSnapshot } from "../../master/snapshot.js";
 import type { StoredOnWorker } from "../../master/storage-snapshot.js";
 import { formatSkew } from "../../protocol/skew.js";
-import { clusterSecret } from "../../rpc/access/cluster-secret.js";
-import { tlsIdentity } from "../../rpc/access/tls.js";
-import { dial } from "../../rpc/grpc/channel.js";
 import type { StatusFlags } from "../flags.js";
 import { formatNamedValue } from "../named-values.js";
 import { formatCount } from "../progress-bar.js";
-import { remoteAddress } from "../remote-master.js";
+import { dialMaster } from "../remote-master.js";
 import { watchStatus } from "../status-watch.js";
 import { table } from "../tables.js";
 import { history, masterOf } from "./history.js";
@@ -20,15 +16,7 @@ export async function status(flags: StatusFlags): Promise<void> {
   const master = masterOf(flags);
   if (master === null) return history(flags);
   const intervalMs = parseDuration(flags.interval, "--interval");
-  const address = remoteAddress(master);
-  const channel = await dial({
-    role: "admin",
-    id: "status",
-    secret: clusterSecret(flags.secretFile),
-    tls: tlsIdentity(flags.tls),
-    version,
-    address,
-  });
+  const channel = await dialMaster(master, "status", flags);
   try {
     const ask = async () => (await channel.ask({ ask: "status" })) as MasterSnapshot;
     if (flags.watch === true) {

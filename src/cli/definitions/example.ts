@@ -3,7 +3,15 @@
 import type { Command } from "commander";
 import { examples } from "../examples.js";
 import type { ExampleFlags } from "../flags.js";
-import { conf, jsonOption, secretFileOption, tlsOption } from "../shared-options.js";
+import {
+  conf,
+  jsonOption,
+  noProgressOption,
+  placeOption,
+  secretFileOption,
+  summaryOption,
+  tlsOption,
+} from "../shared-options.js";
 
 export function defineExample(program: Command): void {
   const width = Math.max(...examples.map(({ name }) => name.length));
@@ -12,18 +20,12 @@ export function defineExample(program: Command): void {
     .description("Run one of the example programs that come with millrace, or list them.")
     .argument("[name]", "the example (default: list them)")
     .argument("[args...]", "the example's own arguments and options; --help lists them")
-    .option(
-      "--master <url>",
-      "local, local[N], local[*], local-cluster[workers,slots,memory] or millrace://host:port (default: MILLRACE_MASTER, else local[*])",
-    )
+    .addOption(placeOption())
     .addOption(conf())
     .addOption(secretFileOption())
     .addOption(tlsOption())
-    .option("--no-progress", "no progress bar, even on a terminal")
-    .option(
-      "--summary",
-      "at the end on stderr: jobs, tasks, records, bytes, spill, time, memory, failures, accumulators",
-    )
+    .addOption(noProgressOption())
+    .addOption(summaryOption())
     .addOption(jsonOption("print the list as one JSON document, with the files of the programs"))
     .passThroughOptions()
     .addHelpText(
