@@ -4,6 +4,14 @@
 import type { ControlRow } from "./control-row.js";
 import type { SlotOutcome, SlotRun } from "./messages.js";
 
+/** What `ended` of runInTurn is where whoever is told changes nothing. */
+export function toldOnly(ended: (at: number, outcome: SlotOutcome) => void) {
+  return (at: number, outcome: SlotOutcome): SlotOutcome => {
+    ended(at, outcome);
+    return outcome;
+  };
+}
+
 /** `ended` is called with each task's place in the run; the run ends with the first that did not end well, as `ended` gives it back. */
 export async function runInTurn(
   call: SlotRun,

@@ -5,7 +5,7 @@ import { MessageChannel, type MessagePort } from "node:worker_threads";
 import { MillraceError } from "../../core/errors.js";
 import { ControlRow } from "../slot/control-row.js";
 import type { SlotInit, SlotMessage, SlotOutcome, SlotReply, SlotRun, SlotSettings } from "../slot/messages.js";
-import { runInTurn } from "../slot/tasks-in-turn.js";
+import { runInTurn, toldOnly } from "../slot/tasks-in-turn.js";
 import type { SlotEvents, SlotThread } from "./slot.js";
 
 /** Carries a call to the user's thread and brings back what it answers. `port` goes along with an init call. */
@@ -27,15 +27,7 @@ export class CallingThreadSlot implements SlotThread {
 
   async run(call: SlotRun, ended: (at: number, outcome: SlotOutcome) => void): Promise<void> {
     if (this.#port === null) await this.#init();
-    await runInTurn(
-      call,
-      this.control,
-      (one) => this.#runOne(one),
-      (at, outcome) => {
-        ended(at, outcome);
-        return outcome;
-      },
-    );
+    await runInTurn(call, this.control, (one) => this.#runOne(one), toldOnly(ended));
   }
 
   takeBack(): number {

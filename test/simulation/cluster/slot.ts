@@ -8,7 +8,7 @@ import type { AccumulatorUpdate } from "../../../src/protocol/tasks.js";
 import { ControlRow } from "../../../src/worker/slot/control-row.js";
 import { SlotHost } from "../../../src/worker/slot/host.js";
 import type { SlotOutcome, SlotReply, SlotRun, SlotSettings } from "../../../src/worker/slot/messages.js";
-import { runInTurn } from "../../../src/worker/slot/tasks-in-turn.js";
+import { runInTurn, toldOnly } from "../../../src/worker/slot/tasks-in-turn.js";
 import type { SlotEvents, SlotThread } from "../../../src/worker/slots/slot.js";
 import { runAs } from "../program/functions.js";
 import { cachedName, readsOf } from "../versions.js";
@@ -103,15 +103,7 @@ export class SimulatedSlot implements SlotThread {
   }
 
   async run(call: SlotRun, ended: (at: number, outcome: SlotOutcome) => void): Promise<void> {
-    await runInTurn(
-      call,
-      this.control,
-      (one) => this.#runOne(one),
-      (at, outcome) => {
-        ended(at, outcome);
-        return outcome;
-      },
-    );
+    await runInTurn(call, this.control, (one) => this.#runOne(one), toldOnly(ended));
   }
 
   takeBack(): number {
