@@ -1,13 +1,15 @@
 // The command line as a user meets it: help with examples, suggestions for what is misspelt, options and where they come
 // from, arguments and exit codes, and a progress bar on a terminal alone.
 
-import { spawn, spawnSync } from "node:child_process";
+import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { chmodSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
 import { cli, root, runNode } from "../environments/project.js";
+import { watched } from "../support/cli.js";
 import { scratchDirectory, writeTree } from "../support/scratch.js";
+import { hasTerminal, spawnOnTerminal } from "../support/terminal.js";
 
 const TIMEOUT_MS = 60_000;
 const folder = scratchDirectory();
@@ -231,23 +233,16 @@ describe("shell", () => {
   });
 });
 
-// A terminal is made by Python's pty module: Node has none.
-const hasPython = spawnSync("python3", ["-c", "import pty"]).status === 0;
-test.skipIf(!hasPython)(
+test.skipIf(!hasTerminal)(
   "a progress bar on a terminal, gone at the end (needs python3 for the terminal)",
   async () => {
-    const script = "import pty, sys; sys.exit(pty.spawn(sys.argv[1:]) >> 8)";
-    const sized = 'stty rows 40 cols 160; exec "$0" "$1" run slow.ts';
-    const child = spawn("python3", ["-c", script, "sh", "-c", sized, process.execPath, cli], {
+    const child = spawnOnTerminal([process.execPath, cli, "run", "slow.ts"], {
+      columns: 160,
       cwd: folder,
-      env: { ...process.env, HOME: folder, TERM: "xterm", MILLRACE_EVENT_LOG_ENABLED: "false" },
-      stdio: ["ignore", "pipe", "inherit"],
+      env: { HOME: folder, MILLRACE_EVENT_LOG_ENABLED: "false" },
     });
-    let shown = "";
-    child.stdout.setEncoding("utf8").on("data", (text: string) => {
-      shown += text;
-    });
-    const [code] = await once(child, "close");
+    child.stdin.end();
+    const { code, stdout: shown } = await watched(child, "millrace run on a terminal").ended;
     expect(code).toBe(0);
     expect(shown).toMatch(/\[stage \d+\] .*slow\.ts:4:\d+.* \[=*>? +\] [1-7]\/8 \(1 running\)/);
     // The bar's line is erased before the program's own output.

@@ -7,7 +7,9 @@ import { delimiter, join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
 import { optionNames } from "../../src/core/options.js";
 import { cli, runNode } from "../environments/project.js";
+import { watched } from "../support/cli.js";
 import { scratchDirectory } from "../support/scratch.js";
+import { hasTerminal, spawnOnTerminal } from "../support/terminal.js";
 
 const TIMEOUT_MS = 90_000;
 const folder = scratchDirectory();
@@ -126,34 +128,21 @@ describe.skipIf(!hasBash)("bash", () => {
     TIMEOUT_MS,
   );
 
-  // A terminal is made by Python's pty module: Node has none.
-  test.skipIf(!has("python3", "-c", "import pty"))(
+  test.skipIf(!hasTerminal)(
     "completes at the Tab of an interactive shell (needs python3 for the terminal)",
     async () => {
-      const script = "import pty, sys; sys.exit(pty.spawn(sys.argv[1:]) >> 8)";
-      const child = spawn("python3", ["-c", script, "bash", "--norc", "--noprofile", "-i"], {
+      const child = spawnOnTerminal(["bash", "--norc", "--noprofile", "-i"], {
         cwd: folder,
         env: { ...environment, TERM: "dumb", PS1: "> " },
-        stdio: ["pipe", "pipe", "inherit"],
         timeout: TIMEOUT_MS,
       });
-      let shown = "";
-      const seen = (pattern: RegExp) =>
-        new Promise<void>((resolve, reject) => {
-          const look = () => pattern.test(shown) && resolve();
-          child.stdout.on("data", look);
-          child.once("close", () => reject(new Error(`bash ended before ${pattern}: ${JSON.stringify(shown)}`)));
-          look();
-        });
-      child.stdout.setEncoding("utf8").on("data", (text: string) => {
-        shown += text;
-      });
+      const { saw: seen, ended } = watched(child, "bash on a terminal");
       child.stdin.write("source <(millrace completion bash); echo rea''dy\n");
       await seen(/ready\r?\n/);
       child.stdin.write("millrace worker deco\t");
       await seen(/millrace worker decommission /);
       child.stdin.end("\u0015exit\n");
-      await once(child, "close");
+      await ended;
     },
     TIMEOUT_MS,
   );

@@ -1,12 +1,9 @@
-// `millrace status --watch` beside a real master: what it shows while jobs run, in a pipe and on a terminal, and how it ends.
-
-import { spawn, spawnSync } from "node:child_process";
-import { once } from "node:events";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { cliEntry } from "../support/cli.js";
+import { cliEntry, watched } from "../support/cli.js";
 import { HandCluster, type HandProcess } from "../support/hand-cluster.js";
+import { hasTerminal, spawnOnTerminal } from "../support/terminal.js";
 
 const TIMEOUT_MS = 120_000;
 const cluster = new HandCluster();
@@ -77,31 +74,13 @@ test(
   TIMEOUT_MS,
 );
 
-// A terminal is made by Python's pty module: Node has none.
-const hasPython = spawnSync("python3", ["-c", "import pty"]).status === 0;
-test.skipIf(!hasPython)(
+test.skipIf(!hasTerminal)(
   "a terminal gets it in place: bars of the stages that run, each picture over the one before (needs python3)",
   async () => {
-    const script = "import pty, sys; sys.exit(pty.spawn(sys.argv[1:]) >> 8)";
-    const sized = 'stty rows 40 cols 160; exec "$0" "$@"';
     const args = [cliEntry, "status", "--watch", "--interval", "50ms", "--master", cluster.url];
     const command = [process.execPath, ...args, "--secret-file", cluster.secretFile];
-    const child = spawn("python3", ["-c", script, "sh", "-c", sized, ...command], {
-      env: { ...process.env, TERM: "xterm" },
-      stdio: ["pipe", "pipe", "inherit"],
-      timeout: TIMEOUT_MS,
-    });
-    let shown = "";
-    const seen = (pattern: RegExp) =>
-      new Promise<void>((resolve, reject) => {
-        const look = () => pattern.test(shown) && resolve();
-        child.stdout.on("data", look);
-        child.once("close", () => reject(new Error(`it ended before ${pattern}: ${JSON.stringify(shown)}`)));
-        look();
-      });
-    child.stdout.setEncoding("utf8").on("data", (text: string) => {
-      shown += text;
-    });
+    const child = spawnOnTerminal(command, { columns: 160, timeout: TIMEOUT_MS });
+    const { saw: seen, ended } = watched(child, "millrace status on a terminal");
     await seen(/no session is open/);
     await work(async () => {
       await seen(/w1 {2}core {2}active {2}2\/2 slots/);
@@ -110,11 +89,11 @@ test.skipIf(!hasPython)(
       await seen(/cached pairs \(map at [^)]+\) {2}MEMORY_ONLY {2}4 of 8 partitions, \d+ B in memory/);
     });
     await seen(/watched[\s\S]*no session is open/);
-    const ended = once(child, "close");
     child.stdin.end("\u0003");
-    expect((await ended)[0]).toBe(0);
+    const { code, stdout } = await ended;
+    expect(code).toBe(0);
     // Lines above are erased before the next picture is drawn.
-    expect(shown.split("\u001b[1A").length).toBeGreaterThan(10);
+    expect(stdout.split("\u001b[1A").length).toBeGreaterThan(10);
   },
   TIMEOUT_MS,
 );

@@ -13,24 +13,13 @@ import type { LineageNode } from "../../src/plan/lineage.js";
 import { ShuffleTable } from "../../src/plan/shuffle-table.js";
 import type { AdoptableBlock } from "../../src/protocol/adoption.js";
 import { noMetrics, type TaskLaunch, type TaskOutcome, type TaskResult, tasksOf } from "../../src/protocol/tasks.js";
-import { inline, lower, mapOutput, rangeSource, registration, site, succeeded } from "./support.js";
+import { combined, inline, lower, mapOutput, rangeSource, registration, succeeded } from "./support.js";
 
 const session = sessionId("s");
 const refusal = { code: "DISK_FULL", message: "no room", fields: {} } as const;
 
 /** source(2) -> reduce over 2 partitions: a map stage of two tasks, two result tasks. */
-const nodes: readonly LineageNode[] = [
-  rangeSource(1),
-  {
-    id: nodeId(2),
-    callSite: site,
-    kind: "combine",
-    parent: nodeId(1),
-    partitioner: { kind: "hash", partitions: 2 },
-    aggregator: { kind: "first" },
-    mapSideCombine: true,
-  },
-];
+const nodes: readonly LineageNode[] = [rangeSource(1), combined(2)];
 
 class Master {
   readonly machine = new MasterMachine(defaultMasterOptions);

@@ -9,7 +9,17 @@ import type { LineageNode } from "../../src/plan/lineage.js";
 import { ShuffleTable } from "../../src/plan/shuffle-table.js";
 import type { TaskOutcome, TaskResult } from "../../src/protocol/tasks.js";
 import { noMetrics } from "../../src/protocol/tasks.js";
-import { emptyJob, inline, type JobParts, lower, mapOutput, rangeSource, registration, site } from "./support.js";
+import {
+  combined,
+  emptyJob,
+  inline,
+  type JobParts,
+  lower,
+  mapOutput,
+  rangeSource,
+  registration,
+  site,
+} from "./support.js";
 import { TestMaster as Master, seen, session } from "./test-master.js";
 
 const failure = (code: "TASK_FAILED" | "INVALID_KEY" = "TASK_FAILED"): TaskOutcome => ({
@@ -23,18 +33,7 @@ const kinds = (commands: readonly MasterCommand[]) =>
 const ended = (commands: readonly MasterCommand[]) => commands.find((command) => command.kind === "jobEnded");
 
 /** source(2) -> reduce over 1 partition: one map stage of two tasks, one result task. */
-const reduceNodes: readonly LineageNode[] = [
-  rangeSource(1),
-  {
-    id: nodeId(2),
-    callSite: site,
-    kind: "combine",
-    parent: nodeId(1),
-    partitioner: { kind: "hash", partitions: 1 },
-    aggregator: { kind: "first" },
-    mapSideCombine: true,
-  },
-];
+const reduceNodes: readonly LineageNode[] = [rangeSource(1), combined(1)];
 const reduceJob = (job = 1, more: Partial<JobParts> = {}) =>
   lower({ job: jobId(job), nodes: reduceNodes, root: 2, sources: { 1: 2 }, ...more });
 

@@ -1,25 +1,14 @@
 // How far jobs are, as `millrace status` shows it: stages and tasks that a job needs, done and running, and what shuffles take.
 
 import { expect, test } from "vitest";
-import { jobId, nodeId, workerId } from "../../src/core/ids.js";
+import { jobId, workerId } from "../../src/core/ids.js";
 import type { LineageNode } from "../../src/plan/lineage.js";
 import { ShuffleTable } from "../../src/plan/shuffle-table.js";
-import { lower, mapOutput, rangeSource, site } from "./support.js";
+import { combined, lower, mapOutput, rangeSource } from "./support.js";
 import { session, TestMaster } from "./test-master.js";
 
 /** source(3 partitions) -> combine over 2: a map stage of three tasks, a result stage of two. */
-const nodes: readonly LineageNode[] = [
-  rangeSource(1),
-  {
-    id: nodeId(2),
-    callSite: site,
-    kind: "combine",
-    parent: nodeId(1),
-    partitioner: { kind: "hash", partitions: 2 },
-    aggregator: { kind: "first" },
-    mapSideCombine: true,
-  },
-];
+const nodes: readonly LineageNode[] = [rangeSource(1), combined(2)];
 const bytesOf = (result: typeof mapOutput) =>
   result.kind === "mapOutput" ? result.output.sizes.reduce((sum, size) => sum + size, 0) : expect.fail("no map output");
 

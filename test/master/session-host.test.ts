@@ -12,7 +12,7 @@ import type { MasterEvent } from "../../src/master/events.js";
 import { SessionHost } from "../../src/master/session-host.js";
 import type { LineageNode } from "../../src/plan/lineage.js";
 import type { StageGraph } from "../../src/plan/stages.js";
-import { rangeSource, site } from "./support.js";
+import { combined, rangeSource, site } from "./support.js";
 
 const scratch = mkdtempSync(join(tmpdir(), "millrace-host-"));
 afterAll(() => rmSync(scratch, { recursive: true, force: true }));
@@ -88,15 +88,7 @@ test("a failed commit gives its error and leaves nothing", async () => {
 });
 
 describe("a lineage that is cut", () => {
-  const sums: LineageNode = {
-    id: nodeId(2),
-    callSite: site,
-    kind: "combine",
-    parent: nodeId(1),
-    partitioner: { kind: "hash", partitions: 2 },
-    aggregator: { kind: "first" },
-    mapSideCombine: true,
-  };
+  const sums = combined(2);
   const openHost = (cached: number) => {
     const events: MasterEvent[] = [];
     const settings = { appName: "t", options: {}, workingDirectory: scratch, version: "0" };

@@ -44,6 +44,19 @@ export function rangeSource(id: number): LineageNode {
   };
 }
 
+/** What `rangeSource(1)` gives, combined by key into so many partitions: node 2, behind a shuffle. */
+export function combined(partitions: number): LineageNode {
+  return {
+    id: nodeId(2),
+    callSite: site,
+    kind: "combine",
+    parent: nodeId(1),
+    partitioner: { kind: "hash", partitions },
+    aggregator: { kind: "first" },
+    mapSideCombine: true,
+  };
+}
+
 export function splitsOf(partitions: number): Split[] {
   return Array.from({ length: partitions }, (_, start) => ({ kind: "range", start, step: 1, count: 1 }));
 }

@@ -1,15 +1,27 @@
 // A program on a terminal, as a user sits before it: Python's pty module makes the terminal, for Node has none. What it writes
 // is seen without escape sequences, and from where one looked last.
 
-import { spawn, spawnSync } from "node:child_process";
+import { type SpawnOptions, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 
 export const hasTerminal = spawnSync("python3", ["-c", "import pty"]).status === 0;
 
 const RELAY = "import pty, sys; sys.exit(pty.spawn(sys.argv[1:]) >> 8)";
-/** Size first: a new terminal has none. */
-const SIZED = 'stty rows 40 cols 120; exec "$0" "$@"';
 const DEADLINE_MS = 30_000;
+
+/** `command` on a terminal of 40 rows; what is written to its stdin is typed. */
+export function spawnOnTerminal(
+  command: readonly string[],
+  { columns = 120, ...options }: Pick<SpawnOptions, "cwd" | "env" | "timeout"> & { readonly columns?: number } = {},
+) {
+  // Size first: a new terminal has none.
+  const sized = `stty rows 40 cols ${columns}; exec "$0" "$@"`;
+  return spawn("python3", ["-c", RELAY, "sh", "-c", sized, ...command], {
+    ...options,
+    env: { ...process.env, TERM: "xterm", ...options.env },
+    stdio: ["pipe", "pipe", "inherit"],
+  });
+}
 
 export class Terminal implements AsyncDisposable {
   readonly #child;
@@ -18,11 +30,7 @@ export class Terminal implements AsyncDisposable {
   #wake: () => void = () => undefined;
 
   constructor(command: readonly string[], cwd: string, env: NodeJS.ProcessEnv) {
-    this.#child = spawn("python3", ["-c", RELAY, "sh", "-c", SIZED, ...command], {
-      cwd,
-      env: { ...process.env, ...env, TERM: "xterm" },
-      stdio: ["pipe", "pipe", "inherit"],
-    });
+    this.#child = spawnOnTerminal(command, { cwd, env });
     this.#ended = once(this.#child, "close");
     this.#child.stdout.setEncoding("utf8").on("data", (text: string) => {
       this.#shown += text;
