@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
 import { isAlive, until } from "../../support/cli.js";
 import { type Session, sessions } from "../../support/engine.js";
+import { hasPython } from "../../support/python.js";
 
 const engine = sessions();
 let masters: readonly Session[];
@@ -121,11 +122,13 @@ test("the reducers' parts are those of Hadoop's hash", () =>
     expect(place("a")).toBe(128 % 4);
   }));
 
-test("shipped files are beside the command; the environment is Hadoop's; stderr counts and reports", () =>
-  each(async (s) => {
-    const mapper = script(
-      "map.py",
-      `#!/usr/bin/env python3
+test.skipIf(!hasPython)(
+  "shipped files are beside the command; the environment is Hadoop's; stderr counts and reports",
+  () =>
+    each(async (s) => {
+      const mapper = script(
+        "map.py",
+        `#!/usr/bin/env python3
 import os, sys
 names = ["mapreduce_task_ismap", "mapred_task_is_map", "mapreduce_task_partition", "mapred_reduce_tasks", "my_setting", "GREETING"]
 stop = set(open("stop-words").read().split())
@@ -141,40 +144,41 @@ print("attempt\\t" + os.environ["mapreduce_task_attempt_id"])
 print("same\\t%s" % (os.environ["mapred_task_id"] == os.environ["mapreduce_task_attempt_id"]))
 print("cwd\\t" + ",".join(sorted(os.listdir("."))))
 `,
-    );
-    const stop = file("the a\n");
-    const input = script("in.txt", "the cat a dog\n");
-    const output = fresh();
-    const logs: string[] = [];
-    const unhear = s.onLog((log) => logs.push(log.text.trim()));
-    const { counters } = await s.streaming({
-      input,
-      output,
-      // As it is written where it lies: the shipped one is meant.
-      mapper: mapper,
-      reducer: "cat",
-      reducers: 2,
-      files: [mapper, `${stop}#stop-words`],
-      env: { GREETING: "good day" },
-      settings: { "my.setting": "7" },
-    });
-    unhear();
-    expect(counters.words).toEqual({ stopped: 2, kept: 2 });
-    expect(logs).toContain("status: read it all");
-    const lines = linesOf(output);
-    for (const line of [
-      ...[
-        "mapreduce_task_ismap\ttrue",
-        "mapred_task_is_map\ttrue",
-        "mapreduce_task_partition\t0",
-        "mapred_reduce_tasks\t2",
-      ],
-      ...["my_setting\t7", "GREETING\tgood day", "file\tin.txt", "length\t0 of 14", "same\tTrue", "cat\t", "dog\t"],
-      "cwd\tmap.py,stop-words,tmp",
-    ])
-      expect(lines).toContain(line);
-    expect(lines.find((line) => line.startsWith("attempt"))).toMatch(/^attempt\tattempt_\d{12}_\d{4}_m_000000_0$/);
-  }));
+      );
+      const stop = file("the a\n");
+      const input = script("in.txt", "the cat a dog\n");
+      const output = fresh();
+      const logs: string[] = [];
+      const unhear = s.onLog((log) => logs.push(log.text.trim()));
+      const { counters } = await s.streaming({
+        input,
+        output,
+        // As it is written where it lies: the shipped one is meant.
+        mapper: mapper,
+        reducer: "cat",
+        reducers: 2,
+        files: [mapper, `${stop}#stop-words`],
+        env: { GREETING: "good day" },
+        settings: { "my.setting": "7" },
+      });
+      unhear();
+      expect(counters.words).toEqual({ stopped: 2, kept: 2 });
+      expect(logs).toContain("status: read it all");
+      const lines = linesOf(output);
+      for (const line of [
+        ...[
+          "mapreduce_task_ismap\ttrue",
+          "mapred_task_is_map\ttrue",
+          "mapreduce_task_partition\t0",
+          "mapred_reduce_tasks\t2",
+        ],
+        ...["my_setting\t7", "GREETING\tgood day", "file\tin.txt", "length\t0 of 14", "same\tTrue", "cat\t", "dog\t"],
+        "cwd\tmap.py,stop-words,tmp",
+      ])
+        expect(lines).toContain(line);
+      expect(lines.find((line) => line.startsWith("attempt"))).toMatch(/^attempt\tattempt_\d{12}_\d{4}_m_000000_0$/);
+    }),
+);
 
 test("without reducers what the mapper prints is the output, one part a split", () =>
   each(async (s) => {
