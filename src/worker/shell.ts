@@ -267,7 +267,8 @@ export class WorkerShell {
       case "cancel":
         return this.#handle(message);
       case "releaseResults":
-        return this.#disposal.results(message.keys);
+        this.#disposal.results(message.keys);
+        return this.#handle({ kind: "resultsReleased", keys: message.keys });
       case "releaseShuffle":
         this.#adoption.release(message.session, message.shuffle);
         this.#disposal.shuffle(message.session, message.shuffle);

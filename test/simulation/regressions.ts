@@ -32,4 +32,8 @@ export const regressions: readonly Regression[] = [
     seed: 502017,
     why: "a task whose cached input was gone lacked the range bounds that it then needed, and failed for good in place of being planned anew",
   },
+  {
+    seed: 51749481,
+    why: "a result of a worker that had been given up stayed there when it came back after more than a minute (test/worker/attempt-runner)",
+  },
 ];

@@ -17,14 +17,13 @@ import type { RunnerCommand, RunnerEvent } from "./events.js";
 import { LaunchQueue, type WaitingTasks } from "./launch-queue.js";
 import type { AttemptRunnerOptions } from "./options.js";
 import { type FollowingLaunch, type SlotMove, type SlotState, slotMoves } from "./state.js";
+import { ToldStatuses } from "./told-statuses.js";
 
 interface Blob {
   state: "fetching" | "here";
   readonly sessions: Set<SessionId>;
 }
 
-/** Ended attempts remembered at most, for telling again. */
-const MAX_TOLD = 4096;
 /** Queued attempts looked at for one that can start, when those before it wait for blobs or locations. */
 const LOOK_AHEAD = 64;
 
@@ -34,8 +33,7 @@ export class AttemptRunner {
   readonly #queue = new LaunchQueue();
   readonly #blobs = new Map<BlobHash, Blob>();
   readonly #locations = new Map<SessionId, Map<ShuffleId, MapOutputLocations>>();
-  /** Latest last; told again after a reconnection. */
-  #told: { readonly status: TaskStatus; readonly atMs: number }[] = [];
+  readonly #told: ToldStatuses;
   #statuses: TaskStatus[] = [];
   #commands: RunnerCommand[] = [];
   #connected = false;
@@ -49,6 +47,7 @@ export class AttemptRunner {
 
   constructor(options: AttemptRunnerOptions) {
     this.#options = options;
+    this.#told = new ToldStatuses(options.retellMs);
     this.#slots = Array.from({ length: options.slots }, () => ({ state: { kind: "idle", session: null }, moves: [] }));
   }
 
@@ -112,6 +111,9 @@ export class AttemptRunner {
       case "blobsReleased":
         this.#release(new Set(event.hashes));
         break;
+      case "resultsReleased":
+        this.#told.resultsReleased(event.keys);
+        break;
       case "shuffleReleased":
         this.#locations.get(event.session)?.delete(event.shuffle);
         break;
@@ -148,15 +150,12 @@ export class AttemptRunner {
     }
   }
 
-  /** What ended lately may not have arrived; then a heartbeat says what is still here. */
+  /** What may not have arrived, or not be known any more; then a heartbeat says what is still here. */
   #reconnected(live: readonly SessionId[], now: number): void {
     this.#connected = true;
     const alive = new Set(live);
     for (const session of this.#sessions()) if (!alive.has(session)) this.#releaseSession(session, now);
-    this.#told = this.#told.filter(
-      ({ atMs, status }) => now - atMs <= this.#options.retellMs && alive.has(status.key.session),
-    );
-    const again = this.#told.map(({ status }) => status);
+    const again: TaskStatus[] = this.#told.again(alive, now);
     for (const { state } of this.#slots) {
       const slot = this.#slots.findIndex((one) => one.state === state);
       if (state.kind === "running") again.push({ kind: "running", key: state.launch.key, slot });
@@ -223,6 +222,7 @@ export class AttemptRunner {
     for (const session of this.#dropping) {
       if (this.#slots.some(({ state }) => "launch" in state && state.launch.key.session === session)) continue;
       this.#dropping.delete(session);
+      this.#told.sessionDropped(session);
       this.#slots.forEach(({ state }, slot) => {
         if (state.kind === "idle" && state.session === session) this.#recycle(slot);
       });
@@ -406,9 +406,8 @@ export class AttemptRunner {
 
   #flush(now: number): void {
     if (this.#statuses.length > 0) {
-      for (const status of this.#statuses) if (status.kind === "ended") this.#told.push({ status, atMs: now });
+      this.#told.add(this.#statuses, now);
       if (this.#connected) this.#commands.push({ kind: "report", statuses: this.#statuses });
-      this.#forgetTold(now);
     }
     const busy = this.#queue.size > 0 || this.#slots.some(({ state }) => "launch" in state);
     if (this.#stopping && !busy && !this.#drained) {
@@ -417,16 +416,9 @@ export class AttemptRunner {
     }
   }
 
-  /** Half of them at a time, so that a status costs O(1). */
-  #forgetTold(now: number): void {
-    if (this.#told.length < 64) return;
-    const middle = this.#told[this.#told.length >> 1]?.atMs ?? now;
-    if (this.#told.length < MAX_TOLD && now - middle < this.#options.retellMs) return;
-    this.#told = this.#told.slice(this.#told.length >> 1);
-  }
-
   #sessions(): Set<SessionId> {
-    const sessions = new Set<SessionId>(this.#locations.keys());
+    const sessions = this.#told.sessions;
+    for (const session of this.#locations.keys()) sessions.add(session);
     for (const key of this.held) sessions.add(key.session);
     for (const blob of this.#blobs.values()) for (const session of blob.sessions) sessions.add(session);
     for (const { state } of this.#slots)

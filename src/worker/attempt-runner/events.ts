@@ -21,6 +21,8 @@ export type RunnerEvent =
   | { readonly kind: "blobArrived"; readonly hash: BlobHash }
   | { readonly kind: "blobFailed"; readonly hash: BlobHash; readonly error: WireError }
   | { readonly kind: "blobsReleased"; readonly hashes: readonly BlobHash[] }
+  /** Their files are gone. */
+  | { readonly kind: "resultsReleased"; readonly keys: readonly TaskKey[] }
   | { readonly kind: "shuffleReleased"; readonly session: SessionId; readonly shuffle: ShuffleId }
   | { readonly kind: "sessionReleased"; readonly session: SessionId }
   /** Answers takeBack: of the run in the slot so many tasks have begun, ended ones too, and no more will. */

@@ -6,7 +6,7 @@ export interface AttemptRunnerOptions {
   readonly terminateAfterMs: number;
   /** A thread that is not gone so long after that is written off. */
   readonly writeOffAfterMs: number;
-  /** Ended attempts are told again after a broken stream, if they ended at most so long before. */
+  /** Ended attempts are told again after a broken stream, if they ended at most so long before or their result is here. */
   readonly retellMs: number;
   /** Option `task.timeout`; null: none. */
   readonly taskTimeoutMs: number | null;

@@ -222,6 +222,35 @@ describe("losses", () => {
     ]);
   });
 
+  test("a result that is here is told again however old it is, until the master lets go of it", () => {
+    const made = busy();
+    const outcome: TaskOutcome = {
+      kind: "succeeded",
+      result: { kind: "block", sizeBytes: 9, records: 1 },
+      metrics: noMetrics,
+      accumulators: [],
+    };
+    made.handle({ kind: "slotEnded", slot: 0, key: launch(0).key, outcome }, 1);
+    const late = defaultAttemptRunnerOptions.retellMs * 10;
+    const back = { kind: "registered", liveSessions: [s1] } as const;
+    expect(made.handle(back, late)).toEqual([report(0, outcome), { kind: "heartbeat", running: [] }]);
+    made.handle({ kind: "resultsReleased", keys: [launch(0).key] }, late);
+    expect(kinds(made.handle(back, late + 1))).toEqual(["heartbeat"]);
+  });
+
+  test("what ended long ago, or for a session that lives no more, is not told again", () => {
+    const made = busy();
+    made.handle({ kind: "slotEnded", slot: 0, key: launch(0).key, outcome: cancelled }, 1);
+    const { retellMs } = defaultAttemptRunnerOptions;
+    const back = (liveSessions: (typeof s1)[], now: number) =>
+      kinds(made.handle({ kind: "registered", liveSessions }, now));
+    expect(back([s1], retellMs)).toEqual(["report", "heartbeat"]);
+    expect(back([s1], retellMs + 2)).toEqual(["heartbeat"]);
+    made.handle({ kind: "launches", launches: [launch(1)] }, retellMs + 2);
+    made.handle({ kind: "slotEnded", slot: 0, key: launch(1).key, outcome: cancelled }, retellMs + 3);
+    expect(back([s2], retellMs + 4)).not.toContain("report");
+  });
+
   test("a session that lives no more is dropped with its attempts", () => {
     const made = busy();
     expect(kinds(made.handle({ kind: "registered", liveSessions: [s2] }, 1))).toEqual(["cancelWord", "heartbeat"]);
