@@ -229,6 +229,7 @@ describe("losses", () => {
       result: { kind: "block", sizeBytes: 9, records: 1 },
       metrics: noMetrics,
       accumulators: [],
+      cached: [],
     };
     made.handle({ kind: "slotEnded", slot: 0, key: launch(0).key, outcome }, 1);
     const late = defaultAttemptRunnerOptions.retellMs * 10;
