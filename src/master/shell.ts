@@ -218,10 +218,7 @@ export class MasterShell {
     clearInterval(this.#timer);
     const error: WireError = { code: "MASTER_LOST", message: "the master is shutting down", fields: {} };
     await this.#desk.closeAll(error);
-    for (const { connection } of this.#workers.values()) {
-      connection.send(encodeMasterToWorker({ kind: "shutdown", reason: "the master is shutting down" }));
-      connection.close();
-    }
+    for (const { connection } of this.#workers.values()) connection.close();
   }
 
   // Workers

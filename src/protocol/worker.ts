@@ -123,7 +123,6 @@ export type MasterToWorker =
   | { readonly kind: "releaseBlobs"; readonly hashes: readonly BlobHash[] }
   /** Another worker is lost: nothing more comes from its block server at `blocks`. */
   | { readonly kind: "workerLost"; readonly worker: WorkerId; readonly blocks: string; readonly reason: string }
-  | { readonly kind: "shutdown"; readonly reason: string }
   /** It shall leave within this time: it hands back what it has not started, takes no more, and says so to whoever is its master. */
   | { readonly kind: "decommission"; readonly reason: string; readonly timeoutMs: number }
   /** Pull these from a worker that leaves; answered by `adopted`. */

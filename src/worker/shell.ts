@@ -284,8 +284,6 @@ export class WorkerShell {
       case "releaseBlobs":
         for (const hash of message.hashes) this.#blobs.drop(hash);
         return this.#handle({ kind: "blobsReleased", hashes: message.hashes });
-      case "shutdown":
-        return this.#handle({ kind: "shutdown", reason: message.reason });
       case "decommission":
         return this.#goWithin(message.reason, message.timeoutMs);
       case "adopt":

@@ -79,6 +79,7 @@ export async function startWorkerProcess(given: WorkerProcessOptions): Promise<W
   const blocks = new BlockClient(identity, given.options["fetch.maxBytesInFlight"], given.slots);
   let channel: RpcChannel | null = null;
   let drained = () => {};
+  const left = new Promise<void>((resolve) => (drained = resolve));
   let { removeDirectory } = given;
   const server = await serve({
     host: given.host,
@@ -139,7 +140,6 @@ export async function startWorkerProcess(given: WorkerProcessOptions): Promise<W
     if (stopping) return;
     stopping = true;
     log(`leaving: ${reason}`);
-    const left = new Promise<void>((resolve) => (drained = resolve));
     shell.leave(reason);
     await Promise.race([left, sleep(STOP_TIMEOUT_MS, undefined, { ref: false })]);
     await cleanUp();

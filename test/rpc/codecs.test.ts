@@ -238,7 +238,6 @@ const masterToWorker = fc.oneof(
   record({ kind: kind("releaseSession"), session: name }),
   record({ kind: kind("releaseBlobs"), hashes: list(name) }),
   record({ kind: kind("workerLost"), worker: name, blocks: text, reason: text }),
-  record({ kind: kind("shutdown"), reason: text }),
   record({ kind: kind("decommission"), reason: text, timeoutMs: size }),
   record({ kind: kind("adopt"), from: address, blocks: list(adoptable) }),
   record({ kind: kind("decommissioned"), reason: text }),

@@ -198,8 +198,6 @@ function toProtoMasterMessage(message: MasterToWorker): pb.MasterToWorker.$Prope
       return { releaseBlobs: { hashes: message.hashes as BlobHash[] } };
     case "workerLost":
       return { workerLost: { worker: message.worker, blocks: message.blocks, reason: message.reason } };
-    case "shutdown":
-      return { shutdown: { reason: message.reason } };
     case "decommission":
       return { decommission: { reason: message.reason, timeoutMs: message.timeoutMs } };
     case "adopt":
@@ -259,8 +257,6 @@ function fromProtoMasterMessage(message: pb.MasterToWorker): MasterToWorker {
       const { worker, blocks, reason } = required(message.workerLost, "workerLost");
       return { kind: "workerLost", worker: requiredText(worker, "WorkerLost.worker") as WorkerId, blocks, reason };
     }
-    case "shutdown":
-      return { kind: "shutdown", reason: required(message.shutdown, "shutdown").reason };
     case "decommission": {
       const { reason, timeoutMs } = required(message.decommission, "decommission");
       return { kind: "decommission", reason, timeoutMs };
