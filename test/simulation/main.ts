@@ -7,6 +7,7 @@ import { bundleSimulation } from "./bundle.js";
 import { huntMutants, huntOne } from "./mutants.js";
 import { regressions } from "./regressions.js";
 import { range } from "./run-seeds.js";
+import { CHUNK, runShard, runShards, serveShards } from "./shards.js";
 import type { SimulationResult } from "./simulation.js";
 
 /** Failures told in full; the rest are counted. */
@@ -34,39 +35,35 @@ The exit code is 1 when something did not hold, 2 when an argument cannot be rea
 
 const values = readArguments();
 const root = fileURLToPath(new URL("../", import.meta.url));
+const script = fileURLToPath(import.meta.url);
 const seeds = positive("seeds", values.seeds ?? (values.mutants ? "2000" : "200"));
 const from = positive("from", values.from);
 
-if (values.mutant !== undefined) {
+if (values.shard) {
+  serveShards(await bundleSimulation(root, "seeds"));
+} else if (values.mutant !== undefined) {
   const found = await huntOne(root, Number(values.mutant), from, seeds);
   console.log(found ?? `NOT FOUND in ${seeds} seeds`);
   if (found === null) process.exitCode = 1;
 } else if (values.mutants) {
-  const command = [process.execPath, fileURLToPath(import.meta.url)] as const;
+  const command = [process.execPath, script] as const;
   if (!(await huntMutants(command, { from, seeds, only: values.only }, console.log))) process.exitCode = 1;
 } else {
   await simulate();
 }
 
 async function simulate(): Promise<void> {
-  const runSeeds = await bundleSimulation(root, "seeds");
   const kept = values.regressions ? regressions.map(({ seed }) => seed) : [];
   const started = performance.now();
-  const cpu = process.cpuUsage();
-  const broken: SimulationResult[] = [];
-  const { jobs, faults, steps, copies, grouped, failed } = await runSeeds({
-    seeds: [...kept, ...range(from, seeds)],
-    onRun: (result) => {
-      if (result.problems.length > 0 && broken.length < SHOWN) broken.push(result);
-      return true;
-    },
-  });
+  const all = [...kept, ...range(from, seeds)];
+  const runSeeds = await bundleSimulation(root, "seeds");
+  const { jobs, faults, steps, copies, grouped, failed, broken, cpuMicros } =
+    all.length <= CHUNK ? await runShard(runSeeds, all) : await runShards(script, all);
   const seconds = (performance.now() - started) / 1000;
-  const used = process.cpuUsage(cpu);
-  for (const result of broken) await tell(runSeeds, result);
+  for (const result of broken.slice(0, SHOWN)) await tell(runSeeds, result);
   if (seeds === 1 && broken.length === 0) await printTrace(runSeeds, from, Number.POSITIVE_INFINITY);
   const rate = Math.round(jobs / seconds);
-  const own = Math.round(jobs / ((used.user + used.system) / 1e6));
+  const own = Math.round(jobs / (cpuMicros / 1e6));
   const what = `${kept.length > 0 ? `${kept.length} kept seeds and ` : ""}${seeds} seeds from ${from}`;
   console.log(
     `${what}: ${jobs} jobs (${rate} jobs/s, ${own} a second of processor time), ${steps} steps, ${faults} faults injected, ${copies} second attempts, ${grouped} launched behind another, ${failed.length} failed`,
@@ -105,6 +102,8 @@ function readArguments() {
         mutant: { type: "string" },
         only: { type: "string", default: "" },
         regressions: { type: "boolean", default: false },
+        /** Takes seeds from the process that started it. */
+        shard: { type: "boolean", default: false },
         help: { type: "boolean", short: "h", default: false },
       },
     });
