@@ -42,7 +42,7 @@ if (check && stale.length > 0) {
 function memoryPage() {
   const sizes = [512, 2048, 8192].map((mb) => divisionOf(mb * 1048576, 1));
   const rows = sizes[0].map(({ part, what }, i) => {
-    const cells = sizes.map((division) => `${Math.round(division[i].bytes / 1048576)} MB`);
+    const cells = sizes.map((division) => `${Math.round(division[i].bytes / 1048576)} MiB`);
     return `| ${part} | ${what} | ${cells.join(" | ")} |`;
   });
   const text = readFileSync(join(root, "docs/memory.md"), "utf8");
