@@ -1,7 +1,7 @@
 // A broadcast value (sent to each worker once) and an accumulator (added to in tasks, read here): which words of the text are
 // left without stop words, and how many were dropped.
 //
-//   millrace run examples/broadcast-accumulator.ts
+//   millrace run examples/broadcast-accumulator.ts        from the package's root: the text lies in data/
 
 import { Session } from "millrace";
 

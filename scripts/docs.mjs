@@ -42,7 +42,7 @@ if (check && stale.length > 0) {
 function memoryPage() {
   const sizes = [512, 2048, 8192].map((mb) => divisionOf(mb * 1048576, 1));
   const rows = sizes[0].map(({ part, what }, i) => {
-    const cells = sizes.map((division) => `${Math.round(division[i].bytes / 1048576)} MB`);
+    const cells = sizes.map((division) => `${Math.round(division[i].bytes / 1048576)} MiB`);
     return `| ${part} | ${what} | ${cells.join(" | ")} |`;
   });
   const text = readFileSync(join(root, "docs/memory.md"), "utf8");
@@ -114,8 +114,9 @@ function optionsPage() {
   });
   return `# Options
 
-\`Session.open({ ... })\` beats \`MILLRACE_*\` variables, those beat \`millrace.json\` beside the program, that beats the defaults. A
-name that no option has, and a value that cannot be read, are errors that name the nearest valid one.
+What stands in the program, \`Session.open({ ... })\`, beats the command line (\`--master\`, \`--conf\` and the like), that beats \`MILLRACE_*\`
+variables, those beat \`millrace.json\` beside the program, that beats the defaults. A name that no option has, and a value that cannot be
+read, are errors that name the nearest valid one. \`millrace config\` shows every value and where it comes from.
 
 \`\`\`ts
 const session = await Session.open({ master: "local[4]", "task.maxFailures": 2, memory: "4g" });
@@ -130,7 +131,8 @@ millrace run --conf task.maxFailures=2 counts.ts
 { "master": "local[4]", "task.maxFailures": 2 }
 \`\`\`
 
-\`MILLRACE_SECRET\` is no option: it holds the cluster's secret and is shown nowhere ([security](security.md)).
+In \`millrace.json\` names may be nested, too: \`{ "task": { "maxFailures": 2 } }\`. A master and a worker that are started by hand read no
+\`millrace.json\`. \`MILLRACE_SECRET\` is no option: it holds the cluster's secret and is shown nowhere ([security](security.md)).
 
 This page is made from src/core/option-table.ts by \`node scripts/docs.mjs\`.
 

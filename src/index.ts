@@ -98,7 +98,7 @@ export class Session extends RddSession {
    * master. Default: MILLRACE_MASTER, else "local[*]".
    *
    * Rejects with UNKNOWN_OPTION, INVALID_OPTION, INVALID_MASTER_URL, MASTER_UNREACHABLE, NOT_A_MASTER, VERSION_MISMATCH,
-   * AUTHENTICATION_FAILED or TIMEOUT (60 s).
+   * AUTHENTICATION_FAILED, TLS_FAILED or TIMEOUT (60 s).
    * E.g. `const local = await Session.open({ master: "local[4]", memory: "4g", "task.maxFailures": 2 })`.
    */
   static async open(options: SessionOptions = {}): Promise<Session> {

@@ -109,7 +109,7 @@ program
   .passThroughOptions()
   .addHelpText(
     "after",
-    "\nExample:\n  millrace submit --master millrace://10.0.0.5:7077 --secret-file ~/.millrace/secret counts.ts s3-logs/\n\nThe exit code is the program's own.",
+    "\nExample:\n  millrace submit --master millrace://10.0.0.5:7077 --secret-file ~/.millrace/secret counts.ts logs/\n\nThe exit code is the program's own.",
   )
   .action(async (path: string, args: string[], options: RunFlags) =>
     (await import("./commands/run.js")).run(path, args, options),
@@ -139,7 +139,7 @@ const streaming = program
   -partitioner <class>     HashPartitioner or KeyFieldBasedPartitioner
   -inputformat <class>     TextInputFormat, KeyValueTextInputFormat or NLineInputFormat
   -master <url>            as for run (default: MILLRACE_MASTER, else local[*])
-  -conf <name=value>       an option of millrace's (repeatable)
+  -conf <name=value>       an option of millrace's (repeatable), tls=<directory> among them
   -secret-file <path>      the cluster's secret
   -verbose, -no-progress
 
@@ -202,7 +202,7 @@ const worker = program
   .description("Start a worker and keep it running; or, by a subcommand, let one go.")
   // Not requiredOption: that would ask for it before the name of a subcommand, which has one of its own.
   .addOption(masterOption(false, "millrace://host:port of the master (required)"))
-  .option("--role <role>", "core (also stores DFS blocks) or task (compute only)", "core")
+  .option("--role <role>", "core (stays) or task (may vanish); both run tasks alike", "core")
   .option("--slots <n>", "attempts that run at once, each in a thread (default: the cores this process may use)")
   .option("--memory <size>", "memory of the whole process, e.g. 2g (default: half of what this machine or cgroup has)")
   .option("--local-dir <path>", "directory for shuffle files and spills (default: the system's temporary directory)")

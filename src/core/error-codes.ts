@@ -1,5 +1,5 @@
 // The catalogue of error codes: cause and cure of each, the one source of docs/errors.md. Whoever adds an error adds its
-// row here. `exit` is the exit code of the CLI when a program ends with it.
+// row here.
 
 interface CatalogRow {
   readonly cause: string;
@@ -36,7 +36,7 @@ export const errorCatalog = {
     "Use strings, numbers, bigints, booleans, null, Dates, bytes, or arrays and plain objects of these.",
   ),
   GROUP_TOO_LARGE: row(
-    "The values of one key are more than a task may hold, and they were to leave the task as one array (collect, cache, an exchange, a text file).",
+    "The values of one key are more than a task may hold, and they were to leave the task as one array (collect, cache, a shuffle, a text file).",
     "Combine them (reduceByKey, aggregateByKey), iterate them in a function of the program, or give workers more memory.",
   ),
   EMPTY_COLLECTION: row(
@@ -95,7 +95,7 @@ export const errorCatalog = {
   ),
   TASK_TIMEOUT: row(
     "A task ran longer than task.timeout allows.",
-    "Raise task.timeout, or find the loop that does not end: the message names operator and partition.",
+    "Raise task.timeout, or find the loop that does not end: the error of the job names the stage and the partition.",
   ),
   TASK_CANCELLED: row("The task was cancelled with its job.", "Nothing: the job's own error says why."),
   // Jobs
@@ -162,7 +162,10 @@ export const errorCatalog = {
     "The operating system reported an input/output error.",
     "The message has the call, the path and the system's code.",
   ),
-  INVALID_TEXT: row("A file read as text is not UTF-8.", "Convert it (iconv -t UTF-8), or read it with binaryRecords."),
+  INVALID_TEXT: row(
+    "A file read as text is not UTF-8, or a text to be written as latin1 has a character that latin1 has not.",
+    'Convert the file (iconv -t UTF-8), or read it by textFile(path, { encoding: "latin1" }), which takes any bytes.',
+  ),
   INVALID_FILE: row(
     "A file is not what the format says: wrong length, broken compression.",
     "The message names file and offset.",
@@ -178,7 +181,7 @@ export const errorCatalog = {
   ),
   OUTPUT_NOT_SHARED: row(
     "A file: output is written by workers on machines that do not share it.",
-    "Write to a shared mount or an object store.",
+    "Write to a directory that all workers share, such as a network mount.",
   ),
   // Processes and wire
   MASTER_UNREACHABLE: row(

@@ -311,7 +311,7 @@ export const optionTable = {
   "eventLog.compress": row("true or false", "Compress event logs (zstd).", parseBoolean, false),
   "log.level": row(
     "error, warn, info or debug",
-    "The least severe message that is logged.",
+    "The least severe message that is logged. A master and a worker that are started by hand log info where nothing is given.",
     oneOf("error", "warn", "info", "debug"),
     "warn",
   ),

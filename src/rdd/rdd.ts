@@ -169,8 +169,8 @@ export class RDD<T> extends RddActions<T> {
   }
 
   /**
-   * The records of this RDD and then those of the others, duplicates kept; partitions are lined up, none is moved. No
-   * exchange. Different types give their union type. E.g. `words.union(codes, lines)`.
+   * The records of this RDD and then those of the others, duplicates kept; partitions are lined up and none is moved, so nothing is
+   * shuffled. Different types give their union type. E.g. `words.union(codes, lines)`.
    */
   union<U = T>(...others: readonly RDD<U>[]): RDD<T | U> {
     return this.#make(union(this.at("union"), others));
@@ -246,7 +246,7 @@ export class RDD<T> extends RddActions<T> {
     return this.#make(zipWithIndex(this.at("zipWithUniqueId"), true));
   }
 
-  /** Every record of this RDD with every one of the other. n x m partitions. */
+  /** Every record of this RDD with every one of the other, as [record, other record]. RDDs of n and m partitions give n times m. */
   cartesian<U>(other: RDD<U>): RDD<readonly [T, U]> {
     return this.#make(cartesian(this.at("cartesian"), other));
   }
@@ -561,7 +561,7 @@ export class RDD<T> extends RddActions<T> {
     return this.#make(repartitionAndSortWithinPartitions(at, partitions, ascending));
   }
 
-  /** Deals the records out evenly over `partitions` partitions, by a shuffle. */
+  /** Deals the records out evenly over `partitions` partitions, by a shuffle. `coalesce` makes fewer without one. */
   repartition(partitions: number): RDD<T> {
     return this.#make(repartition(this.at("repartition"), partitions));
   }

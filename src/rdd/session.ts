@@ -124,7 +124,8 @@ export class RddSession extends SessionJobs implements AsyncDisposable {
   }
 
   /**
-   * Files of records of exactly `recordLength` bytes each (INVALID_FILE when a file's length is no multiple). Paths as in textFile.
+   * Files of records of exactly `recordLength` bytes each (INVALID_FILE when a file's length is no multiple). Paths and minPartitions as in
+   * textFile.
    * E.g. `const rows = session.binaryRecords("data/*.bin", 100)`.
    */
   binaryRecords(paths: string | readonly string[], recordLength: number, minPartitions?: number): RDD<Uint8Array> {

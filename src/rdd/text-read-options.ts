@@ -5,7 +5,7 @@ import { invalidArgument, optionalPartitions, requireCount } from "../session/ar
 
 /** How `session.textFile` reads lines. */
 export interface TextReadOptions {
-  /** At least so many, where the files can be split. Default: by size, 32 splits of 1 to 64 MiB. */
+  /** At least so many, where the files can be split. Default: by size, a partition for each 32nd of all bytes, of 1 to 64 MiB. */
   readonly minPartitions?: number | undefined;
   /**
    * "latin1" takes any bytes: each becomes the character of its number, so that nothing is lost and lines are ordered by byte.

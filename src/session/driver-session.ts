@@ -48,7 +48,7 @@ const MAX_SHOWN = 500;
 
 /** Counters of a session: `session.statistics`. */
 export interface SessionStatistics {
-  /** Jobs submitted so far. Transformations start none, an action at most one. */
+  /** Jobs submitted so far. Transformations start none, an action one; takeSample, histogram by a number and checkpoints a further one. */
   readonly jobs: number;
 }
 

@@ -1,4 +1,4 @@
-// How a worker's one memory number is divided (docs/architecture.md shows it):
+// How a worker's one memory number is divided (docs/memory.md shows it):
 //
 //   memory = process base (code, I/O buffers, V8's own) + shared cache + slots x task share + what user functions hold
 //
