@@ -30,7 +30,9 @@ const remoteMaster: Candidate = { value: "millrace://127.0.0.1:7077", about: "a 
 /** Values of options and arguments by their name; those that are not here have none that could be known. */
 const values: Readonly<Record<string, (command: Command, word: string) => Completion>> = {
   master: (command) => ({
-    candidates: ["run", "example", "config"].includes(command.name()) ? [...masters, remoteMaster] : [remoteMaster],
+    candidates: ["run", "example", "config", "shell"].includes(command.name())
+      ? [...masters, remoteMaster]
+      : [remoteMaster],
     files: false,
   }),
   role: () => plain("core", "task"),

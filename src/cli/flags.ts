@@ -1,10 +1,10 @@
 // The flags of each subcommand as commander gives them.
 
 export interface RunFlags {
-  readonly master?: string;
+  readonly master?: string | undefined;
   readonly conf?: readonly string[];
-  readonly secretFile?: string;
-  readonly tls?: string;
+  readonly secretFile?: string | undefined;
+  readonly tls?: string | undefined;
   readonly progress: boolean;
   readonly summary?: boolean;
   /** With summary. */

@@ -139,8 +139,9 @@ const streaming = program
   -partitioner <class>     HashPartitioner or KeyFieldBasedPartitioner
   -inputformat <class>     TextInputFormat, KeyValueTextInputFormat or NLineInputFormat
   -master <url>            as for run (default: MILLRACE_MASTER, else local[*])
-  -conf <name=value>       an option of millrace's (repeatable), tls=<directory> among them
+  -conf <name=value>       an option of millrace's (repeatable)
   -secret-file <path>      the cluster's secret
+  -tls <directory>         for a cluster whose connections are encrypted
   -verbose, -no-progress
 
 Examples:

@@ -9,6 +9,7 @@ export interface StreamingArguments {
   readonly job: StreamingJob;
   readonly master: string | undefined;
   readonly secretFile: string | undefined;
+  readonly tls: string | undefined;
   /** millrace's own options, name=value. */
   readonly conf: readonly string[];
   readonly verbose: boolean;
@@ -34,6 +35,7 @@ const OPTIONS: Readonly<Record<string, "one" | "many" | "flag">> = {
   outputformat: "one",
   master: "one",
   "secret-file": "one",
+  tls: "one",
   conf: "many",
   verbose: "flag",
   "no-progress": "flag",
@@ -90,6 +92,7 @@ export function parseStreamingArguments(args: readonly string[]): StreamingArgum
     },
     master: one("master"),
     secretFile: one("secret-file"),
+    tls: one("tls"),
     conf: many("conf"),
     verbose: given.has("verbose"),
     progress: !given.has("no-progress"),

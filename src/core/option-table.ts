@@ -300,7 +300,12 @@ export const optionTable = {
     64 * 2 ** 20,
   ),
   "eventLog.enabled": row("true or false", "Write an event log of the session.", parseBoolean, true),
-  "eventLog.dir": row("a path", "Directory of event logs.", parseText, () => join(homedir(), ".millrace", "events")),
+  "eventLog.dir": row(
+    "a path",
+    "Directory of event logs, on the machine of the master: one that was started by hand takes it by --event-log-dir.",
+    parseText,
+    () => join(homedir(), ".millrace", "events"),
+  ),
   "eventLog.rolling": row("true or false", "Go on in another file when one is full.", parseBoolean, true),
   "eventLog.maxFileSize": row(
     size,

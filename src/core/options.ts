@@ -82,7 +82,7 @@ export function variableOfOption(name: OptionName): string {
     .toUpperCase()}`;
 }
 
-const OF_THIS_MACHINE: ReadonlySet<OptionName> = new Set(["secretFile", "localDir", "tls"]);
+const OF_THIS_MACHINE: ReadonlySet<OptionName> = new Set(["secretFile", "localDir", "tls", "eventLog.dir"]);
 
 /** Compiled options as they travel to master and workers: what is null or concerns the driver's machine alone stays here. */
 export function toPortableOptions(values: OptionValues): Record<string, string | number | boolean> {

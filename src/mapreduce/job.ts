@@ -6,6 +6,7 @@ import { resolve } from "node:path";
 import { MillraceError } from "../core/errors.js";
 import type { JobSummary } from "../protocol/driver.js";
 import { saveNamedOutputs } from "../rdd/named-outputs.js";
+import { type ActionOptions, whenEnded } from "../rdd/operations/run-action.js";
 import { RDD } from "../rdd/rdd.js";
 import type { RddSession } from "../rdd/session.js";
 import { invalidArgument, requirePartitions, requireSyncFunction, requireText } from "../session/arguments.js";
@@ -123,14 +124,15 @@ export async function runMapReduce<T, K1, V1, K2, V2>(
   });
   const routed = (input as RDD<unknown>).mapPartitionsWithIndex<Routed>(phase);
   const written = placement === null ? routed.map<Written>(unrouted) : reduced(routed, placement, spec, shared);
-  const options = { signal: spec.signal };
+  let summary: JobSummary | null = null;
+  const options: ActionOptions = { signal: spec.signal, [whenEnded]: (known) => (summary = known) };
   try {
     let records: readonly (readonly [K2, V2])[] | null = null;
     if (output === null) records = (await written.map(pairOf).collect(options)) as (readonly [K2, V2])[];
     else if (outputs.length === 0) await written.map(pairOf).saveAsTextFile(output, options);
     else await saveNamedOutputs(written.map<readonly [string, unknown]>(named), output, outputs, options);
     const elapsedMs = performance.now() - started;
-    return { counters: shared.counters.value, records, output, elapsedMs, summary: session.lastJob };
+    return { counters: shared.counters.value, records, output, elapsedMs, summary };
   } finally {
     shared.files.destroy();
   }

@@ -164,13 +164,11 @@ export class DriverDesk {
 
   #openLog(session: SessionId, options: SessionSettings["options"]): SessionLog {
     const { eventLogDir, warn } = this.#parts;
-    const directory = options["eventLog.dir"];
-    const chosen = typeof directory === "string" ? directory : eventLogDir;
-    if (options["eventLog.enabled"] === false || eventLogDir === null || chosen === null) return new SessionLog(null);
+    if (options["eventLog.enabled"] === false || eventLogDir === null) return new SessionLog(null);
     const maxFileBytes = options["eventLog.maxFileSize"];
     const rolls = options["eventLog.rolling"] !== false && typeof maxFileBytes === "number";
     return new SessionLog({
-      directory: chosen,
+      directory: eventLogDir,
       session,
       clock: systemClock,
       compress: options["eventLog.compress"] === true,

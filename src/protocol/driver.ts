@@ -48,9 +48,6 @@ export type DriverToMaster =
       readonly accumulators: readonly number[];
       /** Default: none. */
       readonly traits?: JobTraits;
-      /** What the user calls the jobs of this part of the program. Absent: nothing. */
-      readonly group?: string;
-      readonly description?: string;
     }
   /** Pools are added, or get other values. */
   | { readonly kind: "pools"; readonly pools: PoolDefinitions }

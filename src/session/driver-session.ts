@@ -67,8 +67,6 @@ export class DriverSession {
   readonly logs = new Listeners<TaskLog>();
   /** Take what tasks print, which is then not printed on stderr. */
   readonly logSinks = new Listeners<TaskLog>();
-  /** What jobs from now on are called in the event log; null: nothing. */
-  jobGroup: { readonly group: string; readonly description: string | null } | null = null;
   readonly #parts: SessionParts;
   readonly #link: MasterLink;
   readonly #lineage: LineageStore;

@@ -22,6 +22,8 @@ export interface JobRequest {
   readonly callerStack: () => string;
   readonly signal: AbortSignal | undefined;
   readonly traits: JobTraits;
+  /** Hears what the job came to, before the action is settled; as JobEnd.summary. */
+  readonly onEnd?: ((summary: JobSummary | null) => void) | undefined;
 }
 
 /** Why several jobs are cancelled at once. */
@@ -277,6 +279,7 @@ export class JobClient {
     this.#running.delete(job.id);
     job.request.signal?.removeEventListener("abort", job.onAbort);
     const { callSite, traits } = job.request;
+    job.request.onEnd?.(summary);
     this.#parts.onEnd({ job: job.id, callSite, traits, error, summary });
     job.onSettled(error);
   }

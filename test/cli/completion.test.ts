@@ -44,6 +44,7 @@ test.each<[words: string[], expected: unknown]>([
   [["run", "--master", "local-"], ["local-cluster[2,1,512m]"]],
   [["run", "--master=local-"], ["--master=local-cluster[2,1,512m]"]],
   [["status", "--master", ""], ["millrace://127.0.0.1:7077"]],
+  [["shell", "--master=local-"], ["--master=local-cluster[2,1,512m]"]],
   [["run", "--conf", ""], optionNames.map((name) => `${name}=`)],
   [["run", "--conf", "log.level="], ["error", "warn", "info", "debug"].map((level) => `log.level=${level}`)],
   [["run", "--conf", "memory.watch=t"], ["memory.watch=true"]],

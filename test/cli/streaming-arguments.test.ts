@@ -11,7 +11,7 @@ test("a call of the documentation, with one dash or two, in any order", () => {
     ...["-mapper", "cat -n", "-reducer", "org.apache.hadoop.mapred.lib.IdentityReducer"],
     ...["-partitioner", "org.apache.hadoop.mapred.lib.KeyFieldBasedPartitioner"],
     ...["-file", "x.py", "-files", "y.py,z.py#w", "-cmdenv", "A=b=c", "-numReduceTasks", "3", "-verbose"],
-    ...["-master", "local[2]", "-conf", "memory=2g"],
+    ...["-master", "local[2]", "-conf", "memory=2g", "-tls", "certs"],
   ];
   const parsed = parseStreamingArguments(words);
   expect(parsed).toEqual({
@@ -30,6 +30,7 @@ test("a call of the documentation, with one dash or two, in any order", () => {
     },
     master: "local[2]",
     secretFile: undefined,
+    tls: "certs",
     conf: ["memory=2g"],
     verbose: true,
     progress: true,
@@ -53,7 +54,7 @@ test.each([
 });
 
 test("settings of the whole job become options of the session", () => {
-  expect(sessionOptions({})).toEqual({ appName: "streaming" });
+  expect(sessionOptions({})).toEqual([]);
   expect(
     sessionOptions({
       "mapreduce.job.name": "x",
@@ -62,7 +63,7 @@ test("settings of the whole job become options of the session", () => {
       "mapred.map.tasks.speculative.execution": "false",
       "mapreduce.reduce.speculative": "true",
     }),
-  ).toEqual({ appName: "x", "task.maxFailures": 6, speculation: true });
+  ).toEqual(["appName=x", "task.maxFailures=6", "speculation=true"]);
 });
 
 test("counters are printed as Hadoop's client prints them", () => {

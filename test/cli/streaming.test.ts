@@ -1,6 +1,6 @@
 // `millrace streaming` as it is called: its exit code, what it prints, and the part files.
 
-import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
 import { runCli } from "../support/cli.js";
@@ -39,6 +39,24 @@ test("a failing command ends with code 1, its own code and last words, and what 
   expect(stderr).toMatch(/JOB_FAILED.*exited with code 7; its last words: bad luck/);
   expect(stderr).toContain("what to do: Read its last words");
   expect(code).toBe(1);
+});
+
+test("-conf beats Hadoop's settings, those beat millrace.json of the working directory", async () => {
+  const events = join(folder, "events");
+  const settings = { appName: "of the file", "eventLog.dir": events };
+  writeFileSync(join(folder, "millrace.json"), JSON.stringify(settings));
+  const names = [
+    [],
+    ["-D", "mapreduce.job.name=of Hadoop"],
+    ["-D", "mapreduce.job.name=of Hadoop", "-conf", "appName=of -conf"],
+  ];
+  const job = ["-input", "in.txt", "-mapper", "cat", "-reducer", "NONE"];
+  for (const [at, name] of names.entries()) await streaming(...job, "-output", `named-${at}`, ...name);
+  rmSync(join(folder, "millrace.json"));
+  const history = ["status", "--history", "--json", "--event-log-dir", events];
+  const { stdout } = await runCli(history, { HOME: folder }, folder);
+  const apps = (JSON.parse(stdout) as { sessions: readonly { appName: string }[] }).sessions.map(({ appName }) => appName);
+  expect(apps.sort()).toEqual(["of -conf", "of Hadoop", "of the file"]);
 });
 
 test("-help shows the arguments, and a wrong one is told by name", async () => {

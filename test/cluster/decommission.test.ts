@@ -132,7 +132,6 @@ describe("a cluster that was started by hand", () => {
     session = await engine.open(url, {
       secretFile: place.mark("secret"),
       "eventLog.enabled": true,
-      "eventLog.dir": place.mark("events"),
       ...options,
     });
     return session;

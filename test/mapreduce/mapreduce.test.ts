@@ -28,6 +28,20 @@ const parts = (directory: string) =>
     .sort()
     .map((name) => readFileSync(join(directory, name), "utf8"));
 
+test("of two jobs side by side each has its own summary", async () => {
+  for (const s of masters) {
+    const run = (slices: number, reducers: number) =>
+      s.mapReduce({
+        input: s.range(0, 100, 1, slices),
+        map: (n: number, context: TaskContext<number, number>) => context.write(n % 10, 1),
+        reduce: (key, ones, context) => context.write(key, sum(ones)),
+        reducers,
+      });
+    const results = await Promise.all([run(2, 1), run(5, 2), run(1, 4)]);
+    expect(results.map(({ summary }) => summary?.tasks)).toEqual([3, 7, 5]);
+  }
+});
+
 describe("word count", () => {
   test("equals the same by reduceByKey; every reducer's part is sorted; the counters add up", async () => {
     for (const s of masters) {

@@ -43,7 +43,7 @@ export class HandCluster {
   /** The first time on a free port, again on the same one. */
   async startMaster(): Promise<HandProcess> {
     const port = /:(\d+)$/.exec(this.url)?.[1] ?? "0";
-    const master = this.spawn("master", ["--port", port]);
+    const master = this.spawn("master", ["--port", port, "--event-log-dir", this.events]);
     this.url = (await master.saw(/^millrace:\/\/\S+/m))[0];
     return master;
   }
@@ -59,12 +59,7 @@ export class HandCluster {
   async open(options: SessionOptions = {}): Promise<Session> {
     const index = pathToFileURL(join(this.engine, "index.js")).href;
     const { Session } = (await import(index)) as Awaited<ReturnType<typeof loadEngine>>;
-    const session = await Session.open({
-      master: this.url,
-      secretFile: this.secretFile,
-      "eventLog.dir": this.events,
-      ...options,
-    });
+    const session = await Session.open({ master: this.url, secretFile: this.secretFile, ...options });
     this.#sessions.push(session);
     return session;
   }

@@ -1,21 +1,22 @@
 // `millrace streaming`: a map/reduce job of commands, with Hadoop streaming's arguments. What Hadoop's settings say of the
 // whole job (its name, attempts, speculation) become options of the session; counters are printed at the end as Hadoop does.
 
-import type { GivenOptions } from "../../core/options.js";
+import { join } from "node:path";
+import { variableOfOption } from "../../core/options.js";
 import type { Counters } from "../../mapreduce/counters.js";
 import { parseStreamingArguments } from "../streaming-arguments.js";
-import { applyConf, showProgress } from "./run.js";
+import { applyConf, applyFlags, showProgress } from "./run.js";
 
 export async function streaming(args: readonly string[]): Promise<void> {
-  const { job, master, secretFile, conf, verbose, progress } = parseStreamingArguments(args);
-  applyConf(conf);
+  const { job, master, secretFile, tls, conf, verbose, progress } = parseStreamingArguments(args);
+  applyConf(sessionOptions(job.settings ?? {}));
+  applyFlags({ master, secretFile, tls, conf, progress });
+  process.env[variableOfOption("appName")] ??= "streaming";
+  // The job's program stands here: millrace.json is looked for in this folder.
+  process.argv = [process.execPath, join(process.cwd(), "<streaming>")];
   if (progress && process.stderr.isTTY) await showProgress();
   const { Session } = (await import(new URL("./index.js", import.meta.url).href)) as typeof import("../../index.js");
-  const session = await Session.open({
-    ...sessionOptions(job.settings ?? {}),
-    ...(master === undefined ? {} : { master }),
-    ...(secretFile === undefined ? {} : { secretFile }),
-  });
+  const session = await Session.open();
   try {
     const { counters, elapsedMs, summary } = await session.streaming(job);
     process.stderr.write(formatCounters(counters));
@@ -29,8 +30,8 @@ export async function streaming(args: readonly string[]): Promise<void> {
   }
 }
 
-/** Hadoop's settings that hold for a session here. */
-export function sessionOptions(settings: Readonly<Record<string, string>>): GivenOptions {
+/** Hadoop's settings that hold for a session here, each as `name=value`. */
+export function sessionOptions(settings: Readonly<Record<string, string>>): string[] {
   const either = (...names: readonly string[]) =>
     names.map((name) => settings[name]).filter((one) => one !== undefined);
   const name = either("mapreduce.job.name", "mapred.job.name").at(-1);
@@ -42,11 +43,11 @@ export function sessionOptions(settings: Readonly<Record<string, string>>): Give
     ...["mapreduce.map.speculative", "mapreduce.reduce.speculative"],
     ...["mapred.map.tasks.speculative.execution", "mapred.reduce.tasks.speculative.execution"],
   );
-  return {
-    appName: name ?? "streaming",
-    ...(attempts.length === 0 ? {} : { "task.maxFailures": Math.max(...attempts) }),
-    ...(speculative.length === 0 ? {} : { speculation: speculative.includes("true") }),
-  };
+  return [
+    ...(name === undefined ? [] : [`appName=${name}`]),
+    ...(attempts.length === 0 ? [] : [`task.maxFailures=${Math.max(...attempts)}`]),
+    ...(speculative.length === 0 ? [] : [`speculation=${speculative.includes("true")}`]),
+  ];
 }
 
 /** As the client of Hadoop prints them. */

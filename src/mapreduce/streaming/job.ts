@@ -2,6 +2,7 @@
 // here and becomes RDDs: lines of the input, pairs that the mapper prints, one sorted exchange, lines that the reducer prints.
 
 import type { JobSummary } from "../../protocol/driver.js";
+import { whenEnded } from "../../rdd/operations/run-action.js";
 import type { RddSession } from "../../rdd/session.js";
 import { invalidArgument, requirePartitions, requireText } from "../../session/arguments.js";
 import { DriverTaskHandle } from "../../session/task-handle.js";
@@ -133,13 +134,15 @@ export async function runStreaming(session: RddSession, job: StreamingJob): Prom
           .flatMap<string>(itself);
   const gzip = settings.flag("mapreduce.output.fileoutputformat.compress") ?? false;
   checkCodec(settings, gzip);
+  let summary: JobSummary | null = null;
   try {
     await result.saveAsTextFile(output, {
+      [whenEnded]: (known) => (summary = known),
       encoding: "latin1",
       compression: gzip ? "gzip" : "none",
       signal: job.signal,
     });
-    return { counters: counters.value, elapsedMs: performance.now() - started, summary: session.lastJob };
+    return { counters: counters.value, elapsedMs: performance.now() - started, summary };
   } finally {
     shipped.destroy();
   }

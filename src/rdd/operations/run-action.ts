@@ -3,9 +3,13 @@
 import { decodeStream } from "../../codec/stream.js";
 import { RecordStreamReader } from "../../codec/stream-reader.js";
 import type { ActionSpec } from "../../plan/lineage.js";
+import type { JobSummary } from "../../protocol/driver.js";
 import { optionalSignal, requireText } from "../../session/arguments.js";
 import type { JobRequest } from "../../session/job-client.js";
 import type { Operand } from "../operand.js";
+
+/** Option of an action: hears what its job came to. */
+export const whenEnded: unique symbol = Symbol("whenEnded");
 
 /** Options that every action takes last. */
 export interface ActionOptions {
@@ -13,13 +17,23 @@ export interface ActionOptions {
   readonly signal?: AbortSignal | undefined;
   /** The pool that the job runs in; it beats that of `session.inPool`. */
   readonly pool?: string | undefined;
+  /** @hidden */
+  readonly [whenEnded]?: (summary: JobSummary | null) => void;
 }
 
 export function jobRequest(at: Operand, action: ActionSpec, options: ActionOptions | undefined): JobRequest {
   const signal = optionalSignal(at.method, options);
   const pool = options?.pool === undefined ? null : requireText(at.method, "options.pool", options.pool);
   const traits = at.session.scopes.traits(pool);
-  return { root: at.node, action, callSite: at.callSite, callerStack: at.callerStack, signal, traits };
+  return {
+    root: at.node,
+    action,
+    callSite: at.callSite,
+    callerStack: at.callerStack,
+    signal,
+    traits,
+    onEnd: options?.[whenEnded],
+  };
 }
 
 /**
