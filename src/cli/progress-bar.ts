@@ -1,5 +1,6 @@
 // One line per running stage on stderr while it is a terminal; silent otherwise, so that logs and pipes stay clean.
 
+import { formatBytes } from "../core/sizes.js";
 import type { StageProgress } from "../protocol/driver.js";
 import { formatSkew } from "../protocol/skew.js";
 
@@ -57,7 +58,7 @@ export function formatStage(stage: StageProgress, nowMs: number): string {
   const failed = stage.failed > 0 ? `, ${stage.failed} failed` : "";
   return (
     `[stage ${stage.stage}] ${stage.name}  ${bar} ${stage.done}/${stage.tasks} (${stage.running} running${failed})` +
-    `  ${formatCount(stage.records)} records  ${formatMegabytes(stage.bytes)}  ${((nowMs - stage.startedMs) / 1000).toFixed(1)} s`
+    `  ${formatCount(stage.records)} records  ${formatBytes(stage.bytes)}  ${((nowMs - stage.startedMs) / 1000).toFixed(1)} s`
   );
 }
 
@@ -65,8 +66,4 @@ export function formatCount(count: number): string {
   if (count < 10_000) return String(count);
   if (count < 10_000_000) return `${(count / 1000).toFixed(1)} k`;
   return `${(count / 1e6).toFixed(1)} M`;
-}
-
-export function formatMegabytes(bytes: number): string {
-  return `${(bytes / 1e6).toFixed(1)} MB`;
 }

@@ -15,7 +15,7 @@ export const errorExamples: Readonly<Record<ErrorCode, string>> = {
     'reduceByKey at counts.ts:6:4 needs records of the form [key, value], but partition 0 has the string "two words"',
   INVALID_KEY: "sortBy at counts.ts:6:4, partition 0: a key is a Map, which cannot be compared by content",
   GROUP_TOO_LARGE:
-    'groupByKey at visits.ts:67:6, partition 1: the key "giant" has 99900 values of about 39.1 MB, more than the 19.2 MB that a task may hold, and they are to leave the task as one array; combine them (reduceByKey, aggregateByKey), iterate them in a function (mapValues, flatMap), or give the worker more memory',
+    'groupByKey at visits.ts:67:6, partition 1: the key "giant" has 99900 values of about 39.1 MiB, more than the 19.2 MiB that a task may hold, and they are to leave the task as one array; combine them (reduceByKey, aggregateByKey), iterate them in a function (mapValues, flatMap), or give the worker more memory',
   EMPTY_COLLECTION: "reduce needs at least one record, and the RDD has none",
   NESTED_RDD:
     "the function uses an RDD, which exists in the driver only: a task cannot start jobs. Collect what is needed before and use the plain value, or session.broadcast(value) if it is large",
@@ -37,7 +37,7 @@ export const errorExamples: Readonly<Record<ErrorCode, string>> = {
   INDETERMINATE_RESULT:
     'job 4 failed: partition 7 of "map at noise.ts:4:4" was computed again after its output was lost, and gave other records than before, so that "reduceByKey at noise.ts:5:4" would have to start over, but the user has seen records of it already. Seed the random numbers of the functions before "map at noise.ts:4:4" (or leave out the clock and state of their own), or save their result to a file and read it from there, or run the job again',
   OUT_OF_MEMORY:
-    "slot 1, with partition 0 of map at counts.ts:48:48, was ended because the worker held 570 MB of the 512 MB that it may use; its operators had reserved nothing, so what filled memory was made by functions of the program; use more partitions, a combining operation instead of a grouping one, fewer slots, or more memory",
+    "slot 1, with partition 0 of map at counts.ts:48:48, was ended because the worker held 570 MiB of the 512 MiB that it may use; its operators had reserved nothing, so what filled memory was made by functions of the program; use more partitions, a combining operation instead of a grouping one, fewer slots, or more memory",
   SLOT_DIED:
     "the thread of slot 0 ended with exit code 1 while it ran a task: a function of the task called process.exit, or a native module failed",
   TASK_TIMEOUT: "the task s-1/2/0/7/0 ran longer than task.timeout (30000 ms)",

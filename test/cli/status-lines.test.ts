@@ -63,7 +63,7 @@ test("every worker, session, job, stage and cached RDD has a line", () => {
     "  w1  core  active  2/2 slots +3 waiting  100 MiB of 512 MiB  cache 3 MiB  memory is warm",
     "s1  app, open for 1 min 1 s, 7 MiB of shuffle files",
     "  job 2  collect at a.ts:1:2  1/3 stages, 14/40 tasks, 1 failed attempts  1 MiB spilled  pool fast  group nightly  1 min 0 s",
-    "    [stage 4] reduceByKey at a.ts:1:1  [====>                   ] 4/20 (2 running, 1 failed)  12.0 k records  2.0 MB  59.0 s",
+    "    [stage 4] reduceByKey at a.ts:1:1  [====>                   ] 4/20 (2 running, 1 failed)  12.0 k records  1.9 MiB  59.0 s",
     "  cached pages (map at a.ts:1:0)  MEMORY_AND_DISK  2 of 3 partitions, 5 MiB in memory, 1 MiB on disk",
   ]);
   expect(formatLines(idle, 1_000).slice(1)).toEqual([

@@ -55,7 +55,9 @@ test("-conf beats Hadoop's settings, those beat millrace.json of the working dir
   rmSync(join(folder, "millrace.json"));
   const history = ["status", "--history", "--json", "--event-log-dir", events];
   const { stdout } = await runCli(history, { HOME: folder }, folder);
-  const apps = (JSON.parse(stdout) as { sessions: readonly { appName: string }[] }).sessions.map(({ appName }) => appName);
+  const apps = (JSON.parse(stdout) as { sessions: readonly { appName: string }[] }).sessions.map(
+    ({ appName }) => appName,
+  );
   expect(apps.sort()).toEqual(["of -conf", "of Hadoop", "of the file"]);
 });
 

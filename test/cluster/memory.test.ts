@@ -55,7 +55,7 @@ describe.each(["local[2]", "local-cluster[1,2,512m]"])("on %s", (master) => {
     const error = (await job.collect().catch((thrown: unknown) => thrown)) as MillraceError;
     expect(error).toMatchObject({ code: "JOB_FAILED", cause: { code: "OUT_OF_MEMORY" }, fields: { partition: 0 } });
     expect(error.message).toMatch(
-      /with partition 0 of map at memory\.test\.ts:\d+:\d+, was ended because .* held \d+ MB of the \d+ MB that it may use; its operators had reserved nothing/,
+      /with partition 0 of map at memory\.test\.ts:\d+:\d+, was ended because .* held [\d.]+ MiB of the [\d.]+ MiB that it may use; its operators had reserved nothing/,
     );
     expect(error.fields.attempts).toEqual([expect.objectContaining({ code: "OUT_OF_MEMORY" })]);
     for (let i = 0; i < 3; i++) {

@@ -133,7 +133,7 @@ test("one that does not fit fails where it would leave the task, and says which 
     code: "GROUP_TOO_LARGE",
     fields: { operator: "groupByKey at program.ts:7:3", partition: 0, key: '"giant"', values: 120_000 },
   });
-  expect(error.message).toMatch(/the key "giant" has 120000 values of about \d+\.\d MB, more than the 4\.0 MB/);
+  expect(error.message).toMatch(/the key "giant" has 120000 values of about \d+(?:\.\d)? MiB, more than the 4 MiB/);
   expect(error.fields.bytes).toBeGreaterThan(7_000_000);
 });
 

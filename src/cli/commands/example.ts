@@ -24,7 +24,9 @@ function list(json: boolean): void {
   }
   const width = Math.max(...examples.map(({ name }) => name.length));
   for (const { name, about } of examples) process.stdout.write(`${name.padEnd(width)}  ${about}\n`);
-  process.stdout.write("\nmillrace example <name> --help has its arguments; without any it works on sample data.\n");
+  process.stdout.write(
+    "\nmillrace example <name> --help has its arguments; without any it works on sample data (grep needs its pattern).\n",
+  );
 }
 
 function unknownExample(name: string): MillraceError {

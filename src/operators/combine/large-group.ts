@@ -6,6 +6,7 @@ import { estimateBytes } from "../../codec/estimate.js";
 import { StoredValues } from "../../codec/stored-values.js";
 import { describeValue } from "../../codec/value-kind.js";
 import { MillraceError } from "../../core/errors.js";
+import { formatBytes } from "../../core/sizes.js";
 import { type CallSite, formatCallSite } from "../../plan/function.js";
 import type { TaskContext } from "../task-context.js";
 import { type RunFile, SeqRun } from "./seq-runs.js";
@@ -87,14 +88,10 @@ class LargeSide extends StoredValues {
     const key = describeValue(this.#key).replace(/^the (string|number) /, "");
     throw new MillraceError(
       "GROUP_TOO_LARGE",
-      `${operator}, partition ${partition}: the key ${key} has ${this.#count} values of about ${mb(this.#bytes)}, more than the ${mb(fits)} that a task may hold, and they are to leave the task as one array; combine them (reduceByKey, aggregateByKey), iterate them in a function (mapValues, flatMap), or give the worker more memory`,
+      `${operator}, partition ${partition}: the key ${key} has ${this.#count} values of about ${formatBytes(this.#bytes)}, more than the ${formatBytes(fits)} that a task may hold, and they are to leave the task as one array; combine them (reduceByKey, aggregateByKey), iterate them in a function (mapValues, flatMap), or give the worker more memory`,
       { fields: { operator, partition, key, values: this.#count, bytes: this.#bytes, limitBytes: fits } },
     );
   }
-}
-
-function mb(bytes: number): string {
-  return `${(bytes / 1048576).toFixed(1)} MB`;
 }
 
 /** Chunks of groups by rising sequence number, with the large groups in their places. */

@@ -4,6 +4,7 @@
 
 import { type ErrorFields, MillraceError } from "../../core/errors.js";
 import type { NamedBytes } from "../../core/memory.js";
+import { formatBytes } from "../../core/sizes.js";
 import type { PressureLevel } from "../../protocol/worker.js";
 import { PressureLadder } from "../memory-pressure.js";
 import { type MemoryVerdict, MemoryWatch, type SlotReading } from "../memory-watch.js";
@@ -106,15 +107,14 @@ export class MemoryGuard {
   ): MillraceError {
     const { memory, taskBytes, workOf } = this.#options;
     const { what, fields } = workOf(slot);
-    const mb = (bytes: number) => `${Math.round(bytes / 1048576)} MB`;
     const whose = memory.shared ? "the driver's process with its slots" : "the worker";
     const held =
       holders.length === 0
         ? "its operators had reserved nothing, so what filled memory was made by functions of the program"
-        : `its operators had reserved ${mb(reservedBytes)} of ${mb(taskBytes)} (${holders.map(({ name, bytes }) => `${name} ${mb(bytes)}`).join(", ")})`;
+        : `its operators had reserved ${formatBytes(reservedBytes)} of ${formatBytes(taskBytes)} (${holders.map(({ name, bytes }) => `${name} ${formatBytes(bytes)}`).join(", ")})`;
     return new MillraceError(
       "OUT_OF_MEMORY",
-      `slot ${slot}${what === "" ? "" : `, with ${what},`} was ended because ${whose} held ${mb(rssBytes)} of the ${mb(limitBytes)} that it may use; ${held}; use more partitions, a combining operation instead of a grouping one, fewer slots, or more memory`,
+      `slot ${slot}${what === "" ? "" : `, with ${what},`} was ended because ${whose} held ${formatBytes(rssBytes)} of the ${formatBytes(limitBytes)} that it may use; ${held}; use more partitions, a combining operation instead of a grouping one, fewer slots, or more memory`,
       {
         fields: {
           ...fields,
