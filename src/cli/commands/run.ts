@@ -3,7 +3,7 @@
 
 import { resolve } from "node:path";
 import { MillraceError } from "../../core/errors.js";
-import { type OptionName, parseOption, variableOfOption } from "../../core/options.js";
+import { type OptionName, parseOption, resolveOptions, variableOfOption } from "../../core/options.js";
 import { startSpareThread } from "../../session/service-thread/spare-thread.js";
 import { onSessionOpened } from "../../session/session-hooks.js";
 import type { RunFlags } from "../flags.js";
@@ -25,6 +25,12 @@ export function applyFlags(flags: RunFlags): void {
   if (flags.secretFile !== undefined) process.env[variableOfOption("secretFile")] = flags.secretFile;
   if (flags.tls !== undefined) process.env[variableOfOption("tls")] = resolve(flags.tls);
   applyConf(flags.conf ?? []);
+}
+
+/** The appName of a command's own sessions, where neither a variable nor millrace.json of this folder says another one. */
+export function nameSessions(name: string): void {
+  const { origins } = resolveOptions({ environment: process.env, programDirectory: process.cwd() });
+  if (origins.appName.kind === "default") process.env[variableOfOption("appName")] = name;
 }
 
 /** Each `name=value` as the variable that a Session reads. */

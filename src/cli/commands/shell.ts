@@ -5,7 +5,7 @@ import { homedir } from "node:os";
 import { join } from "node:path";
 import { text as readAll } from "node:stream/consumers";
 import { MillraceError } from "../../core/errors.js";
-import { resolveOptions, variableOfOption } from "../../core/options.js";
+import { resolveOptions } from "../../core/options.js";
 import { version } from "../../core/version.js";
 import type { Session as OwnSession, RDD } from "../../index.js";
 import { startSpareThread } from "../../session/service-thread/spare-thread.js";
@@ -18,7 +18,7 @@ import { Prompt } from "../shell/prompt.js";
 import { PromptInput } from "../shell/prompt-input.js";
 import { showValue } from "../shell/show.js";
 import { Variables } from "../shell/variables.js";
-import { applyFlags, showProgress } from "./run.js";
+import { applyFlags, nameSessions, showProgress } from "./run.js";
 
 /** Of this build, which is what `import "millrace"` gives at the prompt. */
 interface OwnModule {
@@ -31,7 +31,7 @@ const PIPE_WIDTH = 120;
 export async function shell(flags: ShellFlags): Promise<void> {
   const rows = rowLimit(flags.rows);
   applyFlags(flags);
-  process.env[variableOfOption("appName")] ??= "millrace shell";
+  nameSessions("millrace shell");
   // esbuild in a process of its own a call: one that stayed would be ended by the Ctrl-C that is meant for a line.
   process.env.ESBUILD_WORKER_THREADS = "0";
   const place = join(process.cwd(), "<shell>");

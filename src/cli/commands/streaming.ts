@@ -2,16 +2,15 @@
 // whole job (its name, attempts, speculation) become options of the session; counters are printed at the end as Hadoop does.
 
 import { join } from "node:path";
-import { variableOfOption } from "../../core/options.js";
 import type { Counters } from "../../mapreduce/counters.js";
 import { parseStreamingArguments } from "../streaming-arguments.js";
-import { applyConf, applyFlags, showProgress } from "./run.js";
+import { applyConf, applyFlags, nameSessions, showProgress } from "./run.js";
 
 export async function streaming(args: readonly string[]): Promise<void> {
   const { job, master, secretFile, tls, conf, verbose, progress } = parseStreamingArguments(args);
   applyConf(sessionOptions(job.settings ?? {}));
   applyFlags({ master, secretFile, tls, conf, progress });
-  process.env[variableOfOption("appName")] ??= "streaming";
+  nameSessions("streaming");
   // The job's program stands here: millrace.json is looked for in this folder.
   process.argv = [process.execPath, join(process.cwd(), "<streaming>")];
   if (progress && process.stderr.isTTY) await showProgress();
