@@ -117,14 +117,14 @@ async function measurePeer(
   };
 }
 
-/** The fields that are shown and not compared: mean 4.20 ms, peak 512.00 MB, join ratio 1.10. */
+/** The fields that are shown and not compared: mean 4.20 ms, peak 512 MB, join ratio 1.10. */
 function timings(value: Value): string {
   const units: Readonly<Record<string, string>> = { Ms: " ms", MB: " MB" };
   return Object.entries(value)
     .filter(([field]) => isMeasured(field))
     .map(([field, measured]) => {
       const unit = units[field.slice(-2)];
-      const figure = Number(measured).toFixed(2);
+      const figure = Number(measured).toFixed(Number(measured) < 100 ? 2 : 0);
       return unit === undefined
         ? `${field.slice(0, -"Ratio".length)} ratio ${figure}`
         : `${field.slice(0, -2)} ${figure}${unit}`;

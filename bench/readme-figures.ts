@@ -83,7 +83,14 @@ function cell(measurement: Measurement | undefined, withCpu: boolean): string {
   const figure = (seconds: number) => seconds.toFixed(seconds < 1 ? 2 : 1);
   const seconds = [first, warm].filter((one) => one !== null).map(figure);
   const used = withCpu && cpu !== null ? ` (${figure(cpu)})` : "";
-  return [seconds.join(" / ") + used, notes].filter(Boolean).join("; ");
+  return [seconds.join(" / ") + used, shortened(notes)].filter(Boolean).join("; ");
+}
+
+/** Where there are ratios they are what the times beside them were taken for. */
+function shortened(notes: string): string {
+  const all = notes.split(", ");
+  const ratios = all.filter((note) => note.includes(" ratio "));
+  return (ratios.length > 0 ? ratios : all).join(", ");
 }
 
 function writeFigures(path: string, figures: string): void {

@@ -120,7 +120,7 @@ export class HistogramMetric extends UserMetric<HistogramCell> {
 
 /**
  * How long calls take, over all tasks, in milliseconds. Where they are short (below about 10 us) one of several is measured and
- * stands for all of them, so that timing costs about a hundredth of what is timed.
+ * stands for all of them; timing then costs some 20 ns a call, a hundredth of calls of 2 us.
  *
  * ```ts
  * const parsing = session.timer("parsing");

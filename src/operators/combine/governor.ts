@@ -16,6 +16,7 @@ import { checkKey } from "../../codec/keys.js";
 import type { MemoryBudget, SpillStore } from "../../core/memory.js";
 import { Reservation } from "../reservation.js";
 import { GrowthSample } from "./growth.js";
+import { heapBytes } from "./heap-bytes.js";
 import { RunFile, SeqRun } from "./seq-runs.js";
 
 /** Encoded bytes that a table may hold without asking: a spilling level always makes progress. */
@@ -28,8 +29,6 @@ const FIRST_NOTES = 4096;
 const MAX_NOTES = 1 << 18;
 /** What an entry costs beside its encoded bytes: slots, the key's header, the value. */
 const ENTRY_OVERHEAD = 120;
-/** Lists of strings and objects take so much more than their encoded bytes: headers, pointers, room to grow. */
-const HEAP_FACTOR = 2;
 export const BUCKETS = 16;
 const BUCKET_BITS = 4;
 /** The hash has no further bits: what is left is held, whatever the budget says. */
@@ -103,8 +102,9 @@ export class Governor {
     if (this.#bitmap === null) this.#note(hash, size);
     else this.#mark(this.#bitmap, hash, size);
     if (this.#file === null) {
-      this.#held += size + ENTRY_OVERHEAD;
-      this.#values += valueSize;
+      const heap = typeof value === "number" ? 8 : heapBytes(value);
+      this.#held += keySize + heap + ENTRY_OVERHEAD;
+      this.#values += heap;
       if (this.#held + this.#grown <= this.#covered || this.#cover()) return true;
       this.#startFile();
     }
@@ -120,7 +120,7 @@ export class Governor {
    */
   look(values: ArrayLike<unknown>, count: number, touched: number): number {
     const before = this.#grown;
-    this.#grown = Math.max(0, HEAP_FACTOR * (this.#growth.bytesOf(values, count, touched) - this.#values));
+    this.#grown = Math.max(0, this.#growth.bytesOf(values, count, touched) - this.#values);
     const next = this.#growth.next(this.#grown - before);
     if (this.#held + this.#grown <= this.#covered || this.#reserve()) return next;
     // One key is not divided, and what is small makes no difference.

@@ -3,7 +3,7 @@
 // of those that were touched count for themselves, because a key with a tenth of all records is touched soon and missed by
 // the others. Numbers are never looked at: they do not grow.
 
-import { estimateBytes } from "../../codec/estimate.js";
+import { heapBytes } from "./heap-bytes.js";
 
 /** Merges to the first look of a table. */
 export const FIRST_LOOK = 64;
@@ -21,7 +21,7 @@ export class GrowthSample {
   #looks = 0;
   #merges = FIRST_LOOK;
 
-  /** Estimated bytes of all `count` values, of which `touched` has just changed. */
+  /** Estimated bytes on the heap of all `count` values, of which `touched` has just changed. */
   bytesOf(values: ArrayLike<unknown>, count: number, touched: number): number {
     if (count <= SPREAD) return sizesOf(values, 0, count, 1, []).sum;
     const own = this.#sizesOfTouched(values, touched);
@@ -44,7 +44,7 @@ export class GrowthSample {
   /** Takes the entry in, in the place of the smallest when there are too many. */
   #sizesOfTouched(values: ArrayLike<unknown>, touched: number): number {
     if (!this.#touched.includes(touched)) this.#touched.push(touched);
-    const sizes = this.#touched.map((entry) => estimateBytes(values[entry]));
+    const sizes = this.#touched.map((entry) => heapBytes(values[entry]));
     if (sizes.length > TOUCHED) {
       const smallest = sizes.indexOf(Math.min(...sizes));
       this.#touched.splice(smallest, 1);
@@ -59,7 +59,7 @@ function sizesOf(values: ArrayLike<unknown>, from: number, to: number, stride: n
   let seen = 0;
   for (let entry = from; entry < to; entry += stride) {
     if (without.includes(entry)) continue;
-    sum += estimateBytes(values[entry]);
+    sum += heapBytes(values[entry]);
     seen++;
   }
   return { sum, seen };
