@@ -119,7 +119,7 @@ export class SessionLog {
     const { elapsedMs, tasks, failedAttempts, accumulators } = summary;
     const metrics = sparseMetrics(summary.metrics);
     this.#write({ type: "jobEnded", job, error, elapsedMs, tasks, failedAttempts, metrics, accumulators });
-    void this.#writer.flush();
+    this.#writer.flushSoon();
   }
 
   accumulatorValues(job: JobId, values: readonly NamedValue[]): void {

@@ -28,17 +28,17 @@ import { scratchDirectory } from "../support/scratch.js";
 const root = scratchDirectory();
 
 function fakeClock() {
-  const timers = new Set<() => void>();
+  const timers = new Map<() => void, number>();
   const clock: Clock = {
     now: () => 0,
     monotonic: () => 0,
-    after: (_ms, run) => {
-      timers.add(run);
+    after: (ms, run) => {
+      timers.set(run, ms);
       return () => timers.delete(run);
     },
   };
   const fire = () => {
-    for (const run of [...timers]) run();
+    for (const run of [...timers.keys()]) run();
   };
   return { clock, timers, fire };
 }
@@ -115,6 +115,23 @@ describe("event log", () => {
     expect(writer.dropped).toBe(0);
     expect(await readAll(writer.path)).toEqual({ events, summary: { events: 2001, ...whole } });
     expect(statSync(writer.path).mode & 0o777).toBe(0o600);
+  });
+
+  it("that is to be seen soon is written within 50 ms, however often it is asked, and lines of the same time with it", async () => {
+    const { writer, timers, fire } = open("soon", { directory: join(root, "soon") });
+    writer.write(started());
+    expect([...timers.values()]).toEqual([1000]);
+    writer.flushSoon();
+    writer.write(taskEnded(0));
+    writer.flushSoon();
+    expect([...timers.values()]).toEqual([50]);
+    fire();
+    await writer.flush();
+    expect(readFileSync(writer.path, "utf8").trim().split("\n")).toHaveLength(2);
+    writer.write(taskEnded(1));
+    expect([...timers.values()]).toEqual([1000]);
+    await writer.close();
+    expect((await readAll(writer.path)).summary).toMatchObject({ events: 3 });
   });
 
   it("tells a last line that was cut, and refuses damage before it, or leaves it out where it may", async () => {
