@@ -5,10 +5,11 @@ import type { WireError } from "../core/errors.js";
 import { formatTaskKey, type SessionId, type ShuffleId, type TaskKey, type WorkerId } from "../core/ids.js";
 import type { StageProgress } from "../protocol/driver.js";
 import type { MapOutputLocation, MapOutputLocations, TaskLaunch, TaskStatus } from "../protocol/tasks.js";
-import type { MasterToWorker, WorkerRegistration } from "../protocol/worker.js";
+import type { WorkerRegistration } from "../protocol/worker.js";
 import { type DecommissionProgress, Decommissions } from "./decommission/index.js";
 import { type MasterCommand, type MasterEvent, VALUE_INLINE_BYTES, valueBytes } from "./events.js";
-import { type JobCommand, type JobProgress, JobScheduler, type Place } from "./job-scheduler/index.js";
+import { type JobProgress, JobScheduler, type Place } from "./job-scheduler/index.js";
+import { CommandOutbox } from "./machine/command-outbox.js";
 import type { NodeStorage } from "./map-outputs/index.js";
 import { defaultMasterOptions, type MasterOptions } from "./options.js";
 import { type Capacity, type PoolSnapshot, TaskAssigner } from "./task-assigner/index.js";
@@ -38,19 +39,16 @@ export class MasterMachine {
   readonly #assigner: TaskAssigner;
   readonly #jobs: JobScheduler;
   readonly #decommissions: Decommissions;
-  #commands: MasterCommand[] = [];
-  /** Workers that one event excluded from something: what is queued there is looked at anew. */
-  readonly #excluded = new Set<WorkerId>();
-  /** Cancels of one event, sent together. */
-  readonly #cancels = new Map<WorkerId, { readonly keys: TaskKey[]; reason: string }>();
+  readonly #outbox: CommandOutbox;
 
   constructor(options: MasterOptions = defaultMasterOptions) {
     this.#options = options;
     this.#registry = new WorkerRegistry(options.workers);
+    this.#outbox = new CommandOutbox(this.#registry);
     this.#assigner = new TaskAssigner(options.assigner);
     this.#jobs = new JobScheduler(options.jobs, options.mapOutputs, {
       assigner: this.#assigner,
-      emit: (command) => this.#emit(command),
+      emit: (command) => this.#outbox.passOn(command),
       worker: (id) => {
         const record = this.#registry.get(id);
         // One whose stream is broken is not counted on: what it held is taken as lost when somebody misses it.
@@ -63,8 +61,8 @@ export class MasterMachine {
       workers: () => this.#registry.all,
       worker: (id) => this.#registry.get(id),
       sessions: () => this.#jobs.sessions,
-      send: (worker, message) => this.#send(worker, message),
-      emit: (command) => this.#commands.push(command),
+      send: (worker, message) => this.#outbox.send(worker, message),
+      emit: (command) => this.#outbox.push(command),
       moved: (block, from, to) => this.#jobs.blockMoved(block, from, to),
       giveUpAttempts: (record, reason, now) => this.#giveUpAttempts(record, { code: null, reason }, now),
       lose: (record, reason, now) => this.#lose(record, reason, now),
@@ -73,19 +71,17 @@ export class MasterMachine {
 
   /** `now` in milliseconds, of any origin, never running backwards. */
   handle(event: MasterEvent, now: number): MasterCommand[] {
-    this.#commands = [];
+    this.#outbox.begin();
     this.#apply(event, now);
-    this.#flushCancels();
-    for (const id of this.#excluded) {
+    this.#outbox.flushCancels();
+    // What is queued on a worker that was excluded from something is looked at anew.
+    for (const id of this.#outbox.takeExcluded()) {
       const record = this.#registry.get(id);
       if (record !== undefined) this.#revoke(record, this.#registry.queued(record));
     }
-    this.#excluded.clear();
     this.#jobs.look(now);
     this.#dispatch(now);
-    const commands = this.#commands;
-    this.#commands = [];
-    return commands;
+    return this.#outbox.take();
   }
 
   get workers(): readonly WorkerRecord[] {
@@ -168,8 +164,8 @@ export class MasterMachine {
         return;
       case "sessionClosed":
         this.#jobs.closeSession(event.session, event.error, now);
-        this.#flushCancels();
-        this.#sendAll({ kind: "releaseSession", session: event.session });
+        this.#outbox.flushCancels();
+        this.#outbox.sendAll({ kind: "releaseSession", session: event.session });
         return;
       case "submitted":
         this.#jobs.submit(event, now);
@@ -203,7 +199,7 @@ export class MasterMachine {
         return;
       case "unpersisted":
         this.#jobs.uncacheNode(event.session, event.node, now);
-        this.#sendAll({ kind: "uncache", session: event.session, node: event.node });
+        this.#outbox.sendAll({ kind: "uncache", session: event.session, node: event.node });
         return;
       case "decommissionAsked": {
         const record = this.#registry.get(event.worker);
@@ -211,7 +207,7 @@ export class MasterMachine {
         return;
       }
       case "blobsReleased":
-        this.#sendAll({ kind: "releaseBlobs", hashes: event.hashes });
+        this.#outbox.sendAll({ kind: "releaseBlobs", hashes: event.hashes });
         return;
       case "tick":
         this.#tick(now);
@@ -231,7 +227,7 @@ export class MasterMachine {
         record.memory = event.memory ?? null;
         this.#heartbeat(record, event.running, now);
         for (const [i, key] of event.running.entries()) this.#jobs.progressed(key, record.id, event.records?.[i] ?? 0);
-        this.#send(record.id, { kind: "heartbeat" });
+        this.#outbox.send(record.id, { kind: "heartbeat" });
         return;
       case "statuses":
         for (const status of event.statuses) this.#status(record, status, now);
@@ -275,7 +271,7 @@ export class MasterMachine {
       this.#forgetAttempts(answer.replaced, { code: "WORKER_LOST", reason: "it was started anew" }, now);
       this.#decommissions.gone(registration.worker, "it was started anew", now);
     } else this.#decommissions.away(registration.worker);
-    this.#send(registration.worker, {
+    this.#outbox.send(registration.worker, {
       kind: "registered",
       heartbeatMs: this.#options.workers.heartbeatMs,
       timeoutMs: this.#options.workers.heartbeatTimeoutMs,
@@ -292,18 +288,17 @@ export class MasterMachine {
       if (!held.has(name)) this.#dropAttempt(record, attempt.key, now);
     }
     const unknown = running.filter((key) => !record.attempts.has(formatTaskKey(key)));
-    if (unknown.length > 0) this.#send(record.id, { kind: "cancel", keys: unknown, reason: "nobody waits for it" });
+    if (unknown.length > 0) this.#outbox.send(record.id, { kind: "cancel", keys: unknown, reason: "nobody waits for it" });
     if (record.offered !== null) {
       const refused = this.#jobs.workerBack(record.id, record.offered, now);
       record.offered = null;
-      for (const { session, shuffle, map, stage, attempt } of refused)
-        this.#send(record.id, { kind: "discard", session, shuffle, outputs: [{ map, stage, attempt }] });
+      for (const { session, shuffle, ...output } of refused) this.#outbox.discard(record.id, session, shuffle, output);
     }
     this.#decommissions.resume(record);
     // A cancel may have been lost with the old stream.
     const orphans = [...record.attempts.values()].filter((attempt) => !this.#jobs.isCurrent(attempt.key, record.id));
     if (orphans.length > 0)
-      this.#send(record.id, {
+      this.#outbox.send(record.id, {
         kind: "cancel",
         keys: orphans.map((attempt) => attempt.key),
         reason: "its job has ended",
@@ -348,19 +343,19 @@ export class MasterMachine {
     if (asked.length === 0) return;
     for (const attempt of asked) attempt.calledBack = true;
     const reason = "it waited for a slot and is launched elsewhere";
-    this.#send(record.id, { kind: "cancel", keys: asked.map(({ key }) => key), reason, onlyWaiting: true });
+    this.#outbox.send(record.id, { kind: "cancel", keys: asked.map(({ key }) => key), reason, onlyWaiting: true });
   }
 
   #lose(record: WorkerRecord, reason: string, now: number, code: LossCode = "WORKER_LOST"): void {
     this.#registry.remove(record);
     this.#tellLost(record.registration, reason);
     this.#forget(record, { code, reason }, now);
-    this.#commands.push({ kind: "dropWorker", worker: record.id, reason });
+    this.#outbox.push({ kind: "dropWorker", worker: record.id, reason });
   }
 
   /** Who reads from it need not wait until its silence ends their own patience. */
   #tellLost({ worker, address }: WorkerRegistration, reason: string): void {
-    if (address.blocks !== "") this.#sendAll({ kind: "workerLost", worker, blocks: address.blocks, reason });
+    if (address.blocks !== "") this.#outbox.sendAll({ kind: "workerLost", worker, blocks: address.blocks, reason });
   }
 
   /** What it ran is lost (charged if it was running: a task may kill its workers), and so is what it held. */
@@ -426,7 +421,7 @@ export class MasterMachine {
     let batch: TaskLaunch[] = [];
     let bytes = 0;
     const flush = () => {
-      if (batch.length > 0) this.#send(worker, { kind: "launch", launches: batch });
+      if (batch.length > 0) this.#outbox.send(worker, { kind: "launch", launches: batch });
       batch = [];
       bytes = 0;
     };
@@ -437,7 +432,7 @@ export class MasterMachine {
         const locations = this.#locations(launch.key.session, shuffle);
         if (locations === null) continue;
         flush();
-        this.#send(worker, { kind: "mapOutputs", locations });
+        this.#outbox.send(worker, { kind: "mapOutputs", locations });
         record.sentLocations.set(name, locations.version);
       }
       const size = launchBytes(launch);
@@ -453,41 +448,6 @@ export class MasterMachine {
     const locations = outputs?.locations(session, shuffle) ?? null;
     if (outputs === undefined || locations === null) return null;
     return { ...locations, workers: this.#registry.addresses(outputs.workers(shuffle)) };
-  }
-
-  #emit(command: JobCommand): void {
-    if (command.kind === "cancelAttempt") {
-      const known = this.#cancels.get(command.worker) ?? { keys: [], reason: command.reason };
-      known.keys.push(command.key);
-      this.#cancels.set(command.worker, known);
-    } else if (command.kind === "releaseResult") {
-      this.#send(command.worker, { kind: "releaseResults", keys: [command.key] });
-    } else if (command.kind === "discardOutput") {
-      const { worker, session, shuffle, output } = command;
-      this.#send(worker, { kind: "discard", session, shuffle, outputs: [output] });
-    } else if (command.kind === "releaseShuffle") {
-      this.#sendAll(command);
-    } else if (command.kind === "uncache") {
-      const { worker, session, node } = command;
-      this.#send(worker, { kind: "uncache", session, node });
-    } else {
-      if (command.kind === "workerExcluded" && command.worker !== null) this.#excluded.add(command.worker);
-      this.#commands.push(command);
-    }
-  }
-
-  #flushCancels(): void {
-    for (const [worker, { keys, reason }] of this.#cancels) this.#send(worker, { kind: "cancel", keys, reason });
-    this.#cancels.clear();
-  }
-
-  #sendAll(message: MasterToWorker): void {
-    for (const record of this.#registry.all) this.#send(record.id, message);
-  }
-
-  #send(worker: WorkerId, message: MasterToWorker): void {
-    const state = this.#registry.get(worker)?.state.kind;
-    if (state !== undefined && state !== "disconnected") this.#commands.push({ kind: "send", worker, message });
   }
 }
 
