@@ -8,11 +8,12 @@ import type { MapOutputLocation, MapOutputLocations, TaskLaunch, TaskStatus } fr
 import type { WorkerRegistration } from "../protocol/worker.js";
 import { type DecommissionProgress, Decommissions } from "./decommission/index.js";
 import { type MasterCommand, type MasterEvent, VALUE_INLINE_BYTES, valueBytes } from "./events.js";
-import { type JobProgress, JobScheduler, type Place } from "./job-scheduler/index.js";
+import { type JobProgress, JobScheduler } from "./job-scheduler/index.js";
 import { CommandOutbox } from "./machine/command-outbox.js";
+import { Places, placeOf } from "./machine/places.js";
 import type { NodeStorage } from "./map-outputs/index.js";
 import { defaultMasterOptions, type MasterOptions } from "./options.js";
-import { type Capacity, type PoolSnapshot, TaskAssigner } from "./task-assigner/index.js";
+import { type PoolSnapshot, TaskAssigner } from "./task-assigner/index.js";
 import { WorkerRegistry } from "./worker-registry/index.js";
 import type { Attempt, WorkerRecord } from "./worker-registry/state.js";
 
@@ -40,22 +41,19 @@ export class MasterMachine {
   readonly #jobs: JobScheduler;
   readonly #decommissions: Decommissions;
   readonly #outbox: CommandOutbox;
+  readonly #places: Places;
 
   constructor(options: MasterOptions = defaultMasterOptions) {
     this.#options = options;
     this.#registry = new WorkerRegistry(options.workers);
     this.#outbox = new CommandOutbox(this.#registry);
+    this.#places = new Places(this.#registry);
     this.#assigner = new TaskAssigner(options.assigner);
     this.#jobs = new JobScheduler(options.jobs, options.mapOutputs, {
       assigner: this.#assigner,
       emit: (command) => this.#outbox.passOn(command),
-      worker: (id) => {
-        const record = this.#registry.get(id);
-        // One whose stream is broken is not counted on: what it held is taken as lost when somebody misses it.
-        return record === undefined || record.state.kind === "disconnected" ? null : placeOf(record);
-      },
-      launchable: () =>
-        [...this.#registry.all].filter((one) => one.state.kind === "active" && !one.diskShort).map(placeOf),
+      worker: (id) => this.#places.find(id),
+      launchable: () => this.#places.launchable(),
     });
     this.#decommissions = new Decommissions(options.decommission, {
       workers: () => this.#registry.all,
@@ -328,13 +326,7 @@ export class MasterMachine {
     for (const record of this.#registry.all) {
       if (record.state.kind === "active") this.#revoke(record, this.#registry.stuck(record, now));
     }
-    const active = this.workers.filter((record) => record.state.kind === "active");
-    const short = active.filter((record) => record.diskShort);
-    this.#jobs.checkWorkers(
-      active.length - short.length,
-      short.map(({ id }) => id),
-      now,
-    );
+    this.#jobs.checkWorkers(this.#places.launchable().length, this.#places.shortOfDisk(), now);
   }
 
   /** What is queued on a worker, behind a task that turned out long or one that failed, comes back to be launched elsewhere. */
@@ -396,13 +388,7 @@ export class MasterMachine {
 
   #dispatch(now: number): void {
     if (this.#assigner.pending === 0) return;
-    const workers: Capacity[] = [];
-    for (const record of this.#registry.all) {
-      if (record.state.kind !== "active" || record.diskShort) continue;
-      const { node, slots } = record.registration;
-      const stalled = this.#registry.isStalled(record, now);
-      workers.push({ worker: record.id, node, slots, inFlight: record.units, stalled });
-    }
+    const workers = this.#places.capacities(now);
     if (workers.length === 0) return;
     const launches = new Map<WorkerId, TaskLaunch[]>();
     this.#assigner.assign(workers, this.#registry.sharesNodes, now, (assignment) => {
@@ -455,12 +441,6 @@ export class MasterMachine {
 function firstOfUnits({ attempts }: WorkerRecord): Attempt[] {
   const units = new Set<Attempt["unit"]>();
   return [...attempts.values()].filter(({ unit }) => !units.has(unit) && units.add(unit));
-}
-
-function placeOf({ id, state, registration }: WorkerRecord): Place {
-  const { node, role, incarnation } = registration;
-  const takesTasks = state.kind === "active" || state.kind === "registering";
-  return { worker: id, process: `${id} ${incarnation}`, node, role, takesTasks };
 }
 
 function launchBytes(launch: TaskLaunch): number {
