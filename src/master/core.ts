@@ -4,25 +4,19 @@
 import type { WireError } from "../core/errors.js";
 import { formatTaskKey, type SessionId, type ShuffleId, type TaskKey, type WorkerId } from "../core/ids.js";
 import type { StageProgress } from "../protocol/driver.js";
-import type { MapOutputLocation, MapOutputLocations, TaskLaunch, TaskStatus } from "../protocol/tasks.js";
+import type { MapOutputLocation, TaskStatus } from "../protocol/tasks.js";
 import type { WorkerRegistration } from "../protocol/worker.js";
 import { type DecommissionProgress, Decommissions } from "./decommission/index.js";
-import { type MasterCommand, type MasterEvent, VALUE_INLINE_BYTES, valueBytes } from "./events.js";
+import type { MasterCommand, MasterEvent } from "./events.js";
 import { type JobProgress, JobScheduler } from "./job-scheduler/index.js";
 import { CommandOutbox } from "./machine/command-outbox.js";
+import { Launcher } from "./machine/launcher.js";
 import { Places, placeOf } from "./machine/places.js";
 import type { NodeStorage } from "./map-outputs/index.js";
 import { defaultMasterOptions, type MasterOptions } from "./options.js";
 import { type PoolSnapshot, TaskAssigner } from "./task-assigner/index.js";
 import { WorkerRegistry } from "./worker-registry/index.js";
 import type { Attempt, WorkerRecord } from "./worker-registry/state.js";
-
-/** Bytes of splits that one launch message carries about at most: messages stay below 256 KiB. */
-const LAUNCH_BYTES = 192 * 1024;
-/** What a launch takes besides the bytes of its splits. */
-const LAUNCH_BASE_BYTES = 256;
-/** What each further task of it takes at most. */
-const FOLLOWING_BYTES = 16;
 
 export type WorkerExclusion = ReturnType<JobScheduler["exclusionsOf"]>[number];
 
@@ -42,6 +36,7 @@ export class MasterMachine {
   readonly #decommissions: Decommissions;
   readonly #outbox: CommandOutbox;
   readonly #places: Places;
+  readonly #launcher: Launcher;
 
   constructor(options: MasterOptions = defaultMasterOptions) {
     this.#options = options;
@@ -65,6 +60,14 @@ export class MasterMachine {
       giveUpAttempts: (record, reason, now) => this.#giveUpAttempts(record, { code: null, reason }, now),
       lose: (record, reason, now) => this.#lose(record, reason, now),
     });
+    this.#launcher = new Launcher({
+      registry: this.#registry,
+      places: this.#places,
+      assigner: this.#assigner,
+      jobs: this.#jobs,
+      outbox: this.#outbox,
+      maxLaunches: options.assigner.maxQueueAhead,
+    });
   }
 
   /** `now` in milliseconds, of any origin, never running backwards. */
@@ -78,7 +81,7 @@ export class MasterMachine {
       if (record !== undefined) this.#revoke(record, this.#registry.queued(record));
     }
     this.#jobs.look(now);
-    this.#dispatch(now);
+    this.#launcher.launch(now);
     return this.#outbox.take();
   }
 
@@ -385,70 +388,10 @@ export class MasterMachine {
     if (attempt.unit.left === 0) this.#assigner.left(key);
     this.#jobs.attemptLost(key, record.id, null, now);
   }
-
-  #dispatch(now: number): void {
-    if (this.#assigner.pending === 0) return;
-    const workers = this.#places.capacities(now);
-    if (workers.length === 0) return;
-    const launches = new Map<WorkerId, TaskLaunch[]>();
-    this.#assigner.assign(workers, this.#registry.sharesNodes, now, (assignment) => {
-      const { worker } = assignment;
-      const launch = this.#jobs.launch(assignment);
-      this.#registry.launched(this.#registry.get(worker) as WorkerRecord, launch, now);
-      const batch = launches.get(worker);
-      if (batch === undefined) launches.set(worker, [launch]);
-      else batch.push(launch);
-    });
-    for (const [worker, batch] of launches) this.#sendLaunches(worker, batch);
-  }
-
-  #sendLaunches(worker: WorkerId, launches: readonly TaskLaunch[]): void {
-    const record = this.#registry.get(worker) as WorkerRecord;
-    let batch: TaskLaunch[] = [];
-    let bytes = 0;
-    const flush = () => {
-      if (batch.length > 0) this.#outbox.send(worker, { kind: "launch", launches: batch });
-      batch = [];
-      bytes = 0;
-    };
-    for (const launch of launches) {
-      for (const { shuffle, version } of launch.shuffles) {
-        const name = `${launch.key.session} ${shuffle}`;
-        if ((record.sentLocations.get(name) ?? 0) >= version) continue;
-        const locations = this.#locations(launch.key.session, shuffle);
-        if (locations === null) continue;
-        flush();
-        this.#outbox.send(worker, { kind: "mapOutputs", locations });
-        record.sentLocations.set(name, locations.version);
-      }
-      const size = launchBytes(launch);
-      if (batch.length >= this.#options.assigner.maxQueueAhead || (bytes > 0 && bytes + size > LAUNCH_BYTES)) flush();
-      batch.push(launch);
-      bytes += size;
-    }
-    flush();
-  }
-
-  #locations(session: SessionId, shuffle: TaskLaunch["shuffles"][number]["shuffle"]): MapOutputLocations | null {
-    const outputs = this.#jobs.sessions.get(session)?.outputs;
-    const locations = outputs?.locations(session, shuffle) ?? null;
-    if (outputs === undefined || locations === null) return null;
-    return { ...locations, workers: this.#registry.addresses(outputs.workers(shuffle)) };
-  }
 }
 
 /** One attempt of each launch that the worker holds. */
 function firstOfUnits({ attempts }: WorkerRecord): Attempt[] {
   const units = new Set<Attempt["unit"]>();
   return [...attempts.values()].filter(({ unit }) => !units.has(unit) && units.add(unit));
-}
-
-function launchBytes(launch: TaskLaunch): number {
-  let bytes = LAUNCH_BASE_BYTES + (launch.more?.length ?? 0) * FOLLOWING_BYTES;
-  for (const { split } of launch.splits) {
-    if (split.kind === "bytes") bytes += split.bytes.byteLength;
-    else if (split.kind !== "range") bytes += LAUNCH_BASE_BYTES * (split.kind === "files" ? split.files.length : 1);
-  }
-  for (const { parts } of launch.values) bytes += Math.min(valueBytes(parts), VALUE_INLINE_BYTES);
-  return bytes;
 }
