@@ -1,32 +1,24 @@
 // The master as one pure machine: event in, commands out. Composes the registry of workers, the scheduler of jobs, the
 // assigner of tasks and the places of map outputs; after every event it launches what can be launched. No I/O, no clock.
 
-import type { WireError } from "../core/errors.js";
-import { formatTaskKey, type SessionId, type ShuffleId, type TaskKey, type WorkerId } from "../core/ids.js";
+import type { SessionId, ShuffleId, TaskKey, WorkerId } from "../core/ids.js";
 import type { StageProgress } from "../protocol/driver.js";
-import type { MapOutputLocation, TaskStatus } from "../protocol/tasks.js";
+import type { MapOutputLocation } from "../protocol/tasks.js";
 import type { WorkerRegistration } from "../protocol/worker.js";
 import { type DecommissionProgress, Decommissions } from "./decommission/index.js";
 import type { MasterCommand, MasterEvent } from "./events.js";
 import { type JobProgress, JobScheduler } from "./job-scheduler/index.js";
 import { CommandOutbox } from "./machine/command-outbox.js";
+import { HeldAttempts, type Loss } from "./machine/held-attempts.js";
 import { Launcher } from "./machine/launcher.js";
 import { Places, placeOf } from "./machine/places.js";
 import type { NodeStorage } from "./map-outputs/index.js";
 import { defaultMasterOptions, type MasterOptions } from "./options.js";
 import { type PoolSnapshot, TaskAssigner } from "./task-assigner/index.js";
 import { WorkerRegistry } from "./worker-registry/index.js";
-import type { Attempt, WorkerRecord } from "./worker-registry/state.js";
+import type { WorkerRecord } from "./worker-registry/state.js";
 
 export type WorkerExclusion = ReturnType<JobScheduler["exclusionsOf"]>[number];
-
-type LossCode = "WORKER_LOST" | "OUT_OF_MEMORY";
-
-/** Why a worker's attempts are given up; `code` null: nobody is to blame. */
-interface Loss {
-  readonly code: LossCode | null;
-  readonly reason: string;
-}
 
 export class MasterMachine {
   readonly #options: MasterOptions;
@@ -36,6 +28,7 @@ export class MasterMachine {
   readonly #decommissions: Decommissions;
   readonly #outbox: CommandOutbox;
   readonly #places: Places;
+  readonly #held: HeldAttempts;
   readonly #launcher: Launcher;
 
   constructor(options: MasterOptions = defaultMasterOptions) {
@@ -50,6 +43,12 @@ export class MasterMachine {
       worker: (id) => this.#places.find(id),
       launchable: () => this.#places.launchable(),
     });
+    this.#held = new HeldAttempts({
+      registry: this.#registry,
+      assigner: this.#assigner,
+      jobs: this.#jobs,
+      outbox: this.#outbox,
+    });
     this.#decommissions = new Decommissions(options.decommission, {
       workers: () => this.#registry.all,
       worker: (id) => this.#registry.get(id),
@@ -57,7 +56,7 @@ export class MasterMachine {
       send: (worker, message) => this.#outbox.send(worker, message),
       emit: (command) => this.#outbox.push(command),
       moved: (block, from, to) => this.#jobs.blockMoved(block, from, to),
-      giveUpAttempts: (record, reason, now) => this.#giveUpAttempts(record, { code: null, reason }, now),
+      giveUpAttempts: (record, reason, now) => this.#held.giveUp(record, { code: null, reason }, now),
       lose: (record, reason, now) => this.#lose(record, reason, now),
     });
     this.#launcher = new Launcher({
@@ -75,11 +74,7 @@ export class MasterMachine {
     this.#outbox.begin();
     this.#apply(event, now);
     this.#outbox.flushCancels();
-    // What is queued on a worker that was excluded from something is looked at anew.
-    for (const id of this.#outbox.takeExcluded()) {
-      const record = this.#registry.get(id);
-      if (record !== undefined) this.#revoke(record, this.#registry.queued(record));
-    }
+    for (const worker of this.#outbox.takeExcluded()) this.#held.callBackQueued(worker);
     this.#jobs.look(now);
     this.#launcher.launch(now);
     return this.#outbox.take();
@@ -136,14 +131,7 @@ export class MasterMachine {
   }
 
   validate(): string[] {
-    const units = [...this.#registry.all].map((record) => ({ record, first: firstOfUnits(record) }));
-    const miscounted = units.filter(({ record, first }) => record.units !== first.length);
-    return [
-      ...this.#jobs.validate(),
-      ...this.#decommissions.validate(),
-      ...this.#assigner.validate(units.flatMap(({ first }) => first.map(({ key }) => key))),
-      ...miscounted.map(({ record, first }) => `${record.id} holds ${first.length} launches, ${record.units} counted`),
-    ];
+    return [...this.#jobs.validate(), ...this.#decommissions.validate(), ...this.#held.validate()];
   }
 
   /** Map outputs that are counted on, of all sessions; for tests. */
@@ -231,7 +219,7 @@ export class MasterMachine {
         this.#outbox.send(record.id, { kind: "heartbeat" });
         return;
       case "statuses":
-        for (const status of event.statuses) this.#status(record, status, now);
+        for (const status of event.statuses) this.#held.reported(record, status, now);
         return;
       case "uncached":
         this.#jobs.uncached(event.session, record.id, event.partitions, now);
@@ -242,7 +230,7 @@ export class MasterMachine {
       case "workerLeaving":
         if (record.state.kind === "leaving") return;
         record.state = { kind: "leaving" };
-        this.#giveUpAttempts(record, { code: null, reason: event.reason }, now);
+        this.#held.giveUp(record, { code: null, reason: event.reason }, now);
         return;
       case "workerDecommissions":
         this.#decommissions.begin(record, event.reason, event.timeoutMs, false, now);
@@ -284,41 +272,14 @@ export class MasterMachine {
   /** The first heartbeat after a registration says what the worker still has: the rest went down with the stream. */
   #heartbeat(record: WorkerRecord, running: readonly TaskKey[], now: number): void {
     if (record.state.kind !== "registering") return;
-    const held = new Set(running.map(formatTaskKey));
-    for (const [name, attempt] of [...record.attempts]) {
-      if (!held.has(name)) this.#dropAttempt(record, attempt.key, now);
-    }
-    const unknown = running.filter((key) => !record.attempts.has(formatTaskKey(key)));
-    if (unknown.length > 0) this.#outbox.send(record.id, { kind: "cancel", keys: unknown, reason: "nobody waits for it" });
+    this.#held.keepOnly(record, running, now);
     if (record.offered !== null) {
       const refused = this.#jobs.workerBack(record.id, record.offered, now);
       record.offered = null;
       for (const { session, shuffle, ...output } of refused) this.#outbox.discard(record.id, session, shuffle, output);
     }
     this.#decommissions.resume(record);
-    // A cancel may have been lost with the old stream.
-    const orphans = [...record.attempts.values()].filter((attempt) => !this.#jobs.isCurrent(attempt.key, record.id));
-    if (orphans.length > 0)
-      this.#outbox.send(record.id, {
-        kind: "cancel",
-        keys: orphans.map((attempt) => attempt.key),
-        reason: "its job has ended",
-      });
-  }
-
-  #status(record: WorkerRecord, status: TaskStatus, now: number): void {
-    if (status.kind === "running") {
-      const attempt = record.attempts.get(formatTaskKey(status.key));
-      if (attempt === undefined) return;
-      attempt.running = true;
-      this.#jobs.started(status.key, record.id, now);
-      return;
-    }
-    const attempt = this.#registry.ended(record, status.key, now);
-    // A doubled report, or one of an attempt that was given up.
-    if (attempt === null) return this.#jobs.removeUnwanted(status.key, record.id, status.outcome);
-    if (attempt.unit.left === 0) this.#assigner.left(status.key);
-    this.#jobs.ended(status.key, record.id, status.outcome, now);
+    this.#held.cancelOrphans(record);
   }
 
   #tick(now: number): void {
@@ -326,22 +287,11 @@ export class MasterMachine {
       this.#lose(record, record.state.kind === "disconnected" ? "its connection ended" : "its heartbeats stopped", now);
     }
     this.#decommissions.tick(now);
-    for (const record of this.#registry.all) {
-      if (record.state.kind === "active") this.#revoke(record, this.#registry.stuck(record, now));
-    }
+    this.#held.callBackStuck(now);
     this.#jobs.checkWorkers(this.#places.launchable().length, this.#places.shortOfDisk(), now);
   }
 
-  /** What is queued on a worker, behind a task that turned out long or one that failed, comes back to be launched elsewhere. */
-  #revoke(record: WorkerRecord, attempts: readonly Attempt[]): void {
-    const asked = attempts.filter((attempt) => !attempt.calledBack);
-    if (asked.length === 0) return;
-    for (const attempt of asked) attempt.calledBack = true;
-    const reason = "it waited for a slot and is launched elsewhere";
-    this.#outbox.send(record.id, { kind: "cancel", keys: asked.map(({ key }) => key), reason, onlyWaiting: true });
-  }
-
-  #lose(record: WorkerRecord, reason: string, now: number, code: LossCode = "WORKER_LOST"): void {
+  #lose(record: WorkerRecord, reason: string, now: number, code: Loss["code"] = "WORKER_LOST"): void {
     this.#registry.remove(record);
     this.#tellLost(record.registration, reason);
     this.#forget(record, { code, reason }, now);
@@ -362,36 +312,6 @@ export class MasterMachine {
 
   #forgetAttempts(record: WorkerRecord, loss: Loss, now: number): void {
     const leaves = record.state.kind === "leaving" || this.#decommissions.has(record.id);
-    this.#giveUpAttempts(record, leaves ? { ...loss, code: null } : loss, now);
-    for (const { key } of firstOfUnits(record)) this.#assigner.left(key);
-    record.attempts.clear();
-    record.units = 0;
+    this.#held.forget(record, leaves ? { ...loss, code: null } : loss, now);
   }
-
-  #giveUpAttempts(record: WorkerRecord, { code, reason }: Loss, now: number): void {
-    const { id: worker } = record;
-    const ran = this.#registry.ran(record);
-    const message =
-      code === "OUT_OF_MEMORY"
-        ? `worker ${worker} ran out of memory while it ran the task: ${reason}`
-        : `worker ${worker} was lost while it ran the task: ${reason}`;
-    for (const attempt of record.attempts.values()) {
-      const charge: WireError | null = code !== null && ran.has(attempt) ? { code, message, fields: { worker } } : null;
-      this.#jobs.attemptLost(attempt.key, worker, charge, now);
-    }
-  }
-
-  /** Its launch or its report was lost with the connection: nobody is to blame. */
-  #dropAttempt(record: WorkerRecord, key: TaskKey, now: number): void {
-    const attempt = this.#registry.ended(record, key, now);
-    if (attempt === null) return;
-    if (attempt.unit.left === 0) this.#assigner.left(key);
-    this.#jobs.attemptLost(key, record.id, null, now);
-  }
-}
-
-/** One attempt of each launch that the worker holds. */
-function firstOfUnits({ attempts }: WorkerRecord): Attempt[] {
-  const units = new Set<Attempt["unit"]>();
-  return [...attempts.values()].filter(({ unit }) => !units.has(unit) && units.add(unit));
 }
