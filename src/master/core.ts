@@ -1,16 +1,16 @@
 // The master as one pure machine: event in, commands out. Composes the registry of workers, the scheduler of jobs, the
 // assigner of tasks and the places of map outputs; after every event it launches what can be launched. No I/O, no clock.
 
-import type { SessionId, ShuffleId, TaskKey, WorkerId } from "../core/ids.js";
+import type { SessionId, ShuffleId, WorkerId } from "../core/ids.js";
 import type { StageProgress } from "../protocol/driver.js";
 import type { MapOutputLocation } from "../protocol/tasks.js";
-import type { WorkerRegistration } from "../protocol/worker.js";
 import { type DecommissionProgress, Decommissions } from "./decommission/index.js";
 import type { MasterCommand, MasterEvent } from "./events.js";
 import { type JobProgress, JobScheduler } from "./job-scheduler/index.js";
 import { CommandOutbox } from "./machine/command-outbox.js";
-import { HeldAttempts, type Loss } from "./machine/held-attempts.js";
+import { HeldAttempts } from "./machine/held-attempts.js";
 import { Launcher } from "./machine/launcher.js";
+import { Membership } from "./machine/membership.js";
 import { Places, placeOf } from "./machine/places.js";
 import type { NodeStorage } from "./map-outputs/index.js";
 import { defaultMasterOptions, type MasterOptions } from "./options.js";
@@ -21,7 +21,6 @@ import type { WorkerRecord } from "./worker-registry/state.js";
 export type WorkerExclusion = ReturnType<JobScheduler["exclusionsOf"]>[number];
 
 export class MasterMachine {
-  readonly #options: MasterOptions;
   readonly #registry: WorkerRegistry;
   readonly #assigner: TaskAssigner;
   readonly #jobs: JobScheduler;
@@ -29,10 +28,10 @@ export class MasterMachine {
   readonly #outbox: CommandOutbox;
   readonly #places: Places;
   readonly #held: HeldAttempts;
+  readonly #members: Membership;
   readonly #launcher: Launcher;
 
   constructor(options: MasterOptions = defaultMasterOptions) {
-    this.#options = options;
     this.#registry = new WorkerRegistry(options.workers);
     this.#outbox = new CommandOutbox(this.#registry);
     this.#places = new Places(this.#registry);
@@ -57,7 +56,15 @@ export class MasterMachine {
       emit: (command) => this.#outbox.push(command),
       moved: (block, from, to) => this.#jobs.blockMoved(block, from, to),
       giveUpAttempts: (record, reason, now) => this.#held.giveUp(record, { code: null, reason }, now),
-      lose: (record, reason, now) => this.#lose(record, reason, now),
+      lose: (record, reason, now) => this.#members.lose(record, reason, now),
+    });
+    this.#members = new Membership({
+      options: options.workers,
+      registry: this.#registry,
+      held: this.#held,
+      jobs: this.#jobs,
+      decommissions: this.#decommissions,
+      outbox: this.#outbox,
     });
     this.#launcher = new Launcher({
       registry: this.#registry,
@@ -169,7 +176,7 @@ export class MasterMachine {
         this.#jobs.fail(event.session, event.job, event.error, now);
         return;
       case "workerRegistered":
-        this.#register(event.registration, now);
+        this.#members.register(event.registration, now);
         return;
       case "resultDelivered":
         this.#jobs.delivered(event.session, event.job, event.partition, now);
@@ -212,11 +219,7 @@ export class MasterMachine {
     if (record === null) return;
     switch (event.kind) {
       case "heartbeat":
-        record.diskShort = event.diskShort ?? false;
-        record.memory = event.memory ?? null;
-        this.#heartbeat(record, event.running, now);
-        for (const [i, key] of event.running.entries()) this.#jobs.progressed(key, record.id, event.records?.[i] ?? 0);
-        this.#outbox.send(record.id, { kind: "heartbeat" });
+        this.#members.heartbeat(record, event, now);
         return;
       case "statuses":
         for (const status of event.statuses) this.#held.reported(record, status, now);
@@ -228,9 +231,7 @@ export class MasterMachine {
         record.offered?.push(...event.outputs);
         return;
       case "workerLeaving":
-        if (record.state.kind === "leaving") return;
-        record.state = { kind: "leaving" };
-        this.#held.giveUp(record, { code: null, reason: event.reason }, now);
+        this.#members.leaving(record, event.reason, now);
         return;
       case "workerDecommissions":
         this.#decommissions.begin(record, event.reason, event.timeoutMs, false, now);
@@ -239,79 +240,19 @@ export class MasterMachine {
         this.#decommissions.adopted(record.id, event.from, event.outcomes, now);
         return;
       case "workerDisconnected":
-        this.#decommissions.away(record.id);
-        // One that leaves does not come back.
-        if (record.state.kind === "leaving") this.#lose(record, "it has left", now);
-        else this.#registry.disconnect(record, now);
+        this.#members.disconnected(record, now);
         return;
       case "workerLost":
         // What ran when a worker ran out of memory is what filled it, as far as anybody can tell.
-        this.#lose(record, event.reason, now, event.outOfMemory === true ? "OUT_OF_MEMORY" : "WORKER_LOST");
+        this.#members.lose(record, event.reason, now, event.outOfMemory === true ? "OUT_OF_MEMORY" : "WORKER_LOST");
         return;
     }
   }
 
-  #register(registration: WorkerRegistration, now: number): void {
-    const answer = this.#registry.register(registration, now);
-    // Of an incarnation that has been replaced: nobody listens there any more.
-    if (answer === null) return;
-    // What it held is decided with what it offers: until its first heartbeat.
-    if (answer.replaced !== null) {
-      this.#forgetAttempts(answer.replaced, { code: "WORKER_LOST", reason: "it was started anew" }, now);
-      this.#decommissions.gone(registration.worker, "it was started anew", now);
-    } else this.#decommissions.away(registration.worker);
-    this.#outbox.send(registration.worker, {
-      kind: "registered",
-      heartbeatMs: this.#options.workers.heartbeatMs,
-      timeoutMs: this.#options.workers.heartbeatTimeoutMs,
-      liveSessions: [...this.#jobs.sessions.keys()],
-    });
-    this.#decommissions.reconnected(answer.record, now);
-  }
-
-  /** The first heartbeat after a registration says what the worker still has: the rest went down with the stream. */
-  #heartbeat(record: WorkerRecord, running: readonly TaskKey[], now: number): void {
-    if (record.state.kind !== "registering") return;
-    this.#held.keepOnly(record, running, now);
-    if (record.offered !== null) {
-      const refused = this.#jobs.workerBack(record.id, record.offered, now);
-      record.offered = null;
-      for (const { session, shuffle, ...output } of refused) this.#outbox.discard(record.id, session, shuffle, output);
-    }
-    this.#decommissions.resume(record);
-    this.#held.cancelOrphans(record);
-  }
-
   #tick(now: number): void {
-    for (const record of this.#registry.overdue(now)) {
-      this.#lose(record, record.state.kind === "disconnected" ? "its connection ended" : "its heartbeats stopped", now);
-    }
+    this.#members.loseOverdue(now);
     this.#decommissions.tick(now);
     this.#held.callBackStuck(now);
     this.#jobs.checkWorkers(this.#places.launchable().length, this.#places.shortOfDisk(), now);
-  }
-
-  #lose(record: WorkerRecord, reason: string, now: number, code: Loss["code"] = "WORKER_LOST"): void {
-    this.#registry.remove(record);
-    this.#tellLost(record.registration, reason);
-    this.#forget(record, { code, reason }, now);
-    this.#outbox.push({ kind: "dropWorker", worker: record.id, reason });
-  }
-
-  /** Who reads from it need not wait until its silence ends their own patience. */
-  #tellLost({ worker, address }: WorkerRegistration, reason: string): void {
-    if (address.blocks !== "") this.#outbox.sendAll({ kind: "workerLost", worker, blocks: address.blocks, reason });
-  }
-
-  /** What it ran is lost (charged if it was running: a task may kill its workers), and so is what it held. */
-  #forget(record: WorkerRecord, loss: Loss, now: number): void {
-    this.#forgetAttempts(record, loss, now);
-    this.#jobs.workerGone(record.id, now);
-    this.#decommissions.gone(record.id, loss.reason, now);
-  }
-
-  #forgetAttempts(record: WorkerRecord, loss: Loss, now: number): void {
-    const leaves = record.state.kind === "leaving" || this.#decommissions.has(record.id);
-    this.#held.forget(record, leaves ? { ...loss, code: null } : loss, now);
   }
 }
