@@ -1,79 +1,66 @@
-// The master as one pure machine: event in, commands out. Composes the registry of workers, the scheduler of jobs, the
-// assigner of tasks and the places of map outputs; after every event it launches what can be launched. No I/O, no clock.
+// The master as one pure machine: event in, commands out. Puts its parts together (the registry of workers, the scheduler of
+// jobs, the assigner of tasks, decommissioning, and machine/) and gives each event to the part that it is about; after every
+// event it launches what can be launched. No I/O, no clock.
 
-import type { SessionId, ShuffleId, WorkerId } from "../core/ids.js";
-import type { StageProgress } from "../protocol/driver.js";
-import type { MapOutputLocation } from "../protocol/tasks.js";
-import { type DecommissionProgress, Decommissions } from "./decommission/index.js";
+import { Decommissions } from "./decommission/index.js";
 import type { MasterCommand, MasterEvent } from "./events.js";
-import { type JobProgress, JobScheduler } from "./job-scheduler/index.js";
+import { JobScheduler } from "./job-scheduler/index.js";
 import { CommandOutbox } from "./machine/command-outbox.js";
 import { HeldAttempts } from "./machine/held-attempts.js";
 import { Launcher } from "./machine/launcher.js";
 import { Membership } from "./machine/membership.js";
-import { Places, placeOf } from "./machine/places.js";
-import type { NodeStorage } from "./map-outputs/index.js";
+import { Places } from "./machine/places.js";
+import { MasterView } from "./machine/view.js";
 import { defaultMasterOptions, type MasterOptions } from "./options.js";
-import { type PoolSnapshot, TaskAssigner } from "./task-assigner/index.js";
+import { TaskAssigner } from "./task-assigner/index.js";
 import { WorkerRegistry } from "./worker-registry/index.js";
-import type { WorkerRecord } from "./worker-registry/state.js";
-
-export type WorkerExclusion = ReturnType<JobScheduler["exclusionsOf"]>[number];
 
 export class MasterMachine {
+  /** What is asked of it and shown. */
+  readonly view: MasterView;
   readonly #registry: WorkerRegistry;
-  readonly #assigner: TaskAssigner;
-  readonly #jobs: JobScheduler;
-  readonly #decommissions: Decommissions;
   readonly #outbox: CommandOutbox;
   readonly #places: Places;
+  readonly #assigner: TaskAssigner;
+  readonly #jobs: JobScheduler;
   readonly #held: HeldAttempts;
+  readonly #decommissions: Decommissions;
   readonly #members: Membership;
   readonly #launcher: Launcher;
 
   constructor(options: MasterOptions = defaultMasterOptions) {
-    this.#registry = new WorkerRegistry(options.workers);
-    this.#outbox = new CommandOutbox(this.#registry);
-    this.#places = new Places(this.#registry);
-    this.#assigner = new TaskAssigner(options.assigner);
-    this.#jobs = new JobScheduler(options.jobs, options.mapOutputs, {
-      assigner: this.#assigner,
-      emit: (command) => this.#outbox.passOn(command),
-      worker: (id) => this.#places.find(id),
-      launchable: () => this.#places.launchable(),
+    const registry = new WorkerRegistry(options.workers);
+    const outbox = new CommandOutbox(registry);
+    const places = new Places(registry);
+    const assigner = new TaskAssigner(options.assigner);
+    const jobs = new JobScheduler(options.jobs, options.mapOutputs, {
+      assigner,
+      emit: (command) => outbox.passOn(command),
+      worker: (id) => places.find(id),
+      launchable: () => places.launchable(),
     });
-    this.#held = new HeldAttempts({
-      registry: this.#registry,
-      assigner: this.#assigner,
-      jobs: this.#jobs,
-      outbox: this.#outbox,
-    });
-    this.#decommissions = new Decommissions(options.decommission, {
-      workers: () => this.#registry.all,
-      worker: (id) => this.#registry.get(id),
-      sessions: () => this.#jobs.sessions,
-      send: (worker, message) => this.#outbox.send(worker, message),
-      emit: (command) => this.#outbox.push(command),
-      moved: (block, from, to) => this.#jobs.blockMoved(block, from, to),
-      giveUpAttempts: (record, reason, now) => this.#held.giveUp(record, { code: null, reason }, now),
+    const held = new HeldAttempts({ registry, assigner, jobs, outbox });
+    const decommissions = new Decommissions(options.decommission, {
+      workers: () => registry.all,
+      worker: (id) => registry.get(id),
+      sessions: () => jobs.sessions,
+      send: (worker, message) => outbox.send(worker, message),
+      emit: (command) => outbox.push(command),
+      moved: (block, from, to) => jobs.blockMoved(block, from, to),
+      giveUpAttempts: (record, reason, now) => held.giveUp(record, { code: null, reason }, now),
       lose: (record, reason, now) => this.#members.lose(record, reason, now),
     });
-    this.#members = new Membership({
-      options: options.workers,
-      registry: this.#registry,
-      held: this.#held,
-      jobs: this.#jobs,
-      decommissions: this.#decommissions,
-      outbox: this.#outbox,
-    });
-    this.#launcher = new Launcher({
-      registry: this.#registry,
-      places: this.#places,
-      assigner: this.#assigner,
-      jobs: this.#jobs,
-      outbox: this.#outbox,
-      maxLaunches: options.assigner.maxQueueAhead,
-    });
+    this.#registry = registry;
+    this.#outbox = outbox;
+    this.#places = places;
+    this.#assigner = assigner;
+    this.#jobs = jobs;
+    this.#held = held;
+    this.#decommissions = decommissions;
+    this.#members = new Membership({ options: options.workers, registry, held, jobs, decommissions, outbox });
+    const { maxQueueAhead: maxLaunches } = options.assigner;
+    this.#launcher = new Launcher({ registry, places, assigner, jobs, outbox, maxLaunches });
+    this.view = new MasterView({ registry, assigner, jobs, decommissions });
   }
 
   /** `now` in milliseconds, of any origin, never running backwards. */
@@ -87,70 +74,9 @@ export class MasterMachine {
     return this.#outbox.take();
   }
 
-  get workers(): readonly WorkerRecord[] {
-    return [...this.#registry.all];
-  }
-
-  get slots(): number {
-    return this.workers.reduce(
-      (sum, record) => sum + (record.state.kind === "active" ? record.registration.slots : 0),
-      0,
-    );
-  }
-
-  progress(session: SessionId): StageProgress[] {
-    return this.#jobs.progress(session);
-  }
-
-  /** How far the session's jobs are that have not ended. */
-  jobProgress(session: SessionId): JobProgress[] {
-    return this.#jobs.jobProgress(session);
-  }
-
-  /** What the session's map outputs take that are counted on, over all workers. */
-  shuffleBytes(session: SessionId): number {
-    return this.#jobs.sessions.get(session)?.outputs.totalBytes ?? 0;
-  }
-
-  /** Jobs that have not ended, by session. */
-  liveJobs(session: SessionId): readonly number[] {
-    return [...(this.#jobs.sessions.get(session)?.jobs.keys() ?? [])];
-  }
-
-  /** None where the session schedules FIFO. */
-  pools(session: SessionId): PoolSnapshot[] {
-    return this.#assigner.pools(session);
-  }
-
-  /** The session's persisted nodes that jobs have planned to fill. */
-  storage(session: SessionId): NodeStorage[] {
-    return this.#jobs.storage(session);
-  }
-
-  /** How far a worker is that is to go; null for one that is not. */
-  decommission(worker: WorkerId, now: number): DecommissionProgress | null {
-    return this.#decommissions.progress(worker, now);
-  }
-
-  /** What keeps whose tasks away from a worker, now. */
-  exclusionsOf(record: WorkerRecord, now: number): WorkerExclusion[] {
-    return this.#jobs.exclusionsOf(placeOf(record), now);
-  }
-
+  /** States the invariants; tests call it after every event. */
   validate(): string[] {
     return [...this.#jobs.validate(), ...this.#decommissions.validate(), ...this.#held.validate()];
-  }
-
-  /** Map outputs that are counted on, of all sessions; for tests. */
-  *countedOutputs(): Generator<{
-    readonly session: SessionId;
-    readonly shuffle: ShuffleId;
-    readonly map: number;
-    readonly location: MapOutputLocation;
-  }> {
-    for (const { id, outputs } of this.#jobs.sessions.values()) {
-      for (const output of outputs.counted()) yield { session: id, ...output };
-    }
   }
 
   #apply(event: MasterEvent, now: number): void {

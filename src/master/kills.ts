@@ -3,9 +3,9 @@
 
 import { MillraceError } from "../core/errors.js";
 import { type JobId, jobId } from "../core/ids.js";
-import type { MasterMachine } from "./core.js";
 import type { DriverDesk } from "./driver-desk.js";
 import type { DriverLink } from "./driver-link.js";
+import type { MasterView } from "./machine/view.js";
 
 /** What an administrator is told. */
 export interface Killed {
@@ -20,7 +20,7 @@ export interface Killed {
 
 export interface KillsParts {
   readonly desk: DriverDesk;
-  readonly machine: MasterMachine;
+  readonly view: MasterView;
   log(message: string): void;
 }
 
@@ -72,7 +72,7 @@ export class Kills {
   }
 
   #jobs({ host }: DriverLink): JobId[] {
-    const live = this.#parts.machine.liveJobs(host.id).map(jobId);
+    const live = this.#parts.view.liveJobs(host.id).map(jobId);
     return [...new Set([...live, ...host.preparing])].sort((a, b) => a - b);
   }
 }

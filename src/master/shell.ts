@@ -74,7 +74,7 @@ export class MasterShell {
     this.#machine = new MasterMachine(options.machine);
     this.#values = new ValueBlobs(this.blobs, options.valueInlineBytes);
     this.#desk = new DriverDesk({
-      machine: this.#machine,
+      view: this.#machine.view,
       defaults: options.machine,
       blobs: this.blobs,
       eventLogDir: options.eventLogDir,
@@ -87,13 +87,13 @@ export class MasterShell {
       warn: options.log,
     });
     this.#departures = new Departures({
-      machine: this.#machine,
+      view: this.#machine.view,
       now: () => this.#clock.now(),
       handle: (event) => this.#handle(event),
       logs: () => [...this.#desk.all].map(({ log }) => log),
       log: options.log,
     });
-    this.#kills = new Kills({ desk: this.#desk, machine: this.#machine, log: options.log });
+    this.#kills = new Kills({ desk: this.#desk, view: this.#machine.view, log: options.log });
     this.#timer = setInterval(() => this.#tick(), TICK_MS);
   }
 
@@ -101,7 +101,7 @@ export class MasterShell {
   readonly registrations = new EventEmitter();
 
   get slots(): number {
-    return this.#machine.slots;
+    return this.#machine.view.slots;
   }
 
   /** For tests, which hold its state against the world's. */
@@ -129,14 +129,14 @@ export class MasterShell {
       id: host.id,
       appName: host.settings.appName,
       openedMs,
-      pools: this.#machine.pools(host.id),
-      jobs: this.#machine.jobProgress(host.id).map(since1970),
-      stages: this.#machine.progress(host.id).map(since1970),
-      shuffleBytes: this.#machine.shuffleBytes(host.id),
-      storage: describeStorage(this.#machine.storage(host.id), {
+      pools: this.#machine.view.pools(host.id),
+      jobs: this.#machine.view.jobProgress(host.id).map(since1970),
+      stages: this.#machine.view.progress(host.id).map(since1970),
+      shuffleBytes: this.#machine.view.shuffleBytes(host.id),
+      storage: describeStorage(this.#machine.view.storage(host.id), {
         session: host.id,
         persisted: (node) => host.persisted(node),
-        workers: this.#machine.workers,
+        workers: this.#machine.view.workers,
       }),
     }));
     return describeMaster({
@@ -144,9 +144,9 @@ export class MasterShell {
       version,
       startedMs: this.#startedMs,
       sessions,
-      workers: this.#machine.workers,
-      decommission: (worker) => this.#machine.decommission(worker, now),
-      excluded: (record) => this.#machine.exclusionsOf(record, now),
+      workers: this.#machine.view.workers,
+      decommission: (worker) => this.#machine.view.decommission(worker, now),
+      excluded: (record) => this.#machine.view.exclusionsOf(record, now),
     });
   }
 
@@ -201,7 +201,7 @@ export class MasterShell {
   workerExited(worker: WorkerId, reason: string, outOfMemory = false): boolean {
     const wasToGo = this.#departures.isLeavingOrLeft(worker);
     const link = this.#workers.get(worker);
-    const record = this.#machine.workers.find((one) => one.id === worker);
+    const record = this.#machine.view.workers.find((one) => one.id === worker);
     const registration = link?.registration ?? record?.registration;
     if (registration !== undefined)
       this.#handle({ kind: "workerLost", worker, incarnation: registration.incarnation, reason, outOfMemory });
