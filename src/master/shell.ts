@@ -3,11 +3,9 @@
 
 import { EventEmitter } from "node:events";
 import { MillraceError, toWireError, type WireError } from "../core/errors.js";
-import { type BlobHash, formatTaskKey, type JobId, type SessionId, type TaskKey, type WorkerId } from "../core/ids.js";
+import type { BlobHash, JobId, SessionId, TaskKey, WorkerId } from "../core/ids.js";
 import { SteadyClock } from "../core/steady-clock.js";
-import { StreamGroups } from "../core/stream-groups.js";
 import { version } from "../core/version.js";
-import type { BlockRequest } from "../protocol/blocks.js";
 import type { WorkerRegistration, WorkerToMaster } from "../protocol/worker.js";
 import { type Connection, decodeWorkerMessage, encodeMasterToWorker } from "../rpc/index.js";
 import { BlobStore } from "./blob-store.js";
@@ -17,7 +15,7 @@ import { DriverDesk } from "./driver-desk.js";
 import { type MasterCommand, type MasterEvent, TICK_MS } from "./events.js";
 import { Kills } from "./kills.js";
 import type { MasterOptions } from "./options.js";
-import { exactBytes } from "./results/exact-bytes.js";
+import { HeldResults, type OpenBlock } from "./results/held-results.js";
 import { describeMaster, type MasterSnapshot } from "./snapshot.js";
 import { describeStorage } from "./storage-snapshot.js";
 import { ValueBlobs } from "./value-blobs.js";
@@ -28,12 +26,7 @@ export interface MasterShellOptions {
   readonly url: string;
   /** Directory of event logs; null: none are kept. */
   readonly eventLogDir: string | null;
-  /** Opens bytes that a worker serves. */
-  readonly openBlock: (
-    worker: WorkerRegistration,
-    request: BlockRequest,
-    signal: AbortSignal,
-  ) => AsyncIterable<Uint8Array>;
+  readonly openBlock: OpenBlock;
   /** A driver whose connection is silent for so long is gone. */
   readonly driverTimeoutMs: number;
   /** Values of a stage that are larger together travel as a blob. Default VALUE_INLINE_BYTES; tests choose less. */
@@ -46,9 +39,6 @@ interface WorkerLink {
   readonly registration: WorkerRegistration;
 }
 
-/** How long a value that is a block may take to come. */
-const VALUE_TIMEOUT_MS = 60_000;
-
 export class MasterShell {
   readonly blobs = new BlobStore();
   readonly #options: MasterShellOptions;
@@ -56,8 +46,7 @@ export class MasterShell {
   readonly #clock = new SteadyClock(TICK_MS, () => performance.now());
   readonly #desk: DriverDesk;
   readonly #workers = new Map<WorkerId, WorkerLink>();
-  /** What is read of workers. */
-  readonly #results = new StreamGroups<WorkerId>();
+  readonly #results: HeldResults;
   readonly #timer: NodeJS.Timeout;
   readonly #values: ValueBlobs;
   readonly #departures: Departures;
@@ -73,6 +62,10 @@ export class MasterShell {
     this.#options = options;
     this.#machine = new MasterMachine(options.machine);
     this.#values = new ValueBlobs(this.blobs, options.valueInlineBytes);
+    this.#results = new HeldResults({
+      openBlock: options.openBlock,
+      worker: (id) => this.#workers.get(id)?.registration,
+    });
     this.#desk = new DriverDesk({
       view: this.#machine.view,
       defaults: options.machine,
@@ -83,7 +76,7 @@ export class MasterShell {
       url: () => this.#url,
       workers: () => [...this.#workers.values()].map(({ registration }) => registration),
       handle: (event) => this.#handle(event),
-      openResult: (worker, key, bytes, signal) => this.#openResult(worker, key, bytes, signal),
+      openResult: (worker, key, bytes, signal) => this.#results.open(worker, key, bytes, signal),
       warn: options.log,
     });
     this.#departures = new Departures({
@@ -344,11 +337,7 @@ export class MasterShell {
         const link = this.#workers.get(command.worker);
         this.#workers.delete(command.worker);
         link?.connection.close();
-        const text = `worker ${command.worker}, which holds a result, is lost: ${command.reason}`;
-        this.#results.end(
-          command.worker,
-          new MillraceError("WORKER_LOST", text, { fields: { worker: command.worker } }),
-        );
+        this.#results.workerLost(command.worker, command.reason);
         return;
       }
       case "decommissionStarted":
@@ -408,26 +397,14 @@ export class MasterShell {
   }
 
   async #fetchValue(key: TaskKey, worker: WorkerId, bytes: number): Promise<void> {
-    const parts: Uint8Array[] = [];
     try {
-      for await (const part of this.#openResult(worker, key, bytes, AbortSignal.timeout(VALUE_TIMEOUT_MS)))
-        parts.push(Uint8Array.from(part));
-      this.#handle({ kind: "valueFetched", key, bytes: Buffer.concat(parts) });
+      this.#handle({ kind: "valueFetched", key, bytes: await this.#results.fetch(worker, key, bytes) });
     } catch (error) {
       this.#options.log(
         `the value ${key.session}/${key.stage}/${key.partition} could not be fetched from ${worker}: ${(error as Error).message}`,
       );
       this.#handle({ kind: "valueFetched", key, bytes: null });
     }
-  }
-
-  #openResult(worker: WorkerId, key: TaskKey, bytes: number, signal: AbortSignal): AsyncIterable<Uint8Array> {
-    const registration = this.#workers.get(worker)?.registration;
-    if (registration === undefined)
-      throw new MillraceError("WORKER_LOST", `worker ${worker}, which holds a result, is gone`, { fields: { worker } });
-    const open = (live: AbortSignal) => this.#options.openBlock(registration, { kind: "result", key }, live);
-    const what = `the result ${formatTaskKey(key)} of worker ${worker}`;
-    return exactBytes(this.#results.follow(worker, open, signal), bytes, what);
   }
 
   /** A blob for a worker. Throws PROTOCOL_ERROR for one that nobody owns. */
