@@ -17,7 +17,6 @@ import { Kills } from "./kills.js";
 import type { MasterOptions } from "./options.js";
 import { HeldResults, type OpenBlock } from "./results/held-results.js";
 import { describeMaster, type MasterSnapshot } from "./snapshot.js";
-import { describeStorage } from "./storage-snapshot.js";
 import { ValueBlobs } from "./value-blobs.js";
 
 export interface MasterShellOptions {
@@ -113,33 +112,12 @@ export class MasterShell {
   }
 
   snapshot(): MasterSnapshot {
-    const now = this.#clock.now();
-    const since1970 = <T extends { readonly startedMs: number }>(one: T): T => ({
-      ...one,
-      startedMs: Date.now() - (now - one.startedMs),
-    });
-    const sessions = [...this.#desk.all].map(({ host, openedMs }) => ({
-      id: host.id,
-      appName: host.settings.appName,
-      openedMs,
-      pools: this.#machine.view.pools(host.id),
-      jobs: this.#machine.view.jobProgress(host.id).map(since1970),
-      stages: this.#machine.view.progress(host.id).map(since1970),
-      shuffleBytes: this.#machine.view.shuffleBytes(host.id),
-      storage: describeStorage(this.#machine.view.storage(host.id), {
-        session: host.id,
-        persisted: (node) => host.persisted(node),
-        workers: this.#machine.view.workers,
-      }),
-    }));
     return describeMaster({
       url: this.#url,
-      version,
       startedMs: this.#startedMs,
-      sessions,
-      workers: this.#machine.view.workers,
-      decommission: (worker) => this.#machine.view.decommission(worker, now),
-      excluded: (record) => this.#machine.view.exclusionsOf(record, now),
+      view: this.#machine.view,
+      drivers: this.#desk.all,
+      nowMs: this.#clock.now(),
     });
   }
 
