@@ -19,7 +19,7 @@ export interface Killed {
 }
 
 export interface KillsParts {
-  readonly desk: DriverDesk;
+  readonly drivers: DriverDesk;
   readonly view: MasterView;
   log(message: string): void;
 }
@@ -55,13 +55,13 @@ export class Kills {
     }
     const text = `session ${id} (${settings.appName}) was killed by ${by} (millrace kill)${why}`;
     this.#parts.log(text);
-    this.#parts.desk.kill(link, new MillraceError("SESSION_KILLED", text, { fields: about }));
+    this.#parts.drivers.kill(link, new MillraceError("SESSION_KILLED", text, { fields: about }));
     return { ...told, jobs: running, ended: "session" };
   }
 
   /** By its id, or by the id's part before the first "-", which is the session's number on this master. */
   #find(name: string): DriverLink {
-    const open = [...this.#parts.desk.all];
+    const open = [...this.#parts.drivers.all];
     const found = open.find(({ host }) => host.id === name || host.id.startsWith(`${name}-`));
     if (found !== undefined) return found;
     const ids = open.map(({ host }) => host.id);

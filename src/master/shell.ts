@@ -1,13 +1,11 @@
 // The master's shell: holds the connections of drivers and workers, turns their messages into events of the machine and the
 // machine's commands into messages, files and pulls. No policy stands here.
 
-import { EventEmitter } from "node:events";
-import { MillraceError, toWireError, type WireError } from "../core/errors.js";
+import type { EventEmitter } from "node:events";
+import { MillraceError, type WireError } from "../core/errors.js";
 import type { BlobHash, JobId, SessionId, TaskKey, WorkerId } from "../core/ids.js";
 import { SteadyClock } from "../core/steady-clock.js";
-import { version } from "../core/version.js";
-import type { WorkerRegistration, WorkerToMaster } from "../protocol/worker.js";
-import { type Connection, decodeWorkerMessage, encodeMasterToWorker } from "../rpc/index.js";
+import type { Connection } from "../rpc/index.js";
 import { BlobStore } from "./blob-store.js";
 import { MasterMachine } from "./core.js";
 import { Departures } from "./departures.js";
@@ -18,6 +16,7 @@ import type { MasterOptions } from "./options.js";
 import { HeldResults, type OpenBlock } from "./results/held-results.js";
 import { describeMaster, type MasterSnapshot } from "./snapshot.js";
 import { ValueBlobs } from "./value-blobs.js";
+import { WorkerDesk } from "./worker-desk.js";
 
 export interface MasterShellOptions {
   readonly machine: MasterOptions;
@@ -33,23 +32,20 @@ export interface MasterShellOptions {
   readonly log: (message: string) => void;
 }
 
-interface WorkerLink {
-  readonly connection: Connection;
-  readonly registration: WorkerRegistration;
-}
-
 export class MasterShell {
   readonly blobs = new BlobStore();
+  /** Workers that are to go, and those that went. */
+  readonly departures: Departures;
+  /** Sessions and jobs that administrators end. */
+  readonly kills: Kills;
   readonly #options: MasterShellOptions;
   readonly #machine: MasterMachine;
   readonly #clock = new SteadyClock(TICK_MS, () => performance.now());
-  readonly #desk: DriverDesk;
-  readonly #workers = new Map<WorkerId, WorkerLink>();
+  readonly #drivers: DriverDesk;
+  readonly #workers: WorkerDesk;
   readonly #results: HeldResults;
   readonly #timer: NodeJS.Timeout;
   readonly #values: ValueBlobs;
-  readonly #departures: Departures;
-  readonly #kills: Kills;
   readonly #startedMs = Date.now();
   /** Commands that wait until those before them are performed. */
   readonly #commands: MasterCommand[] = [];
@@ -63,9 +59,9 @@ export class MasterShell {
     this.#values = new ValueBlobs(this.blobs, options.valueInlineBytes);
     this.#results = new HeldResults({
       openBlock: options.openBlock,
-      worker: (id) => this.#workers.get(id)?.registration,
+      worker: (id) => this.#workers.find(id),
     });
-    this.#desk = new DriverDesk({
+    this.#drivers = new DriverDesk({
       view: this.#machine.view,
       defaults: options.machine,
       blobs: this.blobs,
@@ -73,24 +69,33 @@ export class MasterShell {
       timeoutMs: options.driverTimeoutMs,
       now: () => this.#clock.now(),
       url: () => this.#url,
-      workers: () => [...this.#workers.values()].map(({ registration }) => registration),
+      workers: () => this.#workers.all,
       handle: (event) => this.#handle(event),
       openResult: (worker, key, bytes, signal) => this.#results.open(worker, key, bytes, signal),
       warn: options.log,
     });
-    this.#departures = new Departures({
+    this.departures = new Departures({
       view: this.#machine.view,
       now: () => this.#clock.now(),
       handle: (event) => this.#handle(event),
-      logs: () => [...this.#desk.all].map(({ log }) => log),
+      logs: () => [...this.#drivers.all].map(({ log }) => log),
       log: options.log,
     });
-    this.#kills = new Kills({ desk: this.#desk, view: this.#machine.view, log: options.log });
+    this.#workers = new WorkerDesk({
+      drivers: this.#drivers,
+      departures: this.departures,
+      values: this.#values,
+      handle: (event) => this.#handle(event),
+      log: options.log,
+    });
+    this.kills = new Kills({ drivers: this.#drivers, view: this.#machine.view, log: options.log });
     this.#timer = setInterval(() => this.#tick(), TICK_MS);
   }
 
   /** Emits "worker" whenever a worker has said that it is there. */
-  readonly registrations = new EventEmitter();
+  get registrations(): EventEmitter {
+    return this.#workers.registrations;
+  }
 
   get slots(): number {
     return this.#machine.view.slots;
@@ -106,74 +111,30 @@ export class MasterShell {
     this.#url = url;
   }
 
-  /** Workers that are connected. */
-  get workers(): number {
-    return this.#workers.size;
-  }
-
   snapshot(): MasterSnapshot {
     return describeMaster({
       url: this.#url,
       startedMs: this.#startedMs,
       view: this.#machine.view,
-      drivers: this.#desk.all,
+      drivers: this.#drivers.all,
       nowMs: this.#clock.now(),
     });
   }
 
-  /** Workers that are to go, and those that went. */
-  get departures(): Departures {
-    return this.#departures;
-  }
-
-  /** Sessions and jobs that administrators end. */
-  get kills(): Kills {
-    return this.#kills;
-  }
-
   acceptDriver(connection: Connection): void {
-    this.#desk.accept(connection);
+    this.#drivers.accept(connection);
   }
 
   /** `peer`: the name that the other end has proved; null for a worker of this process. It registers as nobody else. */
   acceptWorker(connection: Connection, peer: string | null): void {
-    let registration: WorkerRegistration | null = null;
-    connection.onMessage((bytes) => {
-      const message = decodeWorkerMessage(bytes);
-      if (message.kind === "register") {
-        if (peer !== null && message.registration.worker !== peer) {
-          this.#refuse(connection, peer, message.registration.worker);
-          return;
-        }
-        registration = message.registration;
-        this.#register(connection, registration);
-      } else if (registration !== null) {
-        this.#fromWorker(registration, message);
-      }
-    });
-    connection.onClose((error) => {
-      if (registration === null || this.#workers.get(registration.worker)?.connection !== connection) return;
-      this.#workers.delete(registration.worker);
-      const { worker, incarnation } = registration;
-      this.#options.log(`worker ${worker} disconnected${error === null ? "" : `: ${error.message}`}`);
-      this.#handle({ kind: "workerDisconnected", worker, incarnation });
-    });
-  }
-
-  #refuse(connection: Connection, peer: string, name: string): void {
-    const error = new MillraceError("PERMISSION_REFUSED", `worker ${peer} may not register as ${name}`, {
-      fields: { peer, name },
-    });
-    connection.send(encodeMasterToWorker({ kind: "refused", error: toWireError(error) }));
-    connection.close();
+    this.#workers.accept(connection, peer);
   }
 
   /** The process of a worker of ours ended. true: it was to go, and nobody need replace it. */
   workerExited(worker: WorkerId, reason: string, outOfMemory = false): boolean {
-    const wasToGo = this.#departures.isLeavingOrLeft(worker);
-    const link = this.#workers.get(worker);
+    const wasToGo = this.departures.isLeavingOrLeft(worker);
     const record = this.#machine.view.workers.find((one) => one.id === worker);
-    const registration = link?.registration ?? record?.registration;
+    const registration = this.#workers.find(worker) ?? record?.registration;
     if (registration !== undefined)
       this.#handle({ kind: "workerLost", worker, incarnation: registration.incarnation, reason, outOfMemory });
     return wasToGo;
@@ -181,106 +142,21 @@ export class MasterShell {
 
   /** The process is about to end, and its sessions with it: their event logs say so. */
   endLogs(): Promise<void> {
-    return this.#desk.endLogs();
+    return this.#drivers.endLogs();
   }
 
   /** Ends every session with MASTER_LOST and lets the workers go. */
   async close(): Promise<void> {
     clearInterval(this.#timer);
     const error: WireError = { code: "MASTER_LOST", message: "the master is shutting down", fields: {} };
-    await this.#desk.closeAll(error);
-    for (const { connection } of this.#workers.values()) connection.close();
+    await this.#drivers.closeAll(error);
+    this.#workers.close();
   }
-
-  // Workers
-
-  #register(connection: Connection, registration: WorkerRegistration): void {
-    if (registration.version !== version) {
-      const error = new MillraceError(
-        "VERSION_MISMATCH",
-        `the worker runs millrace ${registration.version}, the master ${version}`,
-        { fields: { worker: registration.version, master: version } },
-      );
-      connection.send(encodeMasterToWorker({ kind: "refused", error: toWireError(error) }));
-      connection.close();
-      return;
-    }
-    const earlier = this.#workers.get(registration.worker);
-    this.#workers.set(registration.worker, { connection, registration });
-    if (earlier !== undefined && earlier.connection !== connection) earlier.connection.close();
-    this.#options.log(`worker ${registration.worker} (${registration.role}, ${registration.slots} slots) registered`);
-    for (const { log } of this.#desk.all) log.workerAdded(registration);
-    this.#departures.registered(registration.worker);
-    this.#handle({ kind: "workerRegistered", registration });
-  }
-
-  #fromWorker(
-    { worker, incarnation }: WorkerRegistration,
-    message: Exclude<WorkerToMaster, { kind: "register" }>,
-  ): void {
-    switch (message.kind) {
-      case "heartbeat":
-        this.#handle({
-          kind: "heartbeat",
-          worker,
-          incarnation,
-          running: message.running,
-          records: message.records,
-          diskShort: message.disk?.isShort ?? false,
-          memory: {
-            rssBytes: message.rssBytes,
-            cacheBytes: message.cacheBytes,
-            pressure: message.pressure ?? "calm",
-            stored: message.stored ?? [],
-          },
-        });
-        // The first one makes the worker's slots count.
-        this.registrations.emit("worker");
-        return;
-      case "statuses":
-        for (const status of message.statuses) this.#desk.find(status.key.session)?.log.status(status, worker);
-        this.#handle({ kind: "statuses", worker, incarnation, statuses: message.statuses });
-        return;
-      case "uncached":
-        this.#desk.find(message.session)?.log.uncached(worker, message.partitions);
-        this.#handle({
-          kind: "uncached",
-          worker,
-          incarnation,
-          session: message.session,
-          partitions: message.partitions,
-        });
-        return;
-      case "offer":
-        this.#handle({ kind: "offered", worker, incarnation, outputs: message.outputs });
-        return;
-      case "leaving":
-        this.#handle({ kind: "workerLeaving", worker, incarnation, reason: message.reason });
-        return;
-      case "decommission": {
-        const { reason, timeoutMs } = message;
-        this.#handle({ kind: "workerDecommissions", worker, incarnation, reason, timeoutMs });
-        return;
-      }
-      case "adopted":
-        this.#handle({ kind: "adopted", worker, incarnation, from: message.from, outcomes: message.outcomes });
-        return;
-      case "logs":
-        for (const { key, ...line } of message.lines) {
-          const { stage, partition } = key;
-          const driver = this.#desk.find(key.session);
-          driver?.send({ kind: "log", stage, partition, ...line });
-          if (line.dropped !== undefined) driver?.log.logsDropped(line.dropped);
-        }
-    }
-  }
-
-  // The machine
 
   #tick(): void {
     const now = this.#clock.tick();
     this.#run(this.#machine.handle({ kind: "tick" }, now));
-    this.#desk.tick(now);
+    this.#drivers.tick(now);
   }
 
   #handle(event: MasterEvent): void {
@@ -305,55 +181,53 @@ export class MasterShell {
       case "send": {
         const { message } = command;
         if (message.kind === "launch")
-          for (const launch of message.launches) this.#desk.find(launch.key.session)?.log.launched(launch);
-        this.#workers.get(command.worker)?.connection.send(encodeMasterToWorker(this.#values.lighten(message)));
+          for (const launch of message.launches) this.#drivers.find(launch.key.session)?.log.launched(launch);
+        this.#workers.send(command.worker, message);
         return;
       }
       case "dropWorker": {
         this.#options.log(`worker ${command.worker} is lost: ${command.reason}`);
-        for (const { log } of this.#desk.all) log.workerLost(command.worker, command.reason);
-        const link = this.#workers.get(command.worker);
-        this.#workers.delete(command.worker);
-        link?.connection.close();
+        for (const { log } of this.#drivers.all) log.workerLost(command.worker, command.reason);
+        this.#workers.drop(command.worker);
         this.#results.workerLost(command.worker, command.reason);
         return;
       }
       case "decommissionStarted":
-        return this.#departures.started(command);
+        return this.departures.started(command);
       case "decommissionEnded":
-        return this.#departures.ended(command);
+        return this.departures.ended(command);
       case "workerExcluded": {
         const { kind: _, session, ...exclusion } = command;
         const who = exclusion.worker === null ? `node ${exclusion.node}` : `worker ${exclusion.worker}`;
         this.#options.log(`${who} is excluded (${exclusion.scope}, session ${session}): ${exclusion.reason}`);
-        const mine = this.#desk.find(session);
-        const links = exclusion.scope === "cluster" ? this.#desk.all : mine === undefined ? [] : [mine];
+        const mine = this.#drivers.find(session);
+        const links = exclusion.scope === "cluster" ? this.#drivers.all : mine === undefined ? [] : [mine];
         for (const { log } of links) log.workerExcluded(exclusion);
         return;
       }
       case "deliver":
-        this.#desk.find(command.session)?.deliver(command);
+        this.#drivers.find(command.session)?.deliver(command);
         return;
       case "restartResults":
-        this.#desk.find(command.session)?.restartResults(command.job);
+        this.#drivers.find(command.session)?.restartResults(command.job);
         return;
       case "accumulators": {
         const { session, job, updates } = command;
-        this.#desk.find(session)?.send({ kind: "accumulators", job, updates });
+        this.#drivers.find(session)?.send({ kind: "accumulators", job, updates });
         return;
       }
       case "stagePlanned":
-        this.#desk.find(command.session)?.log.stagePlanned(command);
+        this.#drivers.find(command.session)?.log.stagePlanned(command);
         return;
       case "jobEnded":
         this.#releaseValues(command.session, command.job);
-        this.#desk.jobEnded(command.session, command.job, command.error, command.summary);
+        this.#drivers.jobEnded(command.session, command.job, command.error, command.summary);
         return;
       case "commitOutput":
         void this.#commit(command.session, command.job, command.files);
         return;
       case "abortOutput":
-        void this.#desk.findEnding(command.session)?.host.abort(command.job);
+        void this.#drivers.findEnding(command.session)?.host.abort(command.job);
         return;
       case "fetchValue":
         void this.#fetchValue(command.key, command.worker, command.bytes);
@@ -370,7 +244,7 @@ export class MasterShell {
     job: JobId,
     files: readonly { readonly pending: string; readonly final: string }[],
   ): Promise<void> {
-    const error = (await this.#desk.find(session)?.host.commit(job, files)) ?? null;
+    const error = (await this.#drivers.find(session)?.host.commit(job, files)) ?? null;
     this.#handle({ kind: "outputCommitted", session, job, error });
   }
 
