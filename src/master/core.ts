@@ -1,164 +1,82 @@
-// The master as one pure machine: event in, commands out. Composes the registry of workers, the scheduler of jobs, the
-// assigner of tasks and the places of map outputs; after every event it launches what can be launched. No I/O, no clock.
+// The master as one pure machine: event in, commands out. Puts its parts together (the registry of workers, the scheduler of
+// jobs, the assigner of tasks, decommissioning, and machine/) and gives each event to the part that it is about; after every
+// event it launches what can be launched. No I/O, no clock.
 
-import type { WireError } from "../core/errors.js";
-import { formatTaskKey, type SessionId, type ShuffleId, type TaskKey, type WorkerId } from "../core/ids.js";
-import type { StageProgress } from "../protocol/driver.js";
-import type { MapOutputLocation, MapOutputLocations, TaskLaunch, TaskStatus } from "../protocol/tasks.js";
-import type { MasterToWorker, WorkerRegistration } from "../protocol/worker.js";
-import { type DecommissionProgress, Decommissions } from "./decommission/index.js";
-import { type MasterCommand, type MasterEvent, VALUE_INLINE_BYTES, valueBytes } from "./events.js";
-import { type JobCommand, type JobProgress, JobScheduler, type Place } from "./job-scheduler/index.js";
-import type { NodeStorage } from "./map-outputs/index.js";
+import { Decommissions } from "./decommission/index.js";
+import type { MasterCommand, MasterEvent } from "./events.js";
+import { JobScheduler } from "./job-scheduler/index.js";
+import { CommandOutbox } from "./machine/command-outbox.js";
+import { HeldAttempts } from "./machine/held-attempts.js";
+import { Launcher } from "./machine/launcher.js";
+import { Membership } from "./machine/membership.js";
+import { Places } from "./machine/places.js";
+import { MasterView } from "./machine/view.js";
 import { defaultMasterOptions, type MasterOptions } from "./options.js";
-import { type Capacity, type PoolSnapshot, TaskAssigner } from "./task-assigner/index.js";
+import { TaskAssigner } from "./task-assigner/index.js";
 import { WorkerRegistry } from "./worker-registry/index.js";
-import type { Attempt, WorkerRecord } from "./worker-registry/state.js";
-
-/** Bytes of splits that one launch message carries about at most: messages stay below 256 KiB. */
-const LAUNCH_BYTES = 192 * 1024;
-/** What a launch takes besides the bytes of its splits. */
-const LAUNCH_BASE_BYTES = 256;
-/** What each further task of it takes at most. */
-const FOLLOWING_BYTES = 16;
-
-export type WorkerExclusion = ReturnType<JobScheduler["exclusionsOf"]>[number];
-
-type LossCode = "WORKER_LOST" | "OUT_OF_MEMORY";
-
-/** Why a worker's attempts are given up; `code` null: nobody is to blame. */
-interface Loss {
-  readonly code: LossCode | null;
-  readonly reason: string;
-}
 
 export class MasterMachine {
-  readonly #options: MasterOptions;
+  /** What is asked of it and shown. */
+  readonly view: MasterView;
   readonly #registry: WorkerRegistry;
+  readonly #outbox: CommandOutbox;
+  readonly #places: Places;
   readonly #assigner: TaskAssigner;
   readonly #jobs: JobScheduler;
+  readonly #held: HeldAttempts;
   readonly #decommissions: Decommissions;
-  #commands: MasterCommand[] = [];
-  /** Workers that one event excluded from something: what is queued there is looked at anew. */
-  readonly #excluded = new Set<WorkerId>();
-  /** Cancels of one event, sent together. */
-  readonly #cancels = new Map<WorkerId, { readonly keys: TaskKey[]; reason: string }>();
+  readonly #members: Membership;
+  readonly #launcher: Launcher;
 
   constructor(options: MasterOptions = defaultMasterOptions) {
-    this.#options = options;
-    this.#registry = new WorkerRegistry(options.workers);
-    this.#assigner = new TaskAssigner(options.assigner);
-    this.#jobs = new JobScheduler(options.jobs, options.mapOutputs, {
-      assigner: this.#assigner,
-      emit: (command) => this.#emit(command),
-      worker: (id) => {
-        const record = this.#registry.get(id);
-        // One whose stream is broken is not counted on: what it held is taken as lost when somebody misses it.
-        return record === undefined || record.state.kind === "disconnected" ? null : placeOf(record);
-      },
-      launchable: () =>
-        [...this.#registry.all].filter((one) => one.state.kind === "active" && !one.diskShort).map(placeOf),
+    const registry = new WorkerRegistry(options.workers);
+    const outbox = new CommandOutbox(registry);
+    const places = new Places(registry);
+    const assigner = new TaskAssigner(options.assigner);
+    const jobs = new JobScheduler(options.jobs, options.mapOutputs, {
+      assigner,
+      emit: (command) => outbox.passOn(command),
+      worker: (id) => places.find(id),
+      launchable: () => places.launchable(),
     });
-    this.#decommissions = new Decommissions(options.decommission, {
-      workers: () => this.#registry.all,
-      worker: (id) => this.#registry.get(id),
-      sessions: () => this.#jobs.sessions,
-      send: (worker, message) => this.#send(worker, message),
-      emit: (command) => this.#commands.push(command),
-      moved: (block, from, to) => this.#jobs.blockMoved(block, from, to),
-      giveUpAttempts: (record, reason, now) => this.#giveUpAttempts(record, { code: null, reason }, now),
-      lose: (record, reason, now) => this.#lose(record, reason, now),
+    const held = new HeldAttempts({ registry, assigner, jobs, outbox });
+    const decommissions = new Decommissions(options.decommission, {
+      workers: () => registry.all,
+      worker: (id) => registry.get(id),
+      sessions: () => jobs.sessions,
+      send: (worker, message) => outbox.send(worker, message),
+      emit: (command) => outbox.push(command),
+      moved: (block, from, to) => jobs.blockMoved(block, from, to),
+      giveUpAttempts: (record, reason, now) => held.giveUp(record, { code: null, reason }, now),
+      lose: (record, reason, now) => this.#members.lose(record, reason, now),
     });
+    this.#registry = registry;
+    this.#outbox = outbox;
+    this.#places = places;
+    this.#assigner = assigner;
+    this.#jobs = jobs;
+    this.#held = held;
+    this.#decommissions = decommissions;
+    this.#members = new Membership({ options: options.workers, registry, held, jobs, decommissions, outbox });
+    const { maxQueueAhead: maxLaunches } = options.assigner;
+    this.#launcher = new Launcher({ registry, places, assigner, jobs, outbox, maxLaunches });
+    this.view = new MasterView({ registry, assigner, jobs, decommissions });
   }
 
   /** `now` in milliseconds, of any origin, never running backwards. */
   handle(event: MasterEvent, now: number): MasterCommand[] {
-    this.#commands = [];
+    this.#outbox.begin();
     this.#apply(event, now);
-    this.#flushCancels();
-    for (const id of this.#excluded) {
-      const record = this.#registry.get(id);
-      if (record !== undefined) this.#revoke(record, this.#registry.queued(record));
-    }
-    this.#excluded.clear();
+    this.#outbox.flushCancels();
+    for (const worker of this.#outbox.takeExcluded()) this.#held.callBackQueued(worker);
     this.#jobs.look(now);
-    this.#dispatch(now);
-    const commands = this.#commands;
-    this.#commands = [];
-    return commands;
+    this.#launcher.launch(now);
+    return this.#outbox.take();
   }
 
-  get workers(): readonly WorkerRecord[] {
-    return [...this.#registry.all];
-  }
-
-  get slots(): number {
-    return this.workers.reduce(
-      (sum, record) => sum + (record.state.kind === "active" ? record.registration.slots : 0),
-      0,
-    );
-  }
-
-  progress(session: SessionId): StageProgress[] {
-    return this.#jobs.progress(session);
-  }
-
-  /** How far the session's jobs are that have not ended. */
-  jobProgress(session: SessionId): JobProgress[] {
-    return this.#jobs.jobProgress(session);
-  }
-
-  /** What the session's map outputs take that are counted on, over all workers. */
-  shuffleBytes(session: SessionId): number {
-    return this.#jobs.sessions.get(session)?.outputs.totalBytes ?? 0;
-  }
-
-  /** Jobs that have not ended, by session. */
-  liveJobs(session: SessionId): readonly number[] {
-    return [...(this.#jobs.sessions.get(session)?.jobs.keys() ?? [])];
-  }
-
-  /** None where the session schedules FIFO. */
-  pools(session: SessionId): PoolSnapshot[] {
-    return this.#assigner.pools(session);
-  }
-
-  /** The session's persisted nodes that jobs have planned to fill. */
-  storage(session: SessionId): NodeStorage[] {
-    return this.#jobs.storage(session);
-  }
-
-  /** How far a worker is that is to go; null for one that is not. */
-  decommission(worker: WorkerId, now: number): DecommissionProgress | null {
-    return this.#decommissions.progress(worker, now);
-  }
-
-  /** What keeps whose tasks away from a worker, now. */
-  exclusionsOf(record: WorkerRecord, now: number): WorkerExclusion[] {
-    return this.#jobs.exclusionsOf(placeOf(record), now);
-  }
-
+  /** States the invariants; tests call it after every event. */
   validate(): string[] {
-    const units = [...this.#registry.all].map((record) => ({ record, first: firstOfUnits(record) }));
-    const miscounted = units.filter(({ record, first }) => record.units !== first.length);
-    return [
-      ...this.#jobs.validate(),
-      ...this.#decommissions.validate(),
-      ...this.#assigner.validate(units.flatMap(({ first }) => first.map(({ key }) => key))),
-      ...miscounted.map(({ record, first }) => `${record.id} holds ${first.length} launches, ${record.units} counted`),
-    ];
-  }
-
-  /** Map outputs that are counted on, of all sessions; for tests. */
-  *countedOutputs(): Generator<{
-    readonly session: SessionId;
-    readonly shuffle: ShuffleId;
-    readonly map: number;
-    readonly location: MapOutputLocation;
-  }> {
-    for (const { id, outputs } of this.#jobs.sessions.values()) {
-      for (const output of outputs.counted()) yield { session: id, ...output };
-    }
+    return [...this.#jobs.validate(), ...this.#decommissions.validate(), ...this.#held.validate()];
   }
 
   #apply(event: MasterEvent, now: number): void {
@@ -168,8 +86,8 @@ export class MasterMachine {
         return;
       case "sessionClosed":
         this.#jobs.closeSession(event.session, event.error, now);
-        this.#flushCancels();
-        this.#sendAll({ kind: "releaseSession", session: event.session });
+        this.#outbox.flushCancels();
+        this.#outbox.sendAll({ kind: "releaseSession", session: event.session });
         return;
       case "submitted":
         this.#jobs.submit(event, now);
@@ -184,7 +102,7 @@ export class MasterMachine {
         this.#jobs.fail(event.session, event.job, event.error, now);
         return;
       case "workerRegistered":
-        this.#register(event.registration, now);
+        this.#members.register(event.registration, now);
         return;
       case "resultDelivered":
         this.#jobs.delivered(event.session, event.job, event.partition, now);
@@ -203,7 +121,7 @@ export class MasterMachine {
         return;
       case "unpersisted":
         this.#jobs.uncacheNode(event.session, event.node, now);
-        this.#sendAll({ kind: "uncache", session: event.session, node: event.node });
+        this.#outbox.sendAll({ kind: "uncache", session: event.session, node: event.node });
         return;
       case "decommissionAsked": {
         const record = this.#registry.get(event.worker);
@@ -211,7 +129,7 @@ export class MasterMachine {
         return;
       }
       case "blobsReleased":
-        this.#sendAll({ kind: "releaseBlobs", hashes: event.hashes });
+        this.#outbox.sendAll({ kind: "releaseBlobs", hashes: event.hashes });
         return;
       case "tick":
         this.#tick(now);
@@ -227,14 +145,10 @@ export class MasterMachine {
     if (record === null) return;
     switch (event.kind) {
       case "heartbeat":
-        record.diskShort = event.diskShort ?? false;
-        record.memory = event.memory ?? null;
-        this.#heartbeat(record, event.running, now);
-        for (const [i, key] of event.running.entries()) this.#jobs.progressed(key, record.id, event.records?.[i] ?? 0);
-        this.#send(record.id, { kind: "heartbeat" });
+        this.#members.heartbeat(record, event, now);
         return;
       case "statuses":
-        for (const status of event.statuses) this.#status(record, status, now);
+        for (const status of event.statuses) this.#held.reported(record, status, now);
         return;
       case "uncached":
         this.#jobs.uncached(event.session, record.id, event.partitions, now);
@@ -243,9 +157,7 @@ export class MasterMachine {
         record.offered?.push(...event.outputs);
         return;
       case "workerLeaving":
-        if (record.state.kind === "leaving") return;
-        record.state = { kind: "leaving" };
-        this.#giveUpAttempts(record, { code: null, reason: event.reason }, now);
+        this.#members.leaving(record, event.reason, now);
         return;
       case "workerDecommissions":
         this.#decommissions.begin(record, event.reason, event.timeoutMs, false, now);
@@ -254,261 +166,19 @@ export class MasterMachine {
         this.#decommissions.adopted(record.id, event.from, event.outcomes, now);
         return;
       case "workerDisconnected":
-        this.#decommissions.away(record.id);
-        // One that leaves does not come back.
-        if (record.state.kind === "leaving") this.#lose(record, "it has left", now);
-        else this.#registry.disconnect(record, now);
+        this.#members.disconnected(record, now);
         return;
       case "workerLost":
         // What ran when a worker ran out of memory is what filled it, as far as anybody can tell.
-        this.#lose(record, event.reason, now, event.outOfMemory === true ? "OUT_OF_MEMORY" : "WORKER_LOST");
+        this.#members.lose(record, event.reason, now, event.outOfMemory === true ? "OUT_OF_MEMORY" : "WORKER_LOST");
         return;
     }
   }
 
-  #register(registration: WorkerRegistration, now: number): void {
-    const answer = this.#registry.register(registration, now);
-    // Of an incarnation that has been replaced: nobody listens there any more.
-    if (answer === null) return;
-    // What it held is decided with what it offers: until its first heartbeat.
-    if (answer.replaced !== null) {
-      this.#forgetAttempts(answer.replaced, { code: "WORKER_LOST", reason: "it was started anew" }, now);
-      this.#decommissions.gone(registration.worker, "it was started anew", now);
-    } else this.#decommissions.away(registration.worker);
-    this.#send(registration.worker, {
-      kind: "registered",
-      heartbeatMs: this.#options.workers.heartbeatMs,
-      timeoutMs: this.#options.workers.heartbeatTimeoutMs,
-      liveSessions: [...this.#jobs.sessions.keys()],
-    });
-    this.#decommissions.reconnected(answer.record, now);
-  }
-
-  /** The first heartbeat after a registration says what the worker still has: the rest went down with the stream. */
-  #heartbeat(record: WorkerRecord, running: readonly TaskKey[], now: number): void {
-    if (record.state.kind !== "registering") return;
-    const held = new Set(running.map(formatTaskKey));
-    for (const [name, attempt] of [...record.attempts]) {
-      if (!held.has(name)) this.#dropAttempt(record, attempt.key, now);
-    }
-    const unknown = running.filter((key) => !record.attempts.has(formatTaskKey(key)));
-    if (unknown.length > 0) this.#send(record.id, { kind: "cancel", keys: unknown, reason: "nobody waits for it" });
-    if (record.offered !== null) {
-      const refused = this.#jobs.workerBack(record.id, record.offered, now);
-      record.offered = null;
-      for (const { session, shuffle, map, stage, attempt } of refused)
-        this.#send(record.id, { kind: "discard", session, shuffle, outputs: [{ map, stage, attempt }] });
-    }
-    this.#decommissions.resume(record);
-    // A cancel may have been lost with the old stream.
-    const orphans = [...record.attempts.values()].filter((attempt) => !this.#jobs.isCurrent(attempt.key, record.id));
-    if (orphans.length > 0)
-      this.#send(record.id, {
-        kind: "cancel",
-        keys: orphans.map((attempt) => attempt.key),
-        reason: "its job has ended",
-      });
-  }
-
-  #status(record: WorkerRecord, status: TaskStatus, now: number): void {
-    if (status.kind === "running") {
-      const attempt = record.attempts.get(formatTaskKey(status.key));
-      if (attempt === undefined) return;
-      attempt.running = true;
-      this.#jobs.started(status.key, record.id, now);
-      return;
-    }
-    const attempt = this.#registry.ended(record, status.key, now);
-    // A doubled report, or one of an attempt that was given up.
-    if (attempt === null) return this.#jobs.removeUnwanted(status.key, record.id, status.outcome);
-    if (attempt.unit.left === 0) this.#assigner.left(status.key);
-    this.#jobs.ended(status.key, record.id, status.outcome, now);
-  }
-
   #tick(now: number): void {
-    for (const record of this.#registry.overdue(now)) {
-      this.#lose(record, record.state.kind === "disconnected" ? "its connection ended" : "its heartbeats stopped", now);
-    }
+    this.#members.loseOverdue(now);
     this.#decommissions.tick(now);
-    for (const record of this.#registry.all) {
-      if (record.state.kind === "active") this.#revoke(record, this.#registry.stuck(record, now));
-    }
-    const active = this.workers.filter((record) => record.state.kind === "active");
-    const short = active.filter((record) => record.diskShort);
-    this.#jobs.checkWorkers(
-      active.length - short.length,
-      short.map(({ id }) => id),
-      now,
-    );
+    this.#held.callBackStuck(now);
+    this.#jobs.checkWorkers(this.#places.launchable().length, this.#places.shortOfDisk(), now);
   }
-
-  /** What is queued on a worker, behind a task that turned out long or one that failed, comes back to be launched elsewhere. */
-  #revoke(record: WorkerRecord, attempts: readonly Attempt[]): void {
-    const asked = attempts.filter((attempt) => !attempt.calledBack);
-    if (asked.length === 0) return;
-    for (const attempt of asked) attempt.calledBack = true;
-    const reason = "it waited for a slot and is launched elsewhere";
-    this.#send(record.id, { kind: "cancel", keys: asked.map(({ key }) => key), reason, onlyWaiting: true });
-  }
-
-  #lose(record: WorkerRecord, reason: string, now: number, code: LossCode = "WORKER_LOST"): void {
-    this.#registry.remove(record);
-    this.#tellLost(record.registration, reason);
-    this.#forget(record, { code, reason }, now);
-    this.#commands.push({ kind: "dropWorker", worker: record.id, reason });
-  }
-
-  /** Who reads from it need not wait until its silence ends their own patience. */
-  #tellLost({ worker, address }: WorkerRegistration, reason: string): void {
-    if (address.blocks !== "") this.#sendAll({ kind: "workerLost", worker, blocks: address.blocks, reason });
-  }
-
-  /** What it ran is lost (charged if it was running: a task may kill its workers), and so is what it held. */
-  #forget(record: WorkerRecord, loss: Loss, now: number): void {
-    this.#forgetAttempts(record, loss, now);
-    this.#jobs.workerGone(record.id, now);
-    this.#decommissions.gone(record.id, loss.reason, now);
-  }
-
-  #forgetAttempts(record: WorkerRecord, loss: Loss, now: number): void {
-    const leaves = record.state.kind === "leaving" || this.#decommissions.has(record.id);
-    this.#giveUpAttempts(record, leaves ? { ...loss, code: null } : loss, now);
-    for (const { key } of firstOfUnits(record)) this.#assigner.left(key);
-    record.attempts.clear();
-    record.units = 0;
-  }
-
-  #giveUpAttempts(record: WorkerRecord, { code, reason }: Loss, now: number): void {
-    const { id: worker } = record;
-    const ran = this.#registry.ran(record);
-    const message =
-      code === "OUT_OF_MEMORY"
-        ? `worker ${worker} ran out of memory while it ran the task: ${reason}`
-        : `worker ${worker} was lost while it ran the task: ${reason}`;
-    for (const attempt of record.attempts.values()) {
-      const charge: WireError | null = code !== null && ran.has(attempt) ? { code, message, fields: { worker } } : null;
-      this.#jobs.attemptLost(attempt.key, worker, charge, now);
-    }
-  }
-
-  /** Its launch or its report was lost with the connection: nobody is to blame. */
-  #dropAttempt(record: WorkerRecord, key: TaskKey, now: number): void {
-    const attempt = this.#registry.ended(record, key, now);
-    if (attempt === null) return;
-    if (attempt.unit.left === 0) this.#assigner.left(key);
-    this.#jobs.attemptLost(key, record.id, null, now);
-  }
-
-  #dispatch(now: number): void {
-    if (this.#assigner.pending === 0) return;
-    const workers: Capacity[] = [];
-    for (const record of this.#registry.all) {
-      if (record.state.kind !== "active" || record.diskShort) continue;
-      const { node, slots } = record.registration;
-      const stalled = this.#registry.isStalled(record, now);
-      workers.push({ worker: record.id, node, slots, inFlight: record.units, stalled });
-    }
-    if (workers.length === 0) return;
-    const launches = new Map<WorkerId, TaskLaunch[]>();
-    this.#assigner.assign(workers, this.#registry.sharesNodes, now, (assignment) => {
-      const { worker } = assignment;
-      const launch = this.#jobs.launch(assignment);
-      this.#registry.launched(this.#registry.get(worker) as WorkerRecord, launch, now);
-      const batch = launches.get(worker);
-      if (batch === undefined) launches.set(worker, [launch]);
-      else batch.push(launch);
-    });
-    for (const [worker, batch] of launches) this.#sendLaunches(worker, batch);
-  }
-
-  #sendLaunches(worker: WorkerId, launches: readonly TaskLaunch[]): void {
-    const record = this.#registry.get(worker) as WorkerRecord;
-    let batch: TaskLaunch[] = [];
-    let bytes = 0;
-    const flush = () => {
-      if (batch.length > 0) this.#send(worker, { kind: "launch", launches: batch });
-      batch = [];
-      bytes = 0;
-    };
-    for (const launch of launches) {
-      for (const { shuffle, version } of launch.shuffles) {
-        const name = `${launch.key.session} ${shuffle}`;
-        if ((record.sentLocations.get(name) ?? 0) >= version) continue;
-        const locations = this.#locations(launch.key.session, shuffle);
-        if (locations === null) continue;
-        flush();
-        this.#send(worker, { kind: "mapOutputs", locations });
-        record.sentLocations.set(name, locations.version);
-      }
-      const size = launchBytes(launch);
-      if (batch.length >= this.#options.assigner.maxQueueAhead || (bytes > 0 && bytes + size > LAUNCH_BYTES)) flush();
-      batch.push(launch);
-      bytes += size;
-    }
-    flush();
-  }
-
-  #locations(session: SessionId, shuffle: TaskLaunch["shuffles"][number]["shuffle"]): MapOutputLocations | null {
-    const outputs = this.#jobs.sessions.get(session)?.outputs;
-    const locations = outputs?.locations(session, shuffle) ?? null;
-    if (outputs === undefined || locations === null) return null;
-    return { ...locations, workers: this.#registry.addresses(outputs.workers(shuffle)) };
-  }
-
-  #emit(command: JobCommand): void {
-    if (command.kind === "cancelAttempt") {
-      const known = this.#cancels.get(command.worker) ?? { keys: [], reason: command.reason };
-      known.keys.push(command.key);
-      this.#cancels.set(command.worker, known);
-    } else if (command.kind === "releaseResult") {
-      this.#send(command.worker, { kind: "releaseResults", keys: [command.key] });
-    } else if (command.kind === "discardOutput") {
-      const { worker, session, shuffle, output } = command;
-      this.#send(worker, { kind: "discard", session, shuffle, outputs: [output] });
-    } else if (command.kind === "releaseShuffle") {
-      this.#sendAll(command);
-    } else if (command.kind === "uncache") {
-      const { worker, session, node } = command;
-      this.#send(worker, { kind: "uncache", session, node });
-    } else {
-      if (command.kind === "workerExcluded" && command.worker !== null) this.#excluded.add(command.worker);
-      this.#commands.push(command);
-    }
-  }
-
-  #flushCancels(): void {
-    for (const [worker, { keys, reason }] of this.#cancels) this.#send(worker, { kind: "cancel", keys, reason });
-    this.#cancels.clear();
-  }
-
-  #sendAll(message: MasterToWorker): void {
-    for (const record of this.#registry.all) this.#send(record.id, message);
-  }
-
-  #send(worker: WorkerId, message: MasterToWorker): void {
-    const state = this.#registry.get(worker)?.state.kind;
-    if (state !== undefined && state !== "disconnected") this.#commands.push({ kind: "send", worker, message });
-  }
-}
-
-/** One attempt of each launch that the worker holds. */
-function firstOfUnits({ attempts }: WorkerRecord): Attempt[] {
-  const units = new Set<Attempt["unit"]>();
-  return [...attempts.values()].filter(({ unit }) => !units.has(unit) && units.add(unit));
-}
-
-function placeOf({ id, state, registration }: WorkerRecord): Place {
-  const { node, role, incarnation } = registration;
-  const takesTasks = state.kind === "active" || state.kind === "registering";
-  return { worker: id, process: `${id} ${incarnation}`, node, role, takesTasks };
-}
-
-function launchBytes(launch: TaskLaunch): number {
-  let bytes = LAUNCH_BASE_BYTES + (launch.more?.length ?? 0) * FOLLOWING_BYTES;
-  for (const { split } of launch.splits) {
-    if (split.kind === "bytes") bytes += split.bytes.byteLength;
-    else if (split.kind !== "range") bytes += LAUNCH_BASE_BYTES * (split.kind === "files" ? split.files.length : 1);
-  }
-  for (const { parts } of launch.values) bytes += Math.min(valueBytes(parts), VALUE_INLINE_BYTES);
-  return bytes;
 }

@@ -4,9 +4,9 @@
 import { MillraceError } from "../core/errors.js";
 import { type WorkerId, workerId } from "../core/ids.js";
 import { formatBytes } from "../core/sizes.js";
-import type { MasterMachine } from "./core.js";
 import type { DecommissionCommand, DecommissionCounts, DecommissionProgress } from "./decommission/index.js";
 import type { MasterEvent } from "./events.js";
+import type { MasterView } from "./machine/view.js";
 import type { SessionLog } from "./session-log.js";
 
 /** What an administrator is told of a worker that is to go. */
@@ -21,7 +21,7 @@ export type Departure =
     };
 
 export interface DeparturesParts {
-  readonly machine: MasterMachine;
+  readonly view: MasterView;
   now(): number;
   handle(event: MasterEvent): void;
   /** Of every open session. */
@@ -54,7 +54,7 @@ export class Departures {
   /** `{ worker }`: how far it is. @throws UNKNOWN_WORKER, PROTOCOL_ERROR */
   tell(question: unknown): Departure {
     const worker = nameIn(question);
-    const progress = this.#parts.machine.decommission(worker, this.#parts.now());
+    const progress = this.#parts.view.decommission(worker, this.#parts.now());
     const left = this.#left.get(worker);
     if (left !== undefined) return left;
     if (progress === null) throw this.#unknown(worker);
@@ -67,12 +67,12 @@ export class Departures {
   }
 
   isLeavingOrLeft(worker: WorkerId): boolean {
-    return this.#left.has(worker) || this.#parts.machine.decommission(worker, this.#parts.now()) !== null;
+    return this.#left.has(worker) || this.#parts.view.decommission(worker, this.#parts.now()) !== null;
   }
 
   /** One of that name is there (again). */
   registered(worker: WorkerId): void {
-    if (this.#parts.machine.decommission(worker, this.#parts.now()) === null) this.#left.delete(worker);
+    if (this.#parts.view.decommission(worker, this.#parts.now()) === null) this.#left.delete(worker);
   }
 
   started(command: DecommissionCommand & { kind: "decommissionStarted" }): void {
@@ -96,11 +96,11 @@ export class Departures {
   }
 
   #isThere(worker: WorkerId): boolean {
-    return this.#parts.machine.workers.some(({ id }) => id === worker);
+    return this.#parts.view.workers.some(({ id }) => id === worker);
   }
 
   #unknown(worker: string): MillraceError {
-    const known = this.#parts.machine.workers.map(({ id }) => id);
+    const known = this.#parts.view.workers.map(({ id }) => id);
     const there = known.length === 0 ? "none is there" : `there are ${known.slice(0, 20).join(", ")}`;
     return new MillraceError("UNKNOWN_WORKER", `this master has no worker ${worker}: ${there}`, {
       fields: { worker, workers: known },

@@ -12,15 +12,15 @@ import type { DriverToMaster, JobSummary, SessionSettings } from "../protocol/dr
 import type { WorkerRegistration } from "../protocol/worker.js";
 import { type Connection, decodeDriverMessage, encodeMasterToDriver } from "../rpc/index.js";
 import type { BlobStore } from "./blob-store.js";
-import type { MasterMachine } from "./core.js";
 import { DriverLink } from "./driver-link.js";
 import type { MasterEvent } from "./events.js";
+import type { MasterView } from "./machine/view.js";
 import { type MasterOptions, sessionPolicyOf } from "./options.js";
 import { SessionHost } from "./session-host.js";
 import { SessionLog } from "./session-log.js";
 
 export interface DriverDeskParts {
-  readonly machine: MasterMachine;
+  readonly view: MasterView;
   readonly defaults: MasterOptions;
   readonly blobs: BlobStore;
   /** Directory of event logs; null: none are kept. */
@@ -104,14 +104,14 @@ export class DriverDesk {
 
   /** Sends progress, and closes the sessions of drivers that are silent. */
   tick(now: number): void {
-    const { machine, timeoutMs } = this.#parts;
+    const { view, timeoutMs } = this.#parts;
     for (const link of [...this.#links.values()]) {
       if (now - link.heardMs > timeoutMs) {
         const error = new MillraceError("TIMEOUT", `nothing was heard of the driver for ${timeoutMs} ms`);
         void this.#close(link, toWireError(error)).then(() => link.disconnect());
         continue;
       }
-      const stages = machine.progress(link.host.id);
+      const stages = view.progress(link.host.id);
       if (stages.length === 0) continue;
       const startedMs = (stage: (typeof stages)[number]) => Date.now() - (now - stage.startedMs);
       link.send({ kind: "progress", stages: stages.map((stage) => ({ ...stage, startedMs: startedMs(stage) })) });
@@ -138,14 +138,14 @@ export class DriverDesk {
         { fields: { driver: settings.version, master: version } },
       );
     }
-    const { blobs, machine, defaults, handle, openResult, warn } = this.#parts;
+    const { blobs, view, defaults, handle, openResult, warn } = this.#parts;
     const id = sessionId(`s${++this.#sessions}-${Date.now().toString(36)}-${randomBytes(3).toString("hex")}`);
     const host = new SessionHost(id, settings, {
       handle,
       putBlob: (hash, bytes) => blobs.put(id, hash, bytes),
       warn,
       refused: (job, error) => this.jobEnded(id, job, error, emptySummary),
-      cached: (node) => machine.storage(id).find((one) => one.node === node)?.cached ?? 0,
+      cached: (node) => view.storage(id).find((one) => one.node === node)?.cached ?? 0,
       prepared: (_job, submit, graph) => log.jobStarted(submit, graph),
     });
     const log = this.#openLog(id, settings.options);
@@ -154,7 +154,7 @@ export class DriverDesk {
     const link = new DriverLink({ connection, host, log, nowMs: this.#parts.now(), handle, openResult, warn });
     this.#links.set(id, link);
     handle({ kind: "sessionOpened", session: id, policy: sessionPolicyOf(settings.options, defaults) });
-    link.send({ kind: "opened", session: id, slots: machine.slots, heartbeatMs: DRIVER_HEARTBEAT_MS });
+    link.send({ kind: "opened", session: id, slots: view.slots, heartbeatMs: DRIVER_HEARTBEAT_MS });
     return link;
   }
 

@@ -3,9 +3,9 @@
 
 import { MillraceError } from "../core/errors.js";
 import { type JobId, jobId } from "../core/ids.js";
-import type { MasterMachine } from "./core.js";
 import type { DriverDesk } from "./driver-desk.js";
 import type { DriverLink } from "./driver-link.js";
+import type { MasterView } from "./machine/view.js";
 
 /** What an administrator is told. */
 export interface Killed {
@@ -19,8 +19,8 @@ export interface Killed {
 }
 
 export interface KillsParts {
-  readonly desk: DriverDesk;
-  readonly machine: MasterMachine;
+  readonly drivers: DriverDesk;
+  readonly view: MasterView;
   log(message: string): void;
 }
 
@@ -55,13 +55,13 @@ export class Kills {
     }
     const text = `session ${id} (${settings.appName}) was killed by ${by} (millrace kill)${why}`;
     this.#parts.log(text);
-    this.#parts.desk.kill(link, new MillraceError("SESSION_KILLED", text, { fields: about }));
+    this.#parts.drivers.kill(link, new MillraceError("SESSION_KILLED", text, { fields: about }));
     return { ...told, jobs: running, ended: "session" };
   }
 
   /** By its id, or by the id's part before the first "-", which is the session's number on this master. */
   #find(name: string): DriverLink {
-    const open = [...this.#parts.desk.all];
+    const open = [...this.#parts.drivers.all];
     const found = open.find(({ host }) => host.id === name || host.id.startsWith(`${name}-`));
     if (found !== undefined) return found;
     const ids = open.map(({ host }) => host.id);
@@ -72,7 +72,7 @@ export class Kills {
   }
 
   #jobs({ host }: DriverLink): JobId[] {
-    const live = this.#parts.machine.liveJobs(host.id).map(jobId);
+    const live = this.#parts.view.liveJobs(host.id).map(jobId);
     return [...new Set([...live, ...host.preparing])].sort((a, b) => a - b);
   }
 }

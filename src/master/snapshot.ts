@@ -1,11 +1,13 @@
 // What `millrace status` shows of a master: plain data, made when it is asked for.
 
-import type { WorkerId } from "../core/ids.js";
+import { version } from "../core/version.js";
 import type { StageProgress } from "../protocol/driver.js";
 import type { PressureLevel } from "../protocol/worker.js";
 import type { DecommissionProgress } from "./decommission/index.js";
+import type { DriverLink } from "./driver-link.js";
 import type { JobProgress } from "./job-scheduler/index.js";
-import type { StorageSnapshot } from "./storage-snapshot.js";
+import type { MasterView } from "./machine/view.js";
+import { describeStorage, type StorageSnapshot } from "./storage-snapshot.js";
 import type { PoolSnapshot } from "./task-assigner/index.js";
 import type { WorkerRecord } from "./worker-registry/state.js";
 
@@ -63,21 +65,51 @@ export interface MasterSnapshot {
   readonly workers: readonly WorkerSnapshot[];
 }
 
-export function describeMaster(
-  parts: Omit<MasterSnapshot, "workers"> & {
-    readonly workers: readonly WorkerRecord[];
-    readonly decommission: (worker: WorkerId) => DecommissionProgress | null;
-    readonly excluded: (record: WorkerRecord) => readonly ExclusionSnapshot[];
-  },
-): MasterSnapshot {
-  const { workers, decommission, excluded, ...rest } = parts;
+export interface SnapshotParts {
+  readonly url: string;
+  readonly startedMs: number;
+  readonly view: MasterView;
+  /** Open sessions. */
+  readonly drivers: Iterable<DriverLink>;
+  /** By the shell's clock. */
+  readonly nowMs: number;
+}
+
+export function describeMaster({ url, startedMs, view, drivers, nowMs }: SnapshotParts): MasterSnapshot {
   return {
-    ...rest,
-    workers: workers.map((record) => ({
+    url,
+    version,
+    startedMs,
+    sessions: [...drivers].map((driver) => describeSession(driver, view, nowMs)),
+    workers: view.workers.map((record) => ({
       ...describeWorker(record),
-      decommission: decommission(record.id),
-      excluded: excluded(record).map(({ scope, session, reason, forMs }) => ({ scope, session, reason, forMs })),
+      decommission: view.decommission(record.id, nowMs),
+      excluded: view
+        .exclusionsOf(record, nowMs)
+        .map(({ scope, session, reason, forMs }) => ({ scope, session, reason, forMs })),
     })),
+  };
+}
+
+function describeSession({ host, openedMs }: DriverLink, view: MasterView, nowMs: number): SessionSnapshot {
+  const { id, settings } = host;
+  const since1970 = <T extends { readonly startedMs: number }>(one: T): T => ({
+    ...one,
+    startedMs: Date.now() - (nowMs - one.startedMs),
+  });
+  return {
+    id,
+    appName: settings.appName,
+    openedMs,
+    pools: view.pools(id),
+    jobs: view.jobProgress(id).map(since1970),
+    stages: view.progress(id).map(since1970),
+    shuffleBytes: view.shuffleBytes(id),
+    storage: describeStorage(view.storage(id), {
+      session: id,
+      persisted: (node) => host.persisted(node),
+      workers: view.workers,
+    }),
   };
 }
 

@@ -92,7 +92,7 @@ class Master {
   }
 
   state(worker: string): string | undefined {
-    return this.machine.workers.find(({ id }) => id === worker)?.state.kind;
+    return this.machine.view.workers.find(({ id }) => id === worker)?.state.kind;
   }
 
   from(worker: string, event: Record<string, unknown> & { kind: MasterEvent["kind"] }): MasterCommand[] {
@@ -119,7 +119,7 @@ describe("what it holds", () => {
     expect(kinds(asked)).toEqual(["decommissionStarted", "a decommission", "b adopt"]);
     const [move] = adoptions(asked);
     expect(move).toMatchObject({ to: "b", block: { kind: "mapOutput", session, map: 0, sizeBytes: 1 } });
-    expect(master.machine.decommission(workerId("a"), 0)).toMatchObject({ blocksLeft: 1, leavesInMs: 10_000 });
+    expect(master.machine.view.decommission(workerId("a"), 0)).toMatchObject({ blocksLeft: 1, leavesInMs: 10_000 });
     expect(kinds(master.adopted("b", "a", move?.block as AdoptableBlock))).toEqual([]);
     const told = master.tick();
     expect(kinds(told)).toEqual(["a decommissioned", "decommissionEnded"]);
@@ -223,7 +223,7 @@ describe("what it holds", () => {
     ]);
     // No room: not worth a second round.
     expect(adoptions(master.adopted("a", "b", moves[1]?.block as AdoptableBlock, refusal))).toEqual([]);
-    expect(master.machine.decommission(workerId("b"), master.now)).toMatchObject({ blocksLeft: 2 });
+    expect(master.machine.view.decommission(workerId("b"), master.now)).toMatchObject({ blocksLeft: 2 });
     expect(adoptions(master.tick(2_000))).toEqual([]);
   });
 });
@@ -260,7 +260,7 @@ describe("what keeps it", () => {
     const [move] = adoptions(master.decommission("a"));
     master.adopted("b", "a", move?.block as AdoptableBlock);
     expect(endOf(master.tick())).toBeUndefined();
-    expect(master.machine.decommission(workerId("a"), master.now)).toMatchObject({ results: 1, blocksLeft: 0 });
+    expect(master.machine.view.decommission(workerId("a"), master.now)).toMatchObject({ results: 1, blocksLeft: 0 });
     const { partition } = mine.key;
     expect(jobEnd(master.handle({ kind: "resultDelivered", session, job: jobId(1), partition }))).toBeDefined();
     expect(endOf(master.tick())).toMatchObject({ counts: { blocksLeft: 0 } });
@@ -282,7 +282,7 @@ describe("what keeps it", () => {
     }
     const reader = readers.find(({ worker }) => worker !== holder) as (typeof readers)[number];
     expect(endOf(master.tick())).toBeUndefined();
-    expect(master.machine.decommission(workerId(holder), master.now)?.readers).toBeGreaterThan(0);
+    expect(master.machine.view.decommission(workerId(holder), master.now)?.readers).toBeGreaterThan(0);
     master.launches = master.launches.filter(({ launch }) => launch.key.attempt > 0);
     const { shuffle } = reader.launch.shuffles[0] as TaskLaunch["shuffles"][number];
     const failed = master.end(reader.worker, reader.launch.key, {

@@ -86,8 +86,8 @@ test("after two failed tasks a stage keeps away from a worker; after the stage t
     { scope: "stage", worker: "a", node: "a", forMs: null, reason: expect.stringContaining("broken disk") },
     { scope: "session", worker: "a", node: "a", forMs: 3_600_000 },
   ]);
-  const [record] = master.machine.workers;
-  expect(master.machine.exclusionsOf(record as never, 600_000)).toMatchObject([
+  const [record] = master.machine.view.workers;
+  expect(master.machine.view.exclusionsOf(record as never, 600_000)).toMatchObject([
     { scope: "session", session: "s", worker: "a", forMs: 3_000_000 },
   ]);
   master.now = 3_599_000;
@@ -143,8 +143,8 @@ test("a worker that is started anew begins with a clean slate", () => {
   const master = new TestMaster("a", "b");
   run(master, jobId(1), 8, (worker) => worker === "a");
   master.join("a", 2);
-  const [record] = master.machine.workers.filter(({ id }) => id === "a");
-  expect(master.machine.exclusionsOf(record as never, 0)).toEqual([]);
+  const [record] = master.machine.view.workers.filter(({ id }) => id === "a");
+  expect(master.machine.view.exclusionsOf(record as never, 0)).toEqual([]);
 });
 
 test("after it ran out of memory a task's attempts are launched to run alone", () => {
@@ -179,7 +179,7 @@ test("what waits behind a task that turned out long is launched elsewhere, and i
   const statuses = waiting.map((key) => ({ kind: "ended", key, outcome: { kind: "cancelled" } }) as const);
   master.handle({ kind: "statuses", worker: workerId("a"), incarnation: 1, statuses });
   expect(new Set(master.launches.map(({ worker }) => worker))).toEqual(new Set(["b"]));
-  expect(master.machine.workers.find(({ id }) => id === "a")?.attempts.size).toBe(1);
+  expect(master.machine.view.workers.find(({ id }) => id === "a")?.attempts.size).toBe(1);
 });
 
 test("a failed job's story says of each attempt where, when and why; its siblings on other workers are cancelled", () => {
@@ -230,7 +230,7 @@ test("a worker that was given up and comes back is told to cancel what it still 
   const held = again.next();
   again.now = 30_000;
   again.handle({ kind: "tick" });
-  const { registration } = again.machine.workers[0] ?? { registration: null };
+  const { registration } = again.machine.view.workers[0] ?? { registration: null };
   expect(registration).toBeNull();
   again.handle({ kind: "workerRegistered", registration: registrationOf("a") });
   again.handle({ kind: "statuses", worker: workerId("a"), incarnation: 1, statuses: [succeeded(held.key)] });

@@ -119,7 +119,7 @@ test("what waits behind a task that turned out long is called back, and the slot
   const [first] = master.take() as [number[]];
   master.now += 2_000;
   master.look();
-  const machineUnits = () => master.machine.workers[0]?.units;
+  const machineUnits = () => master.machine.view.workers[0]?.units;
   const units = machineUnits() as number;
   const tick = master.machine.handle({ kind: "tick" }, master.now);
   const called = tick.flatMap((command) =>

@@ -479,7 +479,7 @@ describe("workers", () => {
     master.join("a", 1, 2);
     master.submit(emptyJob(jobId(1), nodeId(1), 40));
     for (let done = 0; done < 6; done++) master.succeed();
-    const held = master.machine.workers[0]?.attempts.size ?? 0;
+    const held = master.machine.view.workers[0]?.attempts.size ?? 0;
     expect(held).toBeGreaterThan(2);
     master.handle({ kind: "workerLost", worker: workerId("a"), incarnation: 1, reason: "killed" });
     master.launches = [];

@@ -246,12 +246,14 @@ test("a job in another pool gets the next free slot, a FIFO session takes no not
     master.succeed(master.launches[0] as (typeof master.launches)[number], inline());
     // What follows is queued ahead.
     expect(jobsOf(master).slice(0, 2)).toEqual(next);
-    expect(master.machine.pools(master.session).map(({ name }) => name)).toEqual(policy ? ["default", "fast"] : []);
-    expect(master.machine.jobProgress(master.session).map(({ job, pool }) => ({ job, pool }))).toEqual([
+    expect(master.machine.view.pools(master.session).map(({ name }) => name)).toEqual(
+      policy ? ["default", "fast"] : [],
+    );
+    expect(master.machine.view.jobProgress(master.session).map(({ job, pool }) => ({ job, pool }))).toEqual([
       { job: 1 },
       { job: 2, pool: "fast" },
     ]);
-    expect(master.machine.progress(master.session).map(({ pool }) => pool)).toEqual([undefined, "fast"]);
+    expect(master.machine.view.progress(master.session).map(({ pool }) => pool)).toEqual([undefined, "fast"]);
   }
 });
 
@@ -265,12 +267,12 @@ test("what was cancelled counts in its pool until its worker has let go of it", 
   );
   expect(commands).toContainEqual(expect.objectContaining({ kind: "jobEnded" }));
   expect(master.machine.validate()).toEqual([]);
-  expect(master.machine.pools(master.session)).toMatchObject([
+  expect(master.machine.view.pools(master.session)).toMatchObject([
     { name: "default", running: 0 },
     { name: "fast", running: 0 },
     { name: "slow", running: 2, pending: 0, weight: 1, minShare: 0 },
   ]);
   for (const launched of [...master.launches]) master.end(launched, { kind: "cancelled" });
   // Nobody has defined it: it is gone with its last attempt.
-  expect(master.machine.pools(master.session).map(({ name }) => name)).toEqual(["default", "fast"]);
+  expect(master.machine.view.pools(master.session).map(({ name }) => name)).toEqual(["default", "fast"]);
 });

@@ -17,7 +17,7 @@ test("stages and tasks count up; a job that finds the shuffle made counts its ow
   master.join("w1", 1, 3);
   const table = new ShuffleTable();
   const job = (id: number) => lower({ job: jobId(id), nodes, root: 2, sources: { 1: 3 }, table });
-  const shown = () => master.machine.jobProgress(session);
+  const shown = () => master.machine.view.jobProgress(session);
   expect(shown()).toEqual([]);
   master.now = 5_000;
   master.submit(job(1));
@@ -31,16 +31,16 @@ test("stages and tasks count up; a job that finds the shuffle made counts its ow
   const { worker, key } = master.next();
   master.end(worker, key, { kind: "failed", error: { code: "TASK_FAILED", message: "x", fields: {} }, metrics: null });
   expect(shown()).toMatchObject([{ stagesDone: 0, tasks: 5, tasksDone: 1, failedAttempts: 1 }]);
-  expect(master.machine.shuffleBytes(session)).toBe(bytesOf(mapOutput));
+  expect(master.machine.view.shuffleBytes(session)).toBe(bytesOf(mapOutput));
   master.succeed(mapOutput);
   master.succeed(mapOutput);
   expect(shown()).toMatchObject([{ stages: 2, stagesDone: 1, tasks: 5, tasksDone: 3, running: 2 }]);
-  expect(master.machine.shuffleBytes(session)).toBe(3 * bytesOf(mapOutput));
+  expect(master.machine.view.shuffleBytes(session)).toBe(3 * bytesOf(mapOutput));
   master.submit(job(2));
   expect(shown()).toMatchObject([{ job: 1 }, { job: 2, stages: 1, stagesDone: 0, tasks: 2, tasksDone: 0 }]);
   for (let left = 4; left > 0; left--) master.succeed();
   expect(shown()).toEqual([]);
   // What its worker takes along is nobody's any more.
   master.handle({ kind: "workerLost", worker: workerId("w1"), incarnation: 1, reason: "killed" });
-  expect(master.machine.shuffleBytes(session)).toBe(0);
+  expect(master.machine.view.shuffleBytes(session)).toBe(0);
 });

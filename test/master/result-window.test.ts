@@ -87,7 +87,7 @@ test("result tasks wait for a driver that takes nothing, a lost one does not, an
     runAll();
   }
   expect(ran.size).toBe(partitions);
-  expect(machine.liveJobs(session)).toEqual([]);
+  expect(machine.view.liveJobs(session)).toEqual([]);
 });
 
 test("results that start over are admitted anew: no more wait than before, and none for ever", () => {

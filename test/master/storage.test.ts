@@ -13,7 +13,7 @@ test("partitions are counted as tasks end and workers drop them; bytes are those
   const persisted = () => ({ level: "MEMORY_AND_DISK", name: "numbers", callSite: site }) as const;
   const shown = () => {
     const { machine } = master;
-    return describeStorage(machine.storage(session), { session, persisted, workers: machine.workers });
+    return describeStorage(machine.view.storage(session), { session, persisted, workers: machine.view.workers });
   };
   expect(shown()).toEqual([]);
   const job = { nodes: [rangeSource(1)], root: 1, sources: { 1: 3 }, storage: { 1: "MEMORY_AND_DISK" } } as const;

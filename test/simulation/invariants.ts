@@ -57,7 +57,7 @@ const paths = new WeakMap<object, string>();
 /** A map output that the master counts on is a file of its worker, unless a fault took it or the worker is gone. */
 function missingOutputs({ master, workers, disks, lostFiles }: Watched): string[] {
   const problems: string[] = [];
-  for (const { session, shuffle, map, location } of master.machine.countedOutputs()) {
+  for (const { session, shuffle, map, location } of master.machine.view.countedOutputs()) {
     const worker = workers.find(({ id }) => id === location.worker);
     if (worker === undefined || !worker.node.alive || !master.knows(worker)) continue;
     let path = paths.get(location);
@@ -71,7 +71,7 @@ function missingOutputs({ master, workers, disks, lostFiles }: Watched): string[
 }
 
 function heldAttempts({ master, workers }: Watched): string[] {
-  const counted = master.machine.workers.flatMap((record) =>
+  const counted = master.machine.view.workers.flatMap((record) =>
     [...record.attempts.keys()].map((name) => `the master counts ${name} on ${record.id}`),
   );
   const held = workers.flatMap(({ node, shell }) =>
@@ -89,7 +89,7 @@ function busySlots({ node, shell }: SimulatedWorker): string[] {
 function missingWorkers({ master, workers }: Watched): string[] {
   return workers.flatMap((worker) => {
     if (!worker.node.alive) return [`${worker.node.name} is down`];
-    const state = master.machine.workers.find(({ id }) => id === worker.id)?.state.kind;
+    const state = master.machine.view.workers.find(({ id }) => id === worker.id)?.state.kind;
     return state === "active" ? [] : [`${worker.node.name} is ${state ?? "unknown"} to the master`];
   });
 }

@@ -22,8 +22,8 @@ const mutants: readonly Mutant[] = [
     changes: [
       {
         file: "src/master/core.ts",
-        find: "for (const status of event.statuses) this.#status",
-        put: "for (const status of event.statuses.slice(0, 1)) this.#status",
+        find: "for (const status of event.statuses) this.#held.reported",
+        put: "for (const status of event.statuses.slice(0, 1)) this.#held.reported",
       },
     ],
   },

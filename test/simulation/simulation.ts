@@ -317,7 +317,7 @@ export class Simulation {
       ended: (worker: SimulatedWorker, silently: boolean) => this.#network.ended(worker.node, !silently),
       wasDark: (worker: SimulatedWorker, sinceMs: number) => {
         // A master that was stopped itself gives everybody more time.
-        if (master.lastStopMs < sinceMs && this.#master.machine.workers.some(({ id }) => id === worker.id))
+        if (master.lastStopMs < sinceMs && this.#master.machine.view.workers.some(({ id }) => id === worker.id))
           this.#broken("silent workers are given up", `the master still counts on ${worker.node.name}`);
       },
       below: (n: number) => random.below(n),

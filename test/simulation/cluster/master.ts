@@ -71,7 +71,7 @@ export class SimulatedMaster {
 
   /** Whether the process that runs is the one that the master knows, and is counted on. */
   knows(worker: SimulatedWorker): boolean {
-    const record = this.machine.workers.find(({ id }) => id === worker.id);
+    const record = this.machine.view.workers.find(({ id }) => id === worker.id);
     return record !== undefined && record.registration.pid === worker.node.pid && record.state.kind === "active";
   }
 
