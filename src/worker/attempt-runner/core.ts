@@ -3,26 +3,16 @@
 // a stream. An attempt marked `alone` has the worker to itself. Pure: threads, sockets and files are the shell's.
 
 import { MillraceError, toWireError, type WireError } from "../../core/errors.js";
-import { type BlobHash, formatTaskKey, type SessionId, type ShuffleId, type TaskKey } from "../../core/ids.js";
-import {
-  type MapOutputLocations,
-  type TaskLaunch,
-  type TaskOutcome,
-  type TaskStatus,
-  tasksOf,
-} from "../../protocol/tasks.js";
+import { type BlobHash, formatTaskKey, type SessionId, type TaskKey } from "../../core/ids.js";
+import { type TaskLaunch, type TaskOutcome, type TaskStatus, tasksOf } from "../../protocol/tasks.js";
 import type { PressureLevel } from "../../protocol/worker.js";
 import { slotsUnderPressure } from "../memory-pressure.js";
 import type { RunnerCommand, RunnerEvent } from "./events.js";
+import { blobsOf, LaunchInputs } from "./launch-inputs.js";
 import { LaunchQueue, type WaitingTasks } from "./launch-queue.js";
 import type { AttemptRunnerOptions } from "./options.js";
 import { type FollowingLaunch, type SlotMove, type SlotState, slotMoves } from "./state.js";
 import { ToldStatuses } from "./told-statuses.js";
-
-interface Blob {
-  state: "fetching" | "here";
-  readonly sessions: Set<SessionId>;
-}
 
 /** Queued attempts looked at for one that can start, when those before it wait for blobs or locations. */
 const LOOK_AHEAD = 64;
@@ -31,8 +21,7 @@ export class AttemptRunner {
   readonly #options: AttemptRunnerOptions;
   readonly #slots: { state: SlotState; readonly moves: string[] }[];
   readonly #queue = new LaunchQueue();
-  readonly #blobs = new Map<BlobHash, Blob>();
-  readonly #locations = new Map<SessionId, Map<ShuffleId, MapOutputLocations>>();
+  readonly #inputs = new LaunchInputs((hash) => this.#commands.push({ kind: "fetchBlob", hash }));
   readonly #told: ToldStatuses;
   #statuses: TaskStatus[] = [];
   #commands: RunnerCommand[] = [];
@@ -67,7 +56,7 @@ export class AttemptRunner {
 
   /** Whether a launch that is here, or may come from a session that it came from, needs the blob. */
   names(hash: BlobHash): boolean {
-    return this.#blobs.has(hash);
+    return this.#inputs.names(hash);
   }
 
   /** Every attempt here, queued ones too: what a heartbeat says. */
@@ -98,24 +87,22 @@ export class AttemptRunner {
         else this.#cancel(new Set(event.keys.map(formatTaskKey)), { kind: "cancelled" }, now);
         break;
       case "mapOutputs":
-        this.#learn(event.locations);
+        this.#inputs.learn(event.locations);
         break;
-      case "blobArrived": {
-        const blob = this.#blobs.get(event.hash);
-        if (blob !== undefined) blob.state = "here";
+      case "blobArrived":
+        this.#inputs.blobArrived(event.hash);
         break;
-      }
       case "blobFailed":
         this.#blobFailed(event.hash, event.error);
         break;
       case "blobsReleased":
-        this.#release(new Set(event.hashes));
+        this.#release(event.hashes);
         break;
       case "resultsReleased":
         this.#told.resultsReleased(event.keys);
         break;
       case "shuffleReleased":
-        this.#locations.get(event.session)?.delete(event.shuffle);
+        this.#inputs.shuffleReleased(event.session, event.shuffle);
         break;
       case "sessionReleased":
         this.#releaseSession(event.session, now);
@@ -172,28 +159,17 @@ export class AttemptRunner {
       return;
     }
     this.#queue.add(tasks);
-    for (const hash of blobsOf(launch)) this.#want(hash, launch.key.session);
-  }
-
-  #want(hash: BlobHash, session: SessionId): void {
-    let blob = this.#blobs.get(hash);
-    if (blob === undefined) {
-      blob = { state: "fetching", sessions: new Set() };
-      this.#blobs.set(hash, blob);
-      this.#commands.push({ kind: "fetchBlob", hash });
-    }
-    blob.sessions.add(session);
+    this.#inputs.want(launch);
   }
 
   /** Another job may have made the same value since: what waits here names it, and it is fetched anew. */
-  #release(hashes: ReadonlySet<BlobHash>): void {
-    for (const hash of hashes) this.#blobs.delete(hash);
-    for (const [launch] of this.#queue)
-      for (const hash of blobsOf(launch)) if (hashes.has(hash)) this.#want(hash, launch.key.session);
+  #release(hashes: readonly BlobHash[]): void {
+    this.#inputs.blobsReleased(hashes);
+    for (const [launch] of this.#queue) this.#inputs.want(launch);
   }
 
   #blobFailed(hash: BlobHash, error: WireError): void {
-    if (this.#blobs.get(hash)?.state === "fetching") this.#blobs.delete(hash);
+    this.#inputs.blobFailed(hash);
     for (const tasks of [...this.#queue]) {
       if (!blobsOf(tasks[0]).includes(hash)) continue;
       this.#queue.remove(tasks);
@@ -201,20 +177,10 @@ export class AttemptRunner {
     }
   }
 
-  #learn(locations: MapOutputLocations): void {
-    const known = this.#locations.get(locations.session) ?? new Map<ShuffleId, MapOutputLocations>();
-    this.#locations.set(locations.session, known);
-    if ((known.get(locations.shuffle)?.version ?? -1) < locations.version) known.set(locations.shuffle, locations);
-  }
-
   #releaseSession(session: SessionId, now: number): void {
     const mine = this.held.filter((key) => key.session === session).map(formatTaskKey);
     this.#cancel(new Set(mine), { kind: "cancelled" }, now);
-    this.#locations.delete(session);
-    for (const [hash, blob] of this.#blobs) {
-      blob.sessions.delete(session);
-      if (blob.sessions.size === 0) this.#blobs.delete(hash);
-    }
+    this.#inputs.sessionReleased(session);
     this.#dropping.add(session);
   }
 
@@ -346,7 +312,7 @@ export class AttemptRunner {
     for (const tasks of this.#queue) {
       const [launch, ...rest] = tasks;
       if (idle <= 0 || ++looked > LOOK_AHEAD + this.#slots.length) return;
-      if (!this.#isReady(launch)) continue;
+      if (!this.#inputs.areHere(launch)) continue;
       // Its turn: the slots empty themselves, because nothing overtakes it.
       if (launch.alone === true && this.#slots.some(({ state }) => "launch" in state)) return;
       const slot = this.#slotFor(launch.key.session);
@@ -361,7 +327,7 @@ export class AttemptRunner {
       idle--;
       const following = rest.map((one) => ({ launch: one, outcome: null }));
       this.#move(slot, "run", { kind: "running", launch, rest: following, ended: 0, sinceMs: now });
-      this.#commands.push({ kind: "run", slot, launch, rest, locations: this.#locationsFor(launch) });
+      this.#commands.push({ kind: "run", slot, launch, rest, locations: this.#inputs.locationsFor(launch) });
       this.#statuses.push({ kind: "running", key: launch.key, slot });
       if (launch.alone === true) return;
     }
@@ -388,18 +354,6 @@ export class AttemptRunner {
     this.#commands.push({ kind: "startSlot", slot });
   }
 
-  #isReady(launch: TaskLaunch): boolean {
-    if (this.#blobs.get(launch.fragment)?.state !== "here") return false;
-    if (launch.values.some(({ blob }) => blob !== undefined && this.#blobs.get(blob)?.state !== "here")) return false;
-    const known = this.#locations.get(launch.key.session);
-    return launch.shuffles.every(({ shuffle, version }) => (known?.get(shuffle)?.version ?? -1) >= version);
-  }
-
-  #locationsFor(launch: TaskLaunch): MapOutputLocations[] {
-    const known = this.#locations.get(launch.key.session);
-    return launch.shuffles.flatMap(({ shuffle }) => known?.get(shuffle) ?? []);
-  }
-
   #end(key: TaskKey, outcome: TaskOutcome): void {
     this.#statuses.push({ kind: "ended", key, outcome });
   }
@@ -418,9 +372,8 @@ export class AttemptRunner {
 
   #sessions(): Set<SessionId> {
     const sessions = this.#told.sessions;
-    for (const session of this.#locations.keys()) sessions.add(session);
+    for (const session of this.#inputs.sessions) sessions.add(session);
     for (const key of this.held) sessions.add(key.session);
-    for (const blob of this.#blobs.values()) for (const session of blob.sessions) sessions.add(session);
     for (const { state } of this.#slots)
       if (state.kind === "idle" && state.session !== null) sessions.add(state.session);
     return sessions;
@@ -450,12 +403,6 @@ export class AttemptRunner {
     if (record.moves.push(move) > 8) record.moves.shift();
     record.state = to;
   }
-}
-
-function blobsOf(launch: TaskLaunch): BlobHash[] {
-  const hashes = [launch.fragment];
-  for (const { blob } of launch.values) if (blob !== undefined) hashes.push(blob);
-  return hashes;
 }
 
 function timedOut(key: TaskKey, ms: number): TaskOutcome {
