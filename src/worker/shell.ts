@@ -2,12 +2,11 @@
 // attempt runner and its commands into work; every outcome returns as an event. No policy stands here.
 
 import { MillraceError, toWireError } from "../core/errors.js";
-import { type BlobHash, blobHash, type SessionId, workerId } from "../core/ids.js";
+import { type BlobHash, blobHash, type SessionId } from "../core/ids.js";
 import { openFileLimit, openFilesShare } from "../core/open-file-limit.js";
 import type { OptionValues } from "../core/options.js";
 import { SteadyClock } from "../core/steady-clock.js";
 import { version } from "../core/version.js";
-import type { BlockRequest } from "../protocol/blocks.js";
 import type { MasterToWorker, OfferedOutput, WorkerRegistration, WorkerToMaster } from "../protocol/worker.js";
 import type { Connection } from "../rpc/index.js";
 import { MAX_OPEN_FILES } from "../shuffle/map-output-files.js";
@@ -27,9 +26,8 @@ import { Leave } from "./leave.js";
 import { MasterLink } from "./master-link.js";
 import { type HeapLimits, planMemory } from "./memory-plan.js";
 import { Outbox } from "./outbox.js";
-import { PeerCache } from "./peer-cache.js";
 import { Peers } from "./peers.js";
-import { RETRY_PAUSES_MS, retryingFetch } from "./retrying-fetch.js";
+import { type FetchBlock, RemoteBlocks } from "./remote-blocks.js";
 import type { SlotMessage, SlotSettings } from "./slot/messages.js";
 import { FetchWindow } from "./slots/fetch-window.js";
 import type { WatchedMemory } from "./slots/memory-guard.js";
@@ -59,13 +57,7 @@ export interface WorkerShellOptions {
   ) => SlotThread;
   /** Bytes of a blob of the master. */
   readonly fetchBlob: (hash: BlobHash) => Promise<Uint8Array>;
-  /** Bytes that another worker serves; `servers`: how many are read from at once. */
-  readonly fetchBlock: (
-    address: string,
-    request: BlockRequest,
-    signal: AbortSignal,
-    servers?: number,
-  ) => AsyncIterable<Uint8Array>;
+  readonly fetchBlock: FetchBlock;
   /** Everything is reported and the worker may go. */
   readonly onDrained: () => void;
   /** The worker is to end for good: nobody needs what it holds, or its time is over. */
@@ -95,9 +87,6 @@ export class WorkerShell {
   readonly #ticker: NodeJS.Timeout;
   readonly #blobs: WorkerBlobs;
   readonly #peers = new Peers();
-  readonly #peerCache = new PeerCache(this.#peers, (blocks, request, signal) =>
-    this.#fetchBlock(blocks, request, signal),
-  );
   readonly #disposal: Disposal;
   readonly #outbox = new Outbox({
     send: (message) => this.#send(message),
@@ -131,22 +120,17 @@ export class WorkerShell {
     this.blocks = new BlockService(directory.path, this.cache, openFiles);
     this.#disposal = new Disposal(directory, this.blocks, this.cache, options.log);
     const window = new FetchWindow(values["fetch.maxBytesInFlight"], registration.slots);
+    const remote = new RemoteBlocks(this.#peers, {
+      fetchBlock: options.fetchBlock,
+      retries: values["fetch.retries"],
+      pieceBytes: (streams) => window.pieceBytes(streams),
+      log: options.log,
+    });
     this.#requests = new SlotRequests(
       {
         blob: (request) => this.#blobs.get(blobHash(request.hash)),
-        blocks: ({ request, partition, streams }, signal) => {
-          const pieceBytes = window.pieceBytes(streams);
-          const asked = { kind: "shuffle", ...request, partition, pieceBytes } as const;
-          const { blocks } = request.worker;
-          const retry = { retries: values["fetch.retries"], pausesMs: RETRY_PAUSES_MS, log: options.log };
-          return this.#peers.follow(
-            blocks,
-            (live) => retryingFetch(() => options.fetchBlock(blocks, asked, live, streams), retry, live),
-            signal,
-          );
-        },
-        cached: ({ session, node, partition, generation = 0, worker }, signal) =>
-          this.#peerCache.fetch(workerId(worker), { kind: "cached", session, node, partition, generation }, signal),
+        blocks: (request, signal) => remote.mapOutputs(request, signal),
+        cached: (request, signal) => remote.cached(request, signal),
       },
       window,
     );
@@ -154,7 +138,7 @@ export class WorkerShell {
       self: registration.address,
       localReads: values["shuffle.localReads"],
       cache: this.cache,
-      fetchBlock: (blocks, request, signal) => this.#fetchBlock(blocks, request, signal),
+      fetchBlock: (address, request, signal) => remote.block(address, request, signal),
       report: (from, outcomes) => this.#send({ kind: "adopted", from: from.worker, outcomes }),
     });
     const settings: Omit<SlotSettings, "slot"> = {
@@ -403,10 +387,6 @@ export class WorkerShell {
     } catch (error) {
       this.#handle({ kind: "blobFailed", hash, error: toWireError(error, "MASTER_LOST") });
     }
-  }
-
-  #fetchBlock(blocks: string, request: BlockRequest, signal: AbortSignal): AsyncIterable<Uint8Array> {
-    return this.#peers.follow(blocks, (live) => this.#options.fetchBlock(blocks, request, live), signal);
   }
 
   #fromSlot(slot: SlotThread, message: SlotMessage): void {
