@@ -22,6 +22,7 @@ import { CacheStore } from "./cache-store.js";
 import { keepLive } from "./committed-blocks.js";
 import { DiskWatch } from "./disk-watch.js";
 import { Disposal } from "./disposal.js";
+import { heartbeatOf } from "./heartbeat.js";
 import { Leave } from "./leave.js";
 import { MasterLink } from "./master-link.js";
 import { type HeapLimits, planMemory } from "./memory-plan.js";
@@ -29,6 +30,7 @@ import { Outbox } from "./outbox.js";
 import { Peers } from "./peers.js";
 import { type FetchBlock, RemoteBlocks } from "./remote-blocks.js";
 import type { SlotMessage, SlotSettings } from "./slot/messages.js";
+import { SlotCommands } from "./slot-commands.js";
 import { FetchWindow } from "./slots/fetch-window.js";
 import type { WatchedMemory } from "./slots/memory-guard.js";
 import type { SlotEvents, SlotThread } from "./slots/slot.js";
@@ -80,6 +82,7 @@ export class WorkerShell {
   readonly #registration: WorkerRegistration;
   readonly #runner: AttemptRunner;
   readonly #pool: SlotPool;
+  readonly #slots: SlotCommands;
   readonly #requests: SlotRequests;
   readonly #disk: DiskWatch;
   readonly #adoption: Adoption;
@@ -165,6 +168,14 @@ export class WorkerShell {
       memory: options.watchedMemory,
       taskBytes: plan.taskBytes,
       onPressure: (level) => this.#handle({ kind: "pressure", level }),
+    });
+    this.#slots = new SlotCommands({
+      pool: this.#pool,
+      blobs: this.#blobs,
+      disposal: this.#disposal,
+      handle: (event) => this.#handle(event),
+      beat: () => this.#beat(),
+      log: options.log,
     });
     this.#runner = new AttemptRunner({
       ...defaultAttemptRunnerOptions,
@@ -314,18 +325,11 @@ export class WorkerShell {
   #perform(command: RunnerCommand): void {
     switch (command.kind) {
       case "run":
-        void this.#run(command);
-        return;
       case "startSlot":
-        void this.#restart(command.slot);
-        return;
       case "cancelWord":
-        return this.#pool.cancel(command.slot, command.key);
       case "takeBack":
-        return this.#handle({ kind: "tookBack", slot: command.slot, begun: this.#pool.takeBack(command.slot) });
       case "killSlot":
-        void this.#kill(command.slot);
-        return;
+        return this.#slots.perform(command);
       case "report":
         return this.#outbox.report(command.statuses);
       case "heartbeat":
@@ -347,40 +351,6 @@ export class WorkerShell {
     }
   }
 
-  async #run({ slot, launch, rest, locations }: RunnerCommand & { kind: "run" }): Promise<void> {
-    const fragment = this.#blobs.bytesOf(launch.fragment);
-    const left = new Set([launch, ...rest]);
-    try {
-      if (fragment === undefined) throw new MillraceError("INTERNAL", `the fragment ${launch.fragment} is not here`);
-      await this.#pool.run(slot, [...left], fragment, locations, (task, outcome) => {
-        left.delete(task);
-        if (outcome.kind !== "succeeded") this.#disposal.attempt(task.key);
-        // Before the failure is told, so that the next attempt goes elsewhere if there is still no room.
-        if (outcome.kind === "failed" && outcome.error.code === "DISK_FULL") this.#beat();
-        this.#handle({ kind: "slotEnded", slot, key: task.key, outcome });
-      });
-    } catch (error) {
-      for (const { key } of left) this.#disposal.attempt(key);
-      // The thread may have ended some of them before it ended itself, and nobody heard of that.
-      if (rest.length > 0) this.#disposal.results([...left].map(({ key }) => key));
-      this.#handle({ kind: "slotDied", slot, error: toWireError(error) });
-    }
-  }
-
-  async #restart(slot: number): Promise<void> {
-    try {
-      await this.#pool.restart(slot);
-      this.#handle({ kind: "slotReady", slot });
-    } catch (error) {
-      // Without a thread the slot stays "starting"; the worker goes on with the others.
-      this.#options.log(`slot ${slot} could not be started: ${(error as Error).message}`);
-    }
-  }
-
-  async #kill(slot: number): Promise<void> {
-    await this.#pool.kill(slot, new MillraceError("TASK_CANCELLED", "the task did not stop by itself"));
-  }
-
   async #fetchFragment(hash: BlobHash): Promise<void> {
     try {
       if (await this.#blobs.pin(hash)) this.#handle({ kind: "blobArrived", hash });
@@ -399,23 +369,7 @@ export class WorkerShell {
   }
 
   #beat(): void {
-    const disk = this.#disk.look();
-    const running = this.#runner.held;
-    const progress = new Map(
-      this.#runner.slots.flatMap((state, slot) =>
-        state.kind === "running" ? [[state.launch.key, this.#pool.recordsRead(slot)] as const] : [],
-      ),
-    );
-    this.#send({
-      kind: "heartbeat",
-      rssBytes: process.memoryUsage.rss(),
-      cacheBytes: this.cache.usedBytes,
-      pressure: this.#pool.pressure,
-      stored: this.cache.stored,
-      running,
-      records: running.map((key) => progress.get(key) ?? 0),
-      ...(disk === null ? {} : { disk }),
-    });
+    this.#send(heartbeatOf({ runner: this.#runner, pool: this.#pool, cache: this.cache, disk: this.#disk }));
   }
 
   #send(message: WorkerToMaster): void {
