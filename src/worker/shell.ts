@@ -19,7 +19,7 @@ import {
 } from "./attempt-runner/index.js";
 import { BlockService } from "./block-service.js";
 import { CacheStore } from "./cache-store.js";
-import { keepLive } from "./committed-blocks.js";
+import { keepLive, offersOf } from "./committed-blocks.js";
 import { DiskWatch } from "./disk-watch.js";
 import { Disposal } from "./disposal.js";
 import { heartbeatOf } from "./heartbeat.js";
@@ -36,6 +36,7 @@ import type { WatchedMemory } from "./slots/memory-guard.js";
 import type { SlotEvents, SlotThread } from "./slots/slot.js";
 import { SlotPool } from "./slots/slot-pool.js";
 import { SlotRequests } from "./slots/slot-requests.js";
+import { TaskMessages } from "./task-messages.js";
 import { WorkerBlobs } from "./worker-blobs.js";
 import type { WorkerDirectory } from "./worker-directory.js";
 
@@ -71,8 +72,6 @@ export interface WorkerShellOptions {
 
 const TICK_MS = 100;
 const INLINE_RESULT_BYTES = 64 * 1024;
-/** Messages stay below 256 KiB. */
-const OFFERS_A_MESSAGE = 2_000;
 const REQUEST_TIMEOUT_MS = 120_000;
 
 export class WorkerShell {
@@ -86,10 +85,10 @@ export class WorkerShell {
   readonly #requests: SlotRequests;
   readonly #disk: DiskWatch;
   readonly #adoption: Adoption;
+  readonly #tasks: TaskMessages;
   readonly #clock = new SteadyClock(TICK_MS, () => performance.now());
   readonly #ticker: NodeJS.Timeout;
   readonly #blobs: WorkerBlobs;
-  readonly #peers = new Peers();
   readonly #disposal: Disposal;
   readonly #outbox = new Outbox({
     send: (message) => this.#send(message),
@@ -122,8 +121,9 @@ export class WorkerShell {
     const openFiles = openFilesShare(openFileLimit(), registration.slots + 1, MAX_OPEN_FILES);
     this.blocks = new BlockService(directory.path, this.cache, openFiles);
     this.#disposal = new Disposal(directory, this.blocks, this.cache, options.log);
+    const peers = new Peers();
     const window = new FetchWindow(values["fetch.maxBytesInFlight"], registration.slots);
-    const remote = new RemoteBlocks(this.#peers, {
+    const remote = new RemoteBlocks(peers, {
       fetchBlock: options.fetchBlock,
       retries: values["fetch.retries"],
       pieceBytes: (streams) => window.pieceBytes(streams),
@@ -143,6 +143,14 @@ export class WorkerShell {
       cache: this.cache,
       fetchBlock: (address, request, signal) => remote.block(address, request, signal),
       report: (from, outcomes) => this.#send({ kind: "adopted", from: from.worker, outcomes }),
+    });
+    this.#tasks = new TaskMessages({
+      peers,
+      adoption: this.#adoption,
+      disposal: this.#disposal,
+      cache: this.cache,
+      blobs: this.#blobs,
+      handle: (event) => this.#handle(event),
     });
     const settings: Omit<SlotSettings, "slot"> = {
       address: registration.address,
@@ -240,9 +248,9 @@ export class WorkerShell {
     switch (message.kind) {
       case "registered":
         this.#master.registered(message.heartbeatMs, message.timeoutMs);
-        this.#offer(message.liveSessions);
+        for (const offer of this.#offers(message.liveSessions)) this.#send(offer);
         this.#handle({ kind: "registered", liveSessions: message.liveSessions });
-        this.#dropAdopted(new Set(message.liveSessions));
+        this.#tasks.keepAdopted(message.liveSessions);
         this.#sayAgain();
         return;
       case "heartbeat":
@@ -251,40 +259,12 @@ export class WorkerShell {
         return this.#options.onRefused(
           new MillraceError(message.error.code, message.error.message, { fields: message.error.fields }),
         );
-      case "mapOutputs":
-        this.#peers.learn(message.locations.workers);
-        return this.#handle({ kind: "mapOutputs", locations: message.locations });
-      case "workerLost":
-        return this.#peers.lost(message.worker, message.blocks, message.reason);
-      case "launch":
-        this.#peers.launched(message.launches);
-        return this.#handle({ kind: "launches", launches: message.launches });
-      case "cancel":
-        return this.#handle(message);
-      case "releaseResults":
-        this.#disposal.results(message.keys);
-        return this.#handle({ kind: "resultsReleased", keys: message.keys });
-      case "releaseShuffle":
-        this.#adoption.release(message.session, message.shuffle);
-        this.#disposal.shuffle(message.session, message.shuffle);
-        return this.#handle({ kind: "shuffleReleased", session: message.session, shuffle: message.shuffle });
-      case "discard":
-        return this.#disposal.outputs(message.session, message.shuffle, message.outputs);
-      case "uncache":
-        this.#adoption.releaseNode(message.session, message.node);
-        return this.cache.remove(message.session, message.node);
-      case "releaseSession":
-        this.#adoption.release(message.session);
-        return this.#handle({ kind: "sessionReleased", session: message.session });
-      case "releaseBlobs":
-        for (const hash of message.hashes) this.#blobs.drop(hash);
-        return this.#handle({ kind: "blobsReleased", hashes: message.hashes });
       case "decommission":
         return this.#goWithin(message.reason, message.timeoutMs);
-      case "adopt":
-        return this.#adoption.adopt(message.from, message.blocks);
       case "decommissioned":
         return this.#options.onDecommissioned(message.reason);
+      default:
+        return this.#tasks.receive(message);
     }
   }
 
@@ -300,22 +280,10 @@ export class WorkerShell {
     if (said !== null) this.#send(said);
   }
 
-  /** A session that ended while the stream was broken may have nothing here but what was taken over. */
-  #dropAdopted(live: ReadonlySet<SessionId>): void {
-    for (const session of [...this.#adoption.sessions]) {
-      if (live.has(session)) continue;
-      this.#adoption.release(session);
-      this.#handle({ kind: "sessionReleased", session });
-    }
-  }
-
   /** Once a process; again when the stream broke before the master could decide. The first heartbeat follows. */
-  #offer(live: readonly SessionId[]): void {
+  #offers(live: readonly SessionId[]): WorkerToMaster[] {
     const { directory, committed = [] } = this.#options;
-    if (committed.length === 0) return;
-    const outputs = keepLive(directory.path, committed, live);
-    for (let at = 0; at < outputs.length; at += OFFERS_A_MESSAGE)
-      this.#send({ kind: "offer", outputs: outputs.slice(at, at + OFFERS_A_MESSAGE) });
+    return committed.length === 0 ? [] : offersOf(keepLive(directory.path, committed, live));
   }
 
   #handle(event: RunnerEvent, now = this.#clock.now()): void {
