@@ -4,10 +4,9 @@
 import { MillraceError, toWireError } from "../core/errors.js";
 import { type BlobHash, blobHash, type SessionId } from "../core/ids.js";
 import { openFileLimit, openFilesShare } from "../core/open-file-limit.js";
-import type { OptionValues } from "../core/options.js";
 import { SteadyClock } from "../core/steady-clock.js";
 import { version } from "../core/version.js";
-import type { MasterToWorker, OfferedOutput, WorkerRegistration, WorkerToMaster } from "../protocol/worker.js";
+import type { MasterToWorker, WorkerRegistration, WorkerToMaster } from "../protocol/worker.js";
 import type { Connection } from "../rpc/index.js";
 import { MAX_OPEN_FILES } from "../shuffle/map-output-files.js";
 import { Adoption } from "./adoption.js";
@@ -25,54 +24,21 @@ import { Disposal } from "./disposal.js";
 import { heartbeatOf } from "./heartbeat.js";
 import { Leave } from "./leave.js";
 import { MasterLink } from "./master-link.js";
-import { type HeapLimits, planMemory } from "./memory-plan.js";
+import { planMemory } from "./memory-plan.js";
 import { Outbox } from "./outbox.js";
 import { Peers } from "./peers.js";
-import { type FetchBlock, RemoteBlocks } from "./remote-blocks.js";
-import type { SlotMessage, SlotSettings } from "./slot/messages.js";
+import { RemoteBlocks } from "./remote-blocks.js";
+import { slotSettingsOf, type WorkerShellOptions } from "./shell-options.js";
+import type { SlotMessage } from "./slot/messages.js";
 import { SlotCommands } from "./slot-commands.js";
 import { FetchWindow } from "./slots/fetch-window.js";
-import type { WatchedMemory } from "./slots/memory-guard.js";
 import type { SlotEvents, SlotThread } from "./slots/slot.js";
 import { SlotPool } from "./slots/slot-pool.js";
 import { SlotRequests } from "./slots/slot-requests.js";
 import { TaskMessages } from "./task-messages.js";
 import { WorkerBlobs } from "./worker-blobs.js";
-import type { WorkerDirectory } from "./worker-directory.js";
-
-export interface WorkerShellOptions {
-  readonly registration: Omit<WorkerRegistration, "version" | "pid" | "incarnation">;
-  readonly directory: WorkerDirectory;
-  /** What an earlier process of this worker has left. Default: nothing. */
-  readonly committed?: readonly OfferedOutput[];
-  readonly options: OptionValues;
-  /** Whoever reads this worker's blocks runs on this machine, on threads of this process or as another worker of its session. */
-  readonly oneMachine: boolean;
-  /** What the memory watch holds the slots to; null: no watch. */
-  readonly watchedMemory: WatchedMemory | null;
-  readonly moduleRoots: readonly string[];
-  /** Makes slot `index`; `heap` is for its thread. */
-  readonly makeSlot: (
-    index: number,
-    settings: Omit<SlotSettings, "slot">,
-    heap: HeapLimits,
-    events: SlotEvents,
-  ) => SlotThread;
-  /** Bytes of a blob of the master. */
-  readonly fetchBlob: (hash: BlobHash) => Promise<Uint8Array>;
-  readonly fetchBlock: FetchBlock;
-  /** Everything is reported and the worker may go. */
-  readonly onDrained: () => void;
-  /** The worker is to end for good: nobody needs what it holds, or its time is over. */
-  readonly onDecommissioned: (reason: string) => void;
-  /** The master does not take this worker. */
-  readonly onRefused: (error: MillraceError) => void;
-  readonly log: (message: string) => void;
-}
 
 const TICK_MS = 100;
-const INLINE_RESULT_BYTES = 64 * 1024;
-const REQUEST_TIMEOUT_MS = 120_000;
 
 export class WorkerShell {
   readonly cache: CacheStore;
@@ -152,18 +118,7 @@ export class WorkerShell {
       blobs: this.#blobs,
       handle: (event) => this.#handle(event),
     });
-    const settings: Omit<SlotSettings, "slot"> = {
-      address: registration.address,
-      taskBytes: plan.taskBytes,
-      cacheBytes: plan.cacheBytes,
-      openFiles,
-      inlineResultBytes: INLINE_RESULT_BYTES,
-      localReads: values["shuffle.localReads"],
-      compress: values["shuffle.compress"] ?? !options.oneMachine,
-      checksum: values["shuffle.checksum"],
-      moduleRoots: options.moduleRoots,
-      requestTimeoutMs: REQUEST_TIMEOUT_MS,
-    };
+    const settings = slotSettingsOf(options, plan, openFiles);
     const events: SlotEvents = {
       onMessage: (slot, message) => this.#fromSlot(slot, message),
       onGone: (slot) => this.#requests.drop(slot),
@@ -250,7 +205,7 @@ export class WorkerShell {
         this.#master.registered(message.heartbeatMs, message.timeoutMs);
         for (const offer of this.#offers(message.liveSessions)) this.#send(offer);
         this.#handle({ kind: "registered", liveSessions: message.liveSessions });
-        this.#tasks.keepAdopted(message.liveSessions);
+        this.#tasks.keepLive(message.liveSessions);
         this.#sayAgain();
         return;
       case "heartbeat":

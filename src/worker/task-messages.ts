@@ -66,7 +66,7 @@ export class TaskMessages {
   }
 
   /** A session that ended while the stream was broken may have nothing here but what was taken over. */
-  keepAdopted(live: readonly SessionId[]): void {
+  keepLive(live: readonly SessionId[]): void {
     const alive = new Set(live);
     for (const session of [...this.parts.adoption.sessions]) if (!alive.has(session)) this.#releaseSession(session);
   }
