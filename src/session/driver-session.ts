@@ -4,21 +4,23 @@
 //   opening --opened--> open --stop()--> stopped
 //           --refused, timeout--> fails      open --link lost--> lost
 
-import { inspect } from "node:util";
 import { fromWireError, isMillraceError, MillraceError } from "../core/errors.js";
-import { blobHash, type JobId, type SessionId } from "../core/ids.js";
+import { blobHash, type SessionId } from "../core/ids.js";
 import { type PoolDefinitions, parsePools } from "../core/scheduler-pools.js";
-import type { NamedValue, UserMetricKind } from "../core/user-metrics.js";
+import type { NamedValue } from "../core/user-metrics.js";
 import { toAbsoluteUrl } from "../emrfs/url.js";
 import { cutSource } from "../plan/cut-lineage.js";
 import type { CallSite, FunctionRef } from "../plan/function.js";
-import type { HandleReference } from "../plan/handles.js";
 import type { StorageLevel } from "../plan/lineage.js";
-import type { JobSummary, JobTraits, MasterToDriver, SessionSettings, StageProgress } from "../protocol/driver.js";
-import { Accumulator, type AccumulatorDefinition, sumsNumbers } from "./accumulator.js";
-import { invalidArgument, requireSyncFunction, requireText } from "./arguments.js";
-import { blobPieces, hashOf } from "./blobs.js";
-import { Broadcast } from "./broadcast.js";
+import type {
+  DriverToMaster,
+  JobSummary,
+  JobTraits,
+  MasterToDriver,
+  SessionSettings,
+  StageProgress,
+} from "../protocol/driver.js";
+import { blobPieces } from "./blobs.js";
 import { Checkpoints } from "./checkpoints.js";
 import type { AnyFunction, FunctionCapture, SourcePositions } from "./function-capture.js";
 import { type CancelCause, JobClient, type JobEnd, type JobRequest } from "./job-client.js";
@@ -30,8 +32,8 @@ import type { MasterLink } from "./master-link.js";
 import { placementOf } from "./placement.js";
 import type { PartitionResult, ResultPiece } from "./result-pieces.js";
 import { tellSessionOpened } from "./session-hooks.js";
+import { SharedValues } from "./shared-values.js";
 import { type TaskLog, TaskLogPrinter } from "./task-log.js";
-import { type AnyMetric, newMetric } from "./user-metrics.js";
 import { ValueEncoder } from "./value-encoder.js";
 
 export interface SessionParts {
@@ -42,9 +44,6 @@ export interface SessionParts {
   /** How long the master may take to answer `open`. */
   readonly openTimeoutMs: number;
 }
-
-/** Characters of an accumulator's value that are shown. */
-const MAX_SHOWN = 500;
 
 /** Counters of a session: `session.statistics`. */
 export interface SessionStatistics {
@@ -60,6 +59,7 @@ interface CountQuestion {
 export class DriverSession {
   readonly capture: FunctionCapture;
   readonly values: ValueEncoder;
+  readonly shared: SharedValues;
   readonly scopes = new JobScopes();
   readonly jobEnds = new Listeners<JobEnd>();
   readonly progress = new Listeners<readonly StageProgress[]>();
@@ -76,9 +76,6 @@ export class DriverSession {
     (text) => process.stderr.write(text),
     () => performance.now(),
   );
-  readonly #accumulators = new Map<number, Accumulator<unknown, unknown>>();
-  readonly #metrics = new Map<number, AnyMetric>();
-  readonly #metricsByName = new Map<string, AnyMetric>();
   /** Bundles of packages that the master has. */
   readonly #bundlesSent = new Set<string>();
   readonly #counts = new Map<number, CountQuestion>();
@@ -90,7 +87,6 @@ export class DriverSession {
   /** Why nothing can be asked any more. */
   #over: MillraceError | null = null;
   #lastSummary: JobSummary | null = null;
-  #handles = 0;
   #requests = 0;
 
   private constructor(parts: SessionParts) {
@@ -98,15 +94,21 @@ export class DriverSession {
     this.#link = parts.link;
     this.capture = parts.capture;
     this.values = new ValueEncoder(parts.capture);
+    this.shared = new SharedValues({
+      capture: parts.capture,
+      values: this.values,
+      requireOpen: (method) => this.requireOpen(method),
+      send: (message) => this.#tell(message),
+    });
     this.#ended = new Promise((resolve) => (this.#onEnded = resolve));
     this.#lineage = new LineageStore((nodes) => {
-      if (this.#over === null) this.#link.send({ kind: "releaseNodes", nodes });
+      this.#tell({ kind: "releaseNodes", nodes });
     });
     this.#jobs = new JobClient({
       send: (message) => this.#link.send(message),
       lineage: this.#lineage,
       mapStack: (stack) => parts.positions.mapStack(stack),
-      accumulators: () => [...this.#accumulators.keys()],
+      accumulators: () => this.shared.accumulatorIds,
       beforeSubmit: () => this.#sendBundles(),
       onEnd: (end) => this.#jobEnded(end),
     });
@@ -201,15 +203,13 @@ export class DriverSession {
   persist(handle: NodeHandle, level: StorageLevel): void {
     if (handle.storage === level) return;
     handle.storage = level;
-    if (this.#over === null && this.#lineage.isSent(handle)) this.#link.send(persistMessage(handle));
+    if (this.#lineage.isSent(handle)) this.#tell(persistMessage(handle));
   }
 
   /** The master shows the names of persisted nodes only. */
   rename(handle: NodeHandle, name: string): void {
     handle.name = name;
-    const { storage } = handle;
-    if (storage !== "NONE" && this.#over === null && this.#lineage.isSent(handle))
-      this.#link.send(persistMessage(handle));
+    if (handle.storage !== "NONE" && this.#lineage.isSent(handle)) this.#tell(persistMessage(handle));
   }
 
   /** Relative paths are taken from the working directory. */
@@ -262,64 +262,6 @@ export class DriverSession {
       this.#counts.set(request, { resolve, reject });
       send(request);
     });
-  }
-
-  broadcast<T>(value: T): Broadcast<T> {
-    this.requireOpen("broadcast");
-    const { bytes, classes } = this.values.value(value, "broadcast");
-    const hash = hashOf(bytes);
-    for (const piece of blobPieces(hash, bytes)) this.#link.send(piece);
-    const reference: HandleReference = {
-      kind: "broadcast",
-      id: ++this.#handles,
-      hash,
-      sizeBytes: bytes.byteLength,
-      classes,
-    };
-    return new Broadcast(value, reference, {
-      release: (scope) => {
-        if (this.#over === null) this.#link.send({ kind: "releaseBlob", hash, scope });
-      },
-    });
-  }
-
-  accumulator<V, A>(name: string, definition: AccumulatorDefinition<V, A>): Accumulator<V, A> {
-    this.requireOpen("accumulator");
-    requireText("accumulator", "name", name);
-    if (typeof definition !== "object" || definition === null || !("zero" in definition)) {
-      throw invalidArgument("accumulator", "definition", "an object { zero, add, merge }", definition);
-    }
-    requireSyncFunction("accumulator", "add", definition.add);
-    requireSyncFunction("accumulator", "merge", definition.merge);
-    const zero = this.values.value(definition.zero, "accumulator");
-    const add = this.captureFunction(definition.add as AnyFunction, "accumulator");
-    const reference = {
-      kind: "accumulator",
-      id: ++this.#handles,
-      name,
-      zero: zero.bytes,
-      add,
-      classes: zero.classes,
-      ...(sumsNumbers in definition ? { sums: true as const } : {}),
-    } as const;
-    const made = new Accumulator<V, A>(name, definition, reference, () => this.values.decode(zero.bytes) as V);
-    this.#accumulators.set(made.id, made as Accumulator<unknown, unknown>);
-    return made;
-  }
-
-  /** The metric of that name; made when there is none. INVALID_ARGUMENT when it is one of another kind. */
-  metric(name: string, metric: UserMetricKind): AnyMetric {
-    this.requireOpen(metric);
-    requireText(metric, "name", name);
-    const known = this.#metricsByName.get(name);
-    if (known !== undefined) {
-      if (known.kind === metric) return known;
-      throw invalidArgument(metric, "name", `of no ${known.kind} of this session`, name);
-    }
-    const made = newMetric({ kind: "metric", id: ++this.#handles, name, metric, classes: [] });
-    this.#metricsByName.set(name, made);
-    this.#metrics.set(made.id, made);
-    return made;
   }
 
   /** Jobs still running fail with SESSION_STOPPED. Calling it again waits for the same end. */
@@ -423,20 +365,16 @@ export class DriverSession {
     }
   }
 
-  #absorb(message: MasterToDriver & { kind: "accumulators" }): void {
+  #absorb({ job, updates }: MasterToDriver & { kind: "accumulators" }): void {
     try {
-      for (const { accumulator, value, numbers = [] } of message.updates) {
-        const metric = this.#metrics.get(accumulator);
-        if (metric !== undefined) metric.absorb(numbers);
-        else this.#accumulators.get(accumulator)?.absorb(this.values.decode(value));
-      }
+      this.shared.absorb(updates);
     } catch (error) {
-      this.#jobs.fail(message.job, error);
+      this.#jobs.fail(job, error);
     }
   }
 
   #jobEnded(end: JobEnd): void {
-    const told = end.summary === null ? end : { ...end, summary: this.#withValues(end.job, end.summary) };
+    const told = end.summary === null ? end : { ...end, summary: this.shared.complete(end.job, end.summary) };
     if (told.summary !== null) this.#lastSummary = told.summary;
     this.#printer.flush();
     this.jobEnds.tell(told);
@@ -444,21 +382,12 @@ export class DriverSession {
 
   /** A named accumulator with what it comes to now, in all jobs. */
   currentValue(value: NamedValue): NamedValue {
-    const metric = this.#metrics.get(value.id);
-    if (metric !== undefined) return metric.toNamedValue();
-    const accumulator = this.#accumulators.get(value.id);
-    if (accumulator === undefined) return value;
-    const now = accumulator.value;
-    return { ...value, value: value.kind === "sum" && typeof now === "number" ? now : shortText(now) };
+    return this.shared.currentValue(value);
   }
 
-  /** Accumulators that a function of the program adds up have a value here alone: the master is told, for its event log. */
-  #withValues(job: JobId, summary: JobSummary): JobSummary {
-    const values = summary.accumulators.filter(({ kind }) => kind === "custom").map((one) => this.currentValue(one));
-    if (values.length === 0) return summary;
-    if (this.#over === null) this.#link.send({ kind: "accumulatorValues", job, values });
-    const accumulators = summary.accumulators.map((one) => values.find(({ id }) => id === one.id) ?? one);
-    return { ...summary, accumulators };
+  /** Nothing is said any more once the session is over. */
+  #tell(message: DriverToMaster): void {
+    if (this.#over === null) this.#link.send(message);
   }
 
   #closed(error: Error | null): void {
@@ -493,17 +422,6 @@ function checkedPools(pools: unknown): PoolDefinitions {
     if (!isMillraceError(error)) throw error;
     throw new MillraceError("INVALID_ARGUMENT", error.message, { fields: { ...error.fields, method: "pools" } });
   }
-}
-
-/** A value in a line. */
-function shortText(value: unknown): string {
-  const text = inspect(value, {
-    depth: 2,
-    breakLength: Number.POSITIVE_INFINITY,
-    maxArrayLength: 20,
-    maxStringLength: 200,
-  });
-  return text.length <= MAX_SHOWN ? text : `${text.slice(0, MAX_SHOWN)}...`;
 }
 
 function sessionStopped(): MillraceError {
