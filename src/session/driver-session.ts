@@ -1,8 +1,5 @@
 // Everything that the API's classes share in one session: the link to the master, the lineage, jobs, captured functions,
 // broadcast values and accumulators, and what listeners are told. The public Session (rdd/session.ts) adds sources to it.
-//
-//   opening --opened--> open --stop()--> stopped
-//           --refused, timeout--> fails      open --link lost--> lost
 
 import { fromWireError, isMillraceError, MillraceError } from "../core/errors.js";
 import { blobHash, type SessionId } from "../core/ids.js";
@@ -12,14 +9,7 @@ import { toAbsoluteUrl } from "../emrfs/url.js";
 import { cutSource } from "../plan/cut-lineage.js";
 import type { CallSite, FunctionRef } from "../plan/function.js";
 import type { StorageLevel } from "../plan/lineage.js";
-import type {
-  DriverToMaster,
-  JobSummary,
-  JobTraits,
-  MasterToDriver,
-  SessionSettings,
-  StageProgress,
-} from "../protocol/driver.js";
+import type { JobSummary, JobTraits, MasterToDriver, SessionSettings, StageProgress } from "../protocol/driver.js";
 import { blobPieces } from "./blobs.js";
 import { Checkpoints } from "./checkpoints.js";
 import type { AnyFunction, FunctionCapture, SourcePositions } from "./function-capture.js";
@@ -32,6 +22,7 @@ import type { MasterLink } from "./master-link.js";
 import { placementOf } from "./placement.js";
 import type { PartitionResult, ResultPiece } from "./result-pieces.js";
 import { tellSessionOpened } from "./session-hooks.js";
+import { SessionLifetime } from "./session-lifetime.js";
 import { SharedValues } from "./shared-values.js";
 import { type TaskLog, TaskLogPrinter } from "./task-log.js";
 import { ValueEncoder } from "./value-encoder.js";
@@ -69,6 +60,7 @@ export class DriverSession {
   readonly logSinks = new Listeners<TaskLog>();
   readonly #parts: SessionParts;
   readonly #link: MasterLink;
+  readonly #life: SessionLifetime;
   readonly #lineage: LineageStore;
   readonly #jobs: JobClient;
   readonly checkpoints: Checkpoints;
@@ -79,31 +71,22 @@ export class DriverSession {
   /** Bundles of packages that the master has. */
   readonly #bundlesSent = new Set<string>();
   readonly #counts = new Map<number, CountQuestion>();
-  readonly #ended: Promise<void>;
-  #onEnded: () => void = () => undefined;
-  #opening: { resolve(): void; reject(error: Error): void } | null = null;
-  #opened: { readonly session: SessionId; readonly slots: number } | null = null;
-  #stopping: Promise<void> | null = null;
-  /** Why nothing can be asked any more. */
-  #over: MillraceError | null = null;
   #lastSummary: JobSummary | null = null;
   #requests = 0;
 
   private constructor(parts: SessionParts) {
     this.#parts = parts;
     this.#link = parts.link;
+    this.#life = new SessionLifetime(parts.link, (why) => this.#over(why));
     this.capture = parts.capture;
     this.values = new ValueEncoder(parts.capture);
     this.shared = new SharedValues({
       capture: parts.capture,
       values: this.values,
-      requireOpen: (method) => this.requireOpen(method),
-      send: (message) => this.#tell(message),
+      requireOpen: (method) => this.#life.requireOpen(method),
+      send: (message) => this.#life.tell(message),
     });
-    this.#ended = new Promise((resolve) => (this.#onEnded = resolve));
-    this.#lineage = new LineageStore((nodes) => {
-      this.#tell({ kind: "releaseNodes", nodes });
-    });
+    this.#lineage = new LineageStore((nodes) => this.#life.tell({ kind: "releaseNodes", nodes }));
     this.#jobs = new JobClient({
       send: (message) => this.#link.send(message),
       lineage: this.#lineage,
@@ -120,25 +103,19 @@ export class DriverSession {
     const directory = parts.settings.options["checkpoint.dir"];
     if (typeof directory === "string") this.setCheckpointDir(directory);
     this.#link.onMessage((message) => this.#receive(message));
-    this.#link.onClose((error) => this.#closed(error));
+    this.#link.onClose((error) => this.#life.closed(error));
   }
 
   /** Throws what the master refused with, MASTER_LOST, or TIMEOUT. */
   static async open(parts: SessionParts): Promise<DriverSession> {
     const session = new DriverSession(parts);
-    try {
-      await session.#open();
-    } catch (error) {
-      session.#over ??= sessionStopped();
-      await parts.link.close();
-      throw error;
-    }
+    await session.#life.open(parts.settings, parts.openTimeoutMs);
     tellSessionOpened(session);
     return session;
   }
 
   get id(): SessionId {
-    return this.#opened!.session;
+    return this.#life.session;
   }
 
   get appName(): string {
@@ -158,7 +135,7 @@ export class DriverSession {
 
   /** Slots of the cluster when the session was opened. */
   get slots(): number {
-    return this.#opened!.slots;
+    return this.#life.slots;
   }
 
   get statistics(): SessionStatistics {
@@ -171,17 +148,12 @@ export class DriverSession {
 
   /** Resolves when the session is over, whoever ended it. */
   get ended(): Promise<void> {
-    return this.#ended;
+    return this.#life.ended;
   }
 
   /** Throws SESSION_STOPPED or MASTER_LOST when the session is over. */
   requireOpen(method: string): void {
-    const over = this.#over;
-    if (over !== null)
-      throw new MillraceError(over.code, `${method}: ${over.message}`, {
-        fields: { ...over.fields, method },
-        cause: over.cause,
-      });
+    this.#life.requireOpen(method);
   }
 
   callSite(method: string, skipAbove: AnyFunction): CallSite {
@@ -203,13 +175,13 @@ export class DriverSession {
   persist(handle: NodeHandle, level: StorageLevel): void {
     if (handle.storage === level) return;
     handle.storage = level;
-    if (this.#lineage.isSent(handle)) this.#tell(persistMessage(handle));
+    if (this.#lineage.isSent(handle)) this.#life.tell(persistMessage(handle));
   }
 
   /** The master shows the names of persisted nodes only. */
   rename(handle: NodeHandle, name: string): void {
     handle.name = name;
-    if (handle.storage !== "NONE" && this.#lineage.isSent(handle)) this.#tell(persistMessage(handle));
+    if (handle.storage !== "NONE" && this.#lineage.isSent(handle)) this.#life.tell(persistMessage(handle));
   }
 
   /** Relative paths are taken from the working directory. */
@@ -266,8 +238,7 @@ export class DriverSession {
 
   /** Jobs still running fail with SESSION_STOPPED. Calling it again waits for the same end. */
   stop(): Promise<void> {
-    this.#stopping ??= this.#stop();
-    return this.#stopping;
+    return this.#life.stop();
   }
 
   async *#streamAfter(pending: readonly NodeHandle[], request: JobRequest): AsyncGenerator<ResultPiece, void, void> {
@@ -306,36 +277,13 @@ export class DriverSession {
     }
   }
 
-  async #open(): Promise<void> {
-    let timer: NodeJS.Timeout | undefined;
-    try {
-      await new Promise<void>((resolve, reject) => {
-        this.#opening = { resolve, reject };
-        timer = setTimeout(() => reject(openTimeout(this.#parts.openTimeoutMs)), this.#parts.openTimeoutMs);
-        this.#link.send({ kind: "open", settings: this.#parts.settings });
-      });
-    } finally {
-      clearTimeout(timer);
-      this.#opening = null;
-    }
-  }
-
-  async #stop(): Promise<void> {
-    const lost = this.#over !== null;
-    this.#end(sessionStopped());
-    if (!lost) this.#link.send({ kind: "close" });
-    await this.#link.close();
-    this.#onEnded();
-  }
-
   #receive(message: MasterToDriver): void {
     switch (message.kind) {
       case "opened":
-        this.#opened = { session: message.session, slots: message.slots };
-        this.#opening?.resolve();
+        this.#life.opened(message.session, message.slots);
         return;
       case "refused":
-        this.#opening?.reject(fromWireError(message.error));
+        this.#life.refused(message.error);
         return;
       case "result":
       case "resultsRestarted":
@@ -361,7 +309,7 @@ export class DriverSession {
         this.progress.tell(message.stages);
         return;
       case "closed":
-        if (message.error !== null) this.#closed(fromWireError(message.error));
+        if (message.error !== null) this.#life.closed(fromWireError(message.error));
     }
   }
 
@@ -385,31 +333,9 @@ export class DriverSession {
     return this.shared.currentValue(value);
   }
 
-  /** Nothing is said any more once the session is over. */
-  #tell(message: DriverToMaster): void {
-    if (this.#over === null) this.#link.send(message);
-  }
-
-  #closed(error: Error | null): void {
-    if (this.#over === null) {
-      const reason = error === null ? "the connection was closed" : error.message;
-      this.#end(
-        isMillraceError(error)
-          ? error
-          : new MillraceError("MASTER_LOST", `the connection to the master ended: ${reason}`, {
-              cause: error ?? undefined,
-            }),
-      );
-    }
-    this.#opening?.reject(this.#over!);
-    this.#onEnded();
-  }
-
-  #end(error: MillraceError): void {
-    if (this.#over !== null) return;
-    this.#over = error;
-    this.#jobs.end(error);
-    for (const question of this.#counts.values()) question.reject(error);
+  #over(why: MillraceError): void {
+    this.#jobs.end(why);
+    for (const question of this.#counts.values()) question.reject(why);
     this.#counts.clear();
     this.#printer.flush();
   }
@@ -422,14 +348,4 @@ function checkedPools(pools: unknown): PoolDefinitions {
     if (!isMillraceError(error)) throw error;
     throw new MillraceError("INVALID_ARGUMENT", error.message, { fields: { ...error.fields, method: "pools" } });
   }
-}
-
-function sessionStopped(): MillraceError {
-  return new MillraceError("SESSION_STOPPED", "the session was stopped");
-}
-
-function openTimeout(ms: number): MillraceError {
-  return new MillraceError("TIMEOUT", `the master did not open the session within ${ms} ms`, {
-    fields: { timeoutMs: ms },
-  });
 }
