@@ -19,6 +19,7 @@ import { JobScopes } from "./job-scopes.js";
 import { LineageStore, type NodeHandle, type NodeSpec, persistMessage } from "./lineage-store.js";
 import { Listeners } from "./listeners.js";
 import type { MasterLink } from "./master-link.js";
+import { MasterQuestions } from "./master-questions.js";
 import { placementOf } from "./placement.js";
 import type { PartitionResult, ResultPiece } from "./result-pieces.js";
 import { tellSessionOpened } from "./session-hooks.js";
@@ -40,11 +41,6 @@ export interface SessionParts {
 export interface SessionStatistics {
   /** Jobs submitted so far. Transformations start none, an action one; takeSample, histogram by a number and checkpoints a further one. */
   readonly jobs: number;
-}
-
-interface CountQuestion {
-  resolve(count: number): void;
-  reject(error: Error): void;
 }
 
 export class DriverSession {
@@ -70,9 +66,8 @@ export class DriverSession {
   );
   /** Bundles of packages that the master has. */
   readonly #bundlesSent = new Set<string>();
-  readonly #counts = new Map<number, CountQuestion>();
+  readonly #questions = new MasterQuestions();
   #lastSummary: JobSummary | null = null;
-  #requests = 0;
 
   private constructor(parts: SessionParts) {
     this.#parts = parts;
@@ -221,18 +216,10 @@ export class DriverSession {
   /** Partitions that the node will have; asks the master, which looks at files but starts no job. */
   countPartitions(handle: NodeHandle): Promise<number> {
     this.requireOpen("numPartitions");
-    return this.#ask((request) => {
+    return this.#questions.ask((request) => {
       const { nodes, persisted } = this.#lineage.takeUnsent(handle);
       for (const message of persisted) this.#link.send(message);
       this.#link.send({ kind: "countPartitions", request, nodes, node: handle.node.id });
-    });
-  }
-
-  #ask(send: (request: number) => void): Promise<number> {
-    const request = ++this.#requests;
-    return new Promise((resolve, reject) => {
-      this.#counts.set(request, { resolve, reject });
-      send(request);
     });
   }
 
@@ -259,7 +246,7 @@ export class DriverSession {
   async #cut(handle: NodeHandle, url: string | null): Promise<void> {
     this.requireOpen("checkpoint");
     const { id, callSite } = handle.node;
-    await this.#ask((request) => this.#link.send({ kind: "cutLineage", request, node: id, url }));
+    await this.#questions.ask((request) => this.#link.send({ kind: "cutLineage", request, node: id, url }));
     this.#jobs.keep(handle.parents);
     const placement = placementOf(handle);
     // The bounds of ranges go with the lineage (plan/cut-lineage.ts).
@@ -290,13 +277,9 @@ export class DriverSession {
       case "jobEnded":
         this.#jobs.onMessage(message);
         return;
-      case "partitions": {
-        const question = this.#counts.get(message.request);
-        this.#counts.delete(message.request);
-        if (message.error !== null) question?.reject(fromWireError(message.error));
-        else if (message.count !== null) question?.resolve(message.count);
+      case "partitions":
+        this.#questions.answered(message);
         return;
-      }
       case "accumulators":
         this.#absorb(message);
         return;
@@ -335,8 +318,7 @@ export class DriverSession {
 
   #over(why: MillraceError): void {
     this.#jobs.end(why);
-    for (const question of this.#counts.values()) question.reject(why);
-    this.#counts.clear();
+    this.#questions.end(why);
     this.#printer.flush();
   }
 }
