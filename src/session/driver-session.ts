@@ -6,7 +6,6 @@ import { blobHash, type SessionId } from "../core/ids.js";
 import { type PoolDefinitions, parsePools } from "../core/scheduler-pools.js";
 import type { NamedValue } from "../core/user-metrics.js";
 import { toAbsoluteUrl } from "../emrfs/url.js";
-import { cutSource } from "../plan/cut-lineage.js";
 import type { CallSite, FunctionRef } from "../plan/function.js";
 import type { StorageLevel } from "../plan/lineage.js";
 import type { JobSummary, JobTraits, MasterToDriver, SessionSettings, StageProgress } from "../protocol/driver.js";
@@ -20,7 +19,6 @@ import { LineageStore, type NodeHandle, type NodeSpec, persistMessage } from "./
 import { Listeners } from "./listeners.js";
 import type { MasterLink } from "./master-link.js";
 import { MasterQuestions } from "./master-questions.js";
-import { placementOf } from "./placement.js";
 import type { PartitionResult, ResultPiece } from "./result-pieces.js";
 import { tellSessionOpened } from "./session-hooks.js";
 import { SessionLifetime } from "./session-lifetime.js";
@@ -93,7 +91,11 @@ export class DriverSession {
     this.checkpoints = new Checkpoints({
       run: (request) => this.#jobs.run({ ...request, traits: this.scopes.traits(null) }, () => () => undefined),
       persist: (handle, level) => this.persist(handle, level),
-      cut: (handle, url) => this.#cut(handle, url),
+      cutLineage: (node, url) => {
+        this.requireOpen("checkpoint");
+        return this.#questions.ask((request) => this.#link.send({ kind: "cutLineage", request, node, url }));
+      },
+      keep: (parents) => this.#jobs.keep(parents),
     });
     const directory = parts.settings.options["checkpoint.dir"];
     if (typeof directory === "string") this.setCheckpointDir(directory);
@@ -187,7 +189,7 @@ export class DriverSession {
   run(request: JobRequest, begin: () => (result: PartitionResult) => void): Promise<void> {
     const pending = this.checkpoints.pending(request.root);
     if (pending.length === 0) return this.#jobs.run(request, begin);
-    return this.#checkpointed(pending, request).then(() => this.#jobs.run(request, begin));
+    return this.checkpoints.write(pending, request.signal).then(() => this.#jobs.run(request, begin));
   }
 
   stream(request: JobRequest): AsyncGenerator<ResultPiece, void, void> {
@@ -229,31 +231,8 @@ export class DriverSession {
   }
 
   async *#streamAfter(pending: readonly NodeHandle[], request: JobRequest): AsyncGenerator<ResultPiece, void, void> {
-    await this.#checkpointed(pending, request);
+    await this.checkpoints.write(pending, request.signal);
     yield* this.#jobs.stream(request);
-  }
-
-  async #checkpointed(pending: readonly NodeHandle[], { signal }: JobRequest): Promise<void> {
-    try {
-      await this.checkpoints.write(pending, signal);
-    } catch (error) {
-      // Whoever was aborted hears so from the job that is not started.
-      if (signal?.aborted !== true) throw error;
-    }
-  }
-
-  /** The node becomes what its kept records are; what it was made of is garbage when nobody else uses it. */
-  async #cut(handle: NodeHandle, url: string | null): Promise<void> {
-    this.requireOpen("checkpoint");
-    const { id, callSite } = handle.node;
-    await this.#questions.ask((request) => this.#link.send({ kind: "cutLineage", request, node: id, url }));
-    this.#jobs.keep(handle.parents);
-    const placement = placementOf(handle);
-    // The bounds of ranges go with the lineage (plan/cut-lineage.ts).
-    handle.placement = placement?.kind === "range" ? null : placement;
-    const source = cutSource(url, [], { partitions: 0, partitioner: null });
-    handle.node = { kind: "source", id, callSite, source };
-    handle.parents = [];
   }
 
   #sendBundles(): void {
