@@ -1,9 +1,9 @@
 // Everything that the API's classes share in one session: the link to the master, the lineage, jobs, captured functions,
 // broadcast values and accumulators, and what listeners are told. The public Session (rdd/session.ts) adds sources to it.
 
-import { fromWireError, isMillraceError, MillraceError } from "../core/errors.js";
+import { fromWireError, type MillraceError } from "../core/errors.js";
 import { blobHash, type SessionId } from "../core/ids.js";
-import { type PoolDefinitions, parsePools } from "../core/scheduler-pools.js";
+import type { PoolDefinitions } from "../core/scheduler-pools.js";
 import type { NamedValue } from "../core/user-metrics.js";
 import { toAbsoluteUrl } from "../emrfs/url.js";
 import type { CallSite, FunctionRef } from "../plan/function.js";
@@ -19,6 +19,7 @@ import { LineageStore, type NodeHandle, type NodeSpec, persistMessage } from "./
 import { Listeners } from "./listeners.js";
 import type { MasterLink } from "./master-link.js";
 import { MasterQuestions } from "./master-questions.js";
+import { checkedPools } from "./pools.js";
 import type { PartitionResult, ResultPiece } from "./result-pieces.js";
 import { tellSessionOpened } from "./session-hooks.js";
 import { SessionLifetime } from "./session-lifetime.js";
@@ -204,11 +205,7 @@ export class DriverSession {
 
   definePools(pools: PoolDefinitions): void {
     const mode = this.#parts.settings.options["scheduler.mode"];
-    if (mode !== "FAIR") {
-      const text = "pools: jobs of this session run FIFO, where pools have no effect. Open it with scheduler.mode FAIR";
-      throw new MillraceError("INVALID_ARGUMENT", text, { fields: { method: "pools", mode: String(mode ?? "FIFO") } });
-    }
-    this.#link.send({ kind: "pools", pools: checkedPools(pools) });
+    this.#link.send({ kind: "pools", pools: checkedPools(pools, mode) });
   }
 
   cancelAllJobs(why: string | null): number {
@@ -299,14 +296,5 @@ export class DriverSession {
     this.#jobs.end(why);
     this.#questions.end(why);
     this.#printer.flush();
-  }
-}
-
-function checkedPools(pools: unknown): PoolDefinitions {
-  try {
-    return parsePools(pools, "pools");
-  } catch (error) {
-    if (!isMillraceError(error)) throw error;
-    throw new MillraceError("INVALID_ARGUMENT", error.message, { fields: { ...error.fields, method: "pools" } });
   }
 }
