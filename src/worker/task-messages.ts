@@ -12,7 +12,7 @@ import type { Peers } from "./peers.js";
 import type { WorkerBlobs } from "./worker-blobs.js";
 
 /** About the worker. */
-export type WorkerMessage = Extract<
+type WorkerMessage = Extract<
   MasterToWorker,
   { readonly kind: "registered" | "heartbeat" | "refused" | "decommission" | "decommissioned" }
 >;

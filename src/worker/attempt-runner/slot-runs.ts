@@ -4,7 +4,7 @@
 
 import { MillraceError, toWireError, type WireError } from "../../core/errors.js";
 import { formatTaskKey, type TaskKey } from "../../core/ids.js";
-import type { MapOutputLocations, TaskLaunch, TaskOutcome, TaskStatus } from "../../protocol/tasks.js";
+import type { MapOutputLocations, TaskOutcome, TaskStatus } from "../../protocol/tasks.js";
 import type { RunnerCommand } from "./events.js";
 import type { WaitingTasks } from "./launch-queue.js";
 import type { AttemptRunnerOptions } from "./options.js";
