@@ -202,7 +202,7 @@ export class RddSession extends SessionJobs implements AsyncDisposable {
    * ```
    */
   broadcast<T>(value: T): Broadcast<T> {
-    return this.driver.broadcast(value);
+    return this.driver.shared.broadcast(value);
   }
 
   /**
@@ -217,12 +217,12 @@ export class RddSession extends SessionJobs implements AsyncDisposable {
    * ```
    */
   accumulator<V, A = V>(name: string, definition: AccumulatorDefinition<V, A>): Accumulator<V, A> {
-    return this.driver.accumulator(name, definition);
+    return this.driver.shared.accumulator(name, definition);
   }
 
   /** An accumulator of whole numbers, exact up to 2^53. `add` throws RangeError for any other number. */
   longAccumulator(name: string): Accumulator<number, number> {
-    return this.driver.accumulator<number, number>(name, {
+    return this.driver.shared.accumulator<number, number>(name, {
       zero: 0,
       add: (total, amount) => {
         if (!Number.isSafeInteger(amount)) throw new RangeError(`a long accumulator adds whole numbers, not ${amount}`);
@@ -235,7 +235,7 @@ export class RddSession extends SessionJobs implements AsyncDisposable {
 
   /** An accumulator of numbers. */
   doubleAccumulator(name: string): Accumulator<number, number> {
-    return this.driver.accumulator<number, number>(name, {
+    return this.driver.shared.accumulator<number, number>(name, {
       zero: 0,
       add: (total, amount) => total + amount,
       merge: (left, right) => left + right,
@@ -252,7 +252,7 @@ export class RddSession extends SessionJobs implements AsyncDisposable {
    * ```
    */
   counter(name: string): CounterMetric {
-    return this.driver.metric(name, "counter") as CounterMetric;
+    return this.driver.shared.metric(name, "counter") as CounterMetric;
   }
 
   /**
@@ -264,7 +264,7 @@ export class RddSession extends SessionJobs implements AsyncDisposable {
    * ```
    */
   timer(name: string): TimerMetric {
-    return this.driver.metric(name, "timer") as TimerMetric;
+    return this.driver.shared.metric(name, "timer") as TimerMetric;
   }
 
   /**
@@ -276,7 +276,7 @@ export class RddSession extends SessionJobs implements AsyncDisposable {
    * ```
    */
   histogram(name: string): HistogramMetric {
-    return this.driver.metric(name, "histogram") as HistogramMetric;
+    return this.driver.shared.metric(name, "histogram") as HistogramMetric;
   }
 
   /**

@@ -6,17 +6,22 @@
 
 import { randomUUID } from "node:crypto";
 import { isMillraceError, MillraceError } from "../core/errors.js";
+import type { NodeId } from "../core/ids.js";
+import { cutSource } from "../plan/cut-lineage.js";
 import type { CallSite } from "../plan/function.js";
 import type { ActionSpec, StorageLevel } from "../plan/lineage.js";
 import type { JobRequest } from "./job-client.js";
 import type { Checkpoint, CheckpointWriting, NodeHandle } from "./node-handle.js";
+import { placementOf } from "./placement.js";
 
 export interface CheckpointPorts {
   /** In the pool and group of the action that waits for it. */
   run(request: Omit<JobRequest, "traits">): Promise<void>;
   persist(handle: NodeHandle, level: StorageLevel): void;
   /** The records are kept: whoever plans with this RDD from now on begins with them. CACHE_FULL where not all are. */
-  cut(handle: NodeHandle, url: string | null): Promise<void>;
+  cutLineage(node: NodeId, url: string | null): Promise<unknown>;
+  /** What the RDD was made of: jobs that run may need it. */
+  keep(parents: readonly NodeHandle[]): void;
 }
 
 export class Checkpoints {
@@ -67,16 +72,20 @@ export class Checkpoints {
   }
 
   /**
-   * Resolves when all are written; rejects with the error of the first job that fails, and with the signal's reason as soon as
-   * it is aborted. A job for which nobody waits any more is cancelled.
+   * Resolves when all are written, and as soon as the signal is aborted: whoever aborted it hears so from the job that is not
+   * started then. Rejects with the error of the first job that fails. A job for which nobody waits any more is cancelled.
    */
   async write(handles: readonly NodeHandle[], signal: AbortSignal | undefined): Promise<void> {
-    for (const handle of handles) {
-      const checkpoint = handle.checkpoint as Checkpoint;
-      if (checkpoint.done) continue;
-      signal?.throwIfAborted();
-      checkpoint.writing ??= this.#begin(handle, checkpoint);
-      await waited(checkpoint, checkpoint.writing, signal);
+    try {
+      for (const handle of handles) {
+        const checkpoint = handle.checkpoint as Checkpoint;
+        if (checkpoint.done) continue;
+        signal?.throwIfAborted();
+        checkpoint.writing ??= this.#begin(handle, checkpoint);
+        await waited(checkpoint, checkpoint.writing, signal);
+      }
+    } catch (error) {
+      if (signal?.aborted !== true) throw error;
     }
   }
 
@@ -100,12 +109,14 @@ export class Checkpoints {
 
   async #cut(handle: NodeHandle, checkpoint: Checkpoint, url: string | null): Promise<void> {
     try {
-      await this.#ports.cut(handle, url);
+      await this.#ports.cutLineage(handle.node.id, url);
     } catch (error) {
       // Workers had no room for all of it, in memory or on disk: actions go on with the lineage, and the next one tries again.
       if (isMillraceError(error) && error.code === "CACHE_FULL") return;
       throw error;
     }
+    this.#ports.keep(handle.parents);
+    becomeKept(handle, url);
     checkpoint.done = true;
     this.#marked--;
   }
@@ -117,6 +128,17 @@ export class Checkpoints {
       `${method}: the session has no directory for checkpoints. Call session.setCheckpointDir(path) before, or set the option checkpoint.dir; localCheckpoint() needs none`,
     );
   }
+}
+
+/** The node becomes what its kept records are; what it was made of is garbage when nobody else uses it. */
+function becomeKept(handle: NodeHandle, url: string | null): void {
+  const { id, callSite } = handle.node;
+  const placement = placementOf(handle);
+  // The bounds of ranges go with the lineage (plan/cut-lineage.ts).
+  handle.placement = placement?.kind === "range" ? null : placement;
+  const source = cutSource(url, [], { partitions: 0, partitioner: null });
+  handle.node = { kind: "source", id, callSite, source };
+  handle.parents = [];
 }
 
 function waited(checkpoint: Checkpoint, writing: CheckpointWriting, signal: AbortSignal | undefined): Promise<void> {

@@ -5,10 +5,12 @@ import { type Dirent, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { isMillraceError } from "../core/errors.js";
 import { type SessionId, sessionId, shuffleId, stageId } from "../core/ids.js";
-import type { OfferedOutput } from "../protocol/worker.js";
+import type { OfferedOutput, WorkerToMaster } from "../protocol/worker.js";
 import { MapOutputFiles } from "../shuffle/map-output-files.js";
 
 const COMMITTED = /^(\d+)-(\d+)-(\d+)\.data$/;
+/** Messages stay below 256 KiB. */
+const OFFERS_A_MESSAGE = 2_000;
 
 /** Removes everything else. A file that does not add up is removed as well. */
 export function findCommitted(directory: string): OfferedOutput[] {
@@ -48,6 +50,13 @@ export function keepLive(
   for (const { name } of entriesOf(join(directory, "shuffle")))
     if (!alive.has(name)) rmSync(join(directory, "shuffle", name), { recursive: true, force: true });
   return found.filter(({ session }) => alive.has(session));
+}
+
+export function offersOf(outputs: readonly OfferedOutput[]): WorkerToMaster[] {
+  const offers: WorkerToMaster[] = [];
+  for (let at = 0; at < outputs.length; at += OFFERS_A_MESSAGE)
+    offers.push({ kind: "offer", outputs: outputs.slice(at, at + OFFERS_A_MESSAGE) });
+  return offers;
 }
 
 function isWhole(files: MapOutputFiles, path: string): boolean {

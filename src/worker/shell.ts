@@ -2,13 +2,11 @@
 // attempt runner and its commands into work; every outcome returns as an event. No policy stands here.
 
 import { MillraceError, toWireError } from "../core/errors.js";
-import { type BlobHash, blobHash, type SessionId, workerId } from "../core/ids.js";
+import { type BlobHash, blobHash, type SessionId } from "../core/ids.js";
 import { openFileLimit, openFilesShare } from "../core/open-file-limit.js";
-import type { OptionValues } from "../core/options.js";
 import { SteadyClock } from "../core/steady-clock.js";
 import { version } from "../core/version.js";
-import type { BlockRequest } from "../protocol/blocks.js";
-import type { MasterToWorker, OfferedOutput, WorkerRegistration, WorkerToMaster } from "../protocol/worker.js";
+import type { MasterToWorker, WorkerRegistration, WorkerToMaster } from "../protocol/worker.js";
 import type { Connection } from "../rpc/index.js";
 import { MAX_OPEN_FILES } from "../shuffle/map-output-files.js";
 import { Adoption } from "./adoption.js";
@@ -20,66 +18,27 @@ import {
 } from "./attempt-runner/index.js";
 import { BlockService } from "./block-service.js";
 import { CacheStore } from "./cache-store.js";
-import { keepLive } from "./committed-blocks.js";
+import { keepLive, offersOf } from "./committed-blocks.js";
 import { DiskWatch } from "./disk-watch.js";
 import { Disposal } from "./disposal.js";
+import { heartbeatOf } from "./heartbeat.js";
 import { Leave } from "./leave.js";
 import { MasterLink } from "./master-link.js";
-import { type HeapLimits, planMemory } from "./memory-plan.js";
+import { planMemory } from "./memory-plan.js";
 import { Outbox } from "./outbox.js";
-import { PeerCache } from "./peer-cache.js";
 import { Peers } from "./peers.js";
-import { RETRY_PAUSES_MS, retryingFetch } from "./retrying-fetch.js";
-import type { SlotMessage, SlotSettings } from "./slot/messages.js";
+import { RemoteBlocks } from "./remote-blocks.js";
+import { slotSettingsOf, type WorkerShellOptions } from "./shell-options.js";
+import type { SlotMessage } from "./slot/messages.js";
+import { SlotCommands } from "./slot-commands.js";
 import { FetchWindow } from "./slots/fetch-window.js";
-import type { WatchedMemory } from "./slots/memory-guard.js";
 import type { SlotEvents, SlotThread } from "./slots/slot.js";
 import { SlotPool } from "./slots/slot-pool.js";
 import { SlotRequests } from "./slots/slot-requests.js";
+import { TaskMessages } from "./task-messages.js";
 import { WorkerBlobs } from "./worker-blobs.js";
-import type { WorkerDirectory } from "./worker-directory.js";
-
-export interface WorkerShellOptions {
-  readonly registration: Omit<WorkerRegistration, "version" | "pid" | "incarnation">;
-  readonly directory: WorkerDirectory;
-  /** What an earlier process of this worker has left. Default: nothing. */
-  readonly committed?: readonly OfferedOutput[];
-  readonly options: OptionValues;
-  /** Whoever reads this worker's blocks runs on this machine, on threads of this process or as another worker of its session. */
-  readonly oneMachine: boolean;
-  /** What the memory watch holds the slots to; null: no watch. */
-  readonly watchedMemory: WatchedMemory | null;
-  readonly moduleRoots: readonly string[];
-  /** Makes slot `index`; `heap` is for its thread. */
-  readonly makeSlot: (
-    index: number,
-    settings: Omit<SlotSettings, "slot">,
-    heap: HeapLimits,
-    events: SlotEvents,
-  ) => SlotThread;
-  /** Bytes of a blob of the master. */
-  readonly fetchBlob: (hash: BlobHash) => Promise<Uint8Array>;
-  /** Bytes that another worker serves; `servers`: how many are read from at once. */
-  readonly fetchBlock: (
-    address: string,
-    request: BlockRequest,
-    signal: AbortSignal,
-    servers?: number,
-  ) => AsyncIterable<Uint8Array>;
-  /** Everything is reported and the worker may go. */
-  readonly onDrained: () => void;
-  /** The worker is to end for good: nobody needs what it holds, or its time is over. */
-  readonly onDecommissioned: (reason: string) => void;
-  /** The master does not take this worker. */
-  readonly onRefused: (error: MillraceError) => void;
-  readonly log: (message: string) => void;
-}
 
 const TICK_MS = 100;
-const INLINE_RESULT_BYTES = 64 * 1024;
-/** Messages stay below 256 KiB. */
-const OFFERS_A_MESSAGE = 2_000;
-const REQUEST_TIMEOUT_MS = 120_000;
 
 export class WorkerShell {
   readonly cache: CacheStore;
@@ -88,16 +47,14 @@ export class WorkerShell {
   readonly #registration: WorkerRegistration;
   readonly #runner: AttemptRunner;
   readonly #pool: SlotPool;
+  readonly #slots: SlotCommands;
   readonly #requests: SlotRequests;
   readonly #disk: DiskWatch;
   readonly #adoption: Adoption;
+  readonly #tasks: TaskMessages;
   readonly #clock = new SteadyClock(TICK_MS, () => performance.now());
   readonly #ticker: NodeJS.Timeout;
   readonly #blobs: WorkerBlobs;
-  readonly #peers = new Peers();
-  readonly #peerCache = new PeerCache(this.#peers, (blocks, request, signal) =>
-    this.#fetchBlock(blocks, request, signal),
-  );
   readonly #disposal: Disposal;
   readonly #outbox = new Outbox({
     send: (message) => this.#send(message),
@@ -130,23 +87,19 @@ export class WorkerShell {
     const openFiles = openFilesShare(openFileLimit(), registration.slots + 1, MAX_OPEN_FILES);
     this.blocks = new BlockService(directory.path, this.cache, openFiles);
     this.#disposal = new Disposal(directory, this.blocks, this.cache, options.log);
+    const peers = new Peers();
     const window = new FetchWindow(values["fetch.maxBytesInFlight"], registration.slots);
+    const remote = new RemoteBlocks(peers, {
+      fetchBlock: options.fetchBlock,
+      retries: values["fetch.retries"],
+      pieceBytes: (streams) => window.pieceBytes(streams),
+      log: options.log,
+    });
     this.#requests = new SlotRequests(
       {
         blob: (request) => this.#blobs.get(blobHash(request.hash)),
-        blocks: ({ request, partition, streams }, signal) => {
-          const pieceBytes = window.pieceBytes(streams);
-          const asked = { kind: "shuffle", ...request, partition, pieceBytes } as const;
-          const { blocks } = request.worker;
-          const retry = { retries: values["fetch.retries"], pausesMs: RETRY_PAUSES_MS, log: options.log };
-          return this.#peers.follow(
-            blocks,
-            (live) => retryingFetch(() => options.fetchBlock(blocks, asked, live, streams), retry, live),
-            signal,
-          );
-        },
-        cached: ({ session, node, partition, generation = 0, worker }, signal) =>
-          this.#peerCache.fetch(workerId(worker), { kind: "cached", session, node, partition, generation }, signal),
+        blocks: (request, signal) => remote.mapOutputs(request, signal),
+        cached: (request, signal) => remote.cached(request, signal),
       },
       window,
     );
@@ -154,21 +107,18 @@ export class WorkerShell {
       self: registration.address,
       localReads: values["shuffle.localReads"],
       cache: this.cache,
-      fetchBlock: (blocks, request, signal) => this.#fetchBlock(blocks, request, signal),
+      fetchBlock: (address, request, signal) => remote.block(address, request, signal),
       report: (from, outcomes) => this.#send({ kind: "adopted", from: from.worker, outcomes }),
     });
-    const settings: Omit<SlotSettings, "slot"> = {
-      address: registration.address,
-      taskBytes: plan.taskBytes,
-      cacheBytes: plan.cacheBytes,
-      openFiles,
-      inlineResultBytes: INLINE_RESULT_BYTES,
-      localReads: values["shuffle.localReads"],
-      compress: values["shuffle.compress"] ?? !options.oneMachine,
-      checksum: values["shuffle.checksum"],
-      moduleRoots: options.moduleRoots,
-      requestTimeoutMs: REQUEST_TIMEOUT_MS,
-    };
+    this.#tasks = new TaskMessages({
+      peers,
+      adoption: this.#adoption,
+      disposal: this.#disposal,
+      cache: this.cache,
+      blobs: this.#blobs,
+      handle: (event) => this.#handle(event),
+    });
+    const settings = slotSettingsOf(options, plan, openFiles);
     const events: SlotEvents = {
       onMessage: (slot, message) => this.#fromSlot(slot, message),
       onGone: (slot) => this.#requests.drop(slot),
@@ -181,6 +131,14 @@ export class WorkerShell {
       memory: options.watchedMemory,
       taskBytes: plan.taskBytes,
       onPressure: (level) => this.#handle({ kind: "pressure", level }),
+    });
+    this.#slots = new SlotCommands({
+      pool: this.#pool,
+      blobs: this.#blobs,
+      disposal: this.#disposal,
+      handle: (event) => this.#handle(event),
+      beat: () => this.#beat(),
+      log: options.log,
     });
     this.#runner = new AttemptRunner({
       ...defaultAttemptRunnerOptions,
@@ -245,9 +203,9 @@ export class WorkerShell {
     switch (message.kind) {
       case "registered":
         this.#master.registered(message.heartbeatMs, message.timeoutMs);
-        this.#offer(message.liveSessions);
+        for (const offer of this.#offers(message.liveSessions)) this.#send(offer);
         this.#handle({ kind: "registered", liveSessions: message.liveSessions });
-        this.#dropAdopted(new Set(message.liveSessions));
+        this.#tasks.keepLive(message.liveSessions);
         this.#sayAgain();
         return;
       case "heartbeat":
@@ -256,40 +214,12 @@ export class WorkerShell {
         return this.#options.onRefused(
           new MillraceError(message.error.code, message.error.message, { fields: message.error.fields }),
         );
-      case "mapOutputs":
-        this.#peers.learn(message.locations.workers);
-        return this.#handle({ kind: "mapOutputs", locations: message.locations });
-      case "workerLost":
-        return this.#peers.lost(message.worker, message.blocks, message.reason);
-      case "launch":
-        this.#peers.launched(message.launches);
-        return this.#handle({ kind: "launches", launches: message.launches });
-      case "cancel":
-        return this.#handle(message);
-      case "releaseResults":
-        this.#disposal.results(message.keys);
-        return this.#handle({ kind: "resultsReleased", keys: message.keys });
-      case "releaseShuffle":
-        this.#adoption.release(message.session, message.shuffle);
-        this.#disposal.shuffle(message.session, message.shuffle);
-        return this.#handle({ kind: "shuffleReleased", session: message.session, shuffle: message.shuffle });
-      case "discard":
-        return this.#disposal.outputs(message.session, message.shuffle, message.outputs);
-      case "uncache":
-        this.#adoption.releaseNode(message.session, message.node);
-        return this.cache.remove(message.session, message.node);
-      case "releaseSession":
-        this.#adoption.release(message.session);
-        return this.#handle({ kind: "sessionReleased", session: message.session });
-      case "releaseBlobs":
-        for (const hash of message.hashes) this.#blobs.drop(hash);
-        return this.#handle({ kind: "blobsReleased", hashes: message.hashes });
       case "decommission":
         return this.#goWithin(message.reason, message.timeoutMs);
-      case "adopt":
-        return this.#adoption.adopt(message.from, message.blocks);
       case "decommissioned":
         return this.#options.onDecommissioned(message.reason);
+      default:
+        return this.#tasks.receive(message);
     }
   }
 
@@ -305,22 +235,10 @@ export class WorkerShell {
     if (said !== null) this.#send(said);
   }
 
-  /** A session that ended while the stream was broken may have nothing here but what was taken over. */
-  #dropAdopted(live: ReadonlySet<SessionId>): void {
-    for (const session of [...this.#adoption.sessions]) {
-      if (live.has(session)) continue;
-      this.#adoption.release(session);
-      this.#handle({ kind: "sessionReleased", session });
-    }
-  }
-
   /** Once a process; again when the stream broke before the master could decide. The first heartbeat follows. */
-  #offer(live: readonly SessionId[]): void {
+  #offers(live: readonly SessionId[]): WorkerToMaster[] {
     const { directory, committed = [] } = this.#options;
-    if (committed.length === 0) return;
-    const outputs = keepLive(directory.path, committed, live);
-    for (let at = 0; at < outputs.length; at += OFFERS_A_MESSAGE)
-      this.#send({ kind: "offer", outputs: outputs.slice(at, at + OFFERS_A_MESSAGE) });
+    return committed.length === 0 ? [] : offersOf(keepLive(directory.path, committed, live));
   }
 
   #handle(event: RunnerEvent, now = this.#clock.now()): void {
@@ -330,18 +248,11 @@ export class WorkerShell {
   #perform(command: RunnerCommand): void {
     switch (command.kind) {
       case "run":
-        void this.#run(command);
-        return;
       case "startSlot":
-        void this.#restart(command.slot);
-        return;
       case "cancelWord":
-        return this.#pool.cancel(command.slot, command.key);
       case "takeBack":
-        return this.#handle({ kind: "tookBack", slot: command.slot, begun: this.#pool.takeBack(command.slot) });
       case "killSlot":
-        void this.#kill(command.slot);
-        return;
+        return this.#slots.perform(command);
       case "report":
         return this.#outbox.report(command.statuses);
       case "heartbeat":
@@ -363,50 +274,12 @@ export class WorkerShell {
     }
   }
 
-  async #run({ slot, launch, rest, locations }: RunnerCommand & { kind: "run" }): Promise<void> {
-    const fragment = this.#blobs.bytesOf(launch.fragment);
-    const left = new Set([launch, ...rest]);
-    try {
-      if (fragment === undefined) throw new MillraceError("INTERNAL", `the fragment ${launch.fragment} is not here`);
-      await this.#pool.run(slot, [...left], fragment, locations, (task, outcome) => {
-        left.delete(task);
-        if (outcome.kind !== "succeeded") this.#disposal.attempt(task.key);
-        // Before the failure is told, so that the next attempt goes elsewhere if there is still no room.
-        if (outcome.kind === "failed" && outcome.error.code === "DISK_FULL") this.#beat();
-        this.#handle({ kind: "slotEnded", slot, key: task.key, outcome });
-      });
-    } catch (error) {
-      for (const { key } of left) this.#disposal.attempt(key);
-      // The thread may have ended some of them before it ended itself, and nobody heard of that.
-      if (rest.length > 0) this.#disposal.results([...left].map(({ key }) => key));
-      this.#handle({ kind: "slotDied", slot, error: toWireError(error) });
-    }
-  }
-
-  async #restart(slot: number): Promise<void> {
-    try {
-      await this.#pool.restart(slot);
-      this.#handle({ kind: "slotReady", slot });
-    } catch (error) {
-      // Without a thread the slot stays "starting"; the worker goes on with the others.
-      this.#options.log(`slot ${slot} could not be started: ${(error as Error).message}`);
-    }
-  }
-
-  async #kill(slot: number): Promise<void> {
-    await this.#pool.kill(slot, new MillraceError("TASK_CANCELLED", "the task did not stop by itself"));
-  }
-
   async #fetchFragment(hash: BlobHash): Promise<void> {
     try {
       if (await this.#blobs.pin(hash)) this.#handle({ kind: "blobArrived", hash });
     } catch (error) {
       this.#handle({ kind: "blobFailed", hash, error: toWireError(error, "MASTER_LOST") });
     }
-  }
-
-  #fetchBlock(blocks: string, request: BlockRequest, signal: AbortSignal): AsyncIterable<Uint8Array> {
-    return this.#peers.follow(blocks, (live) => this.#options.fetchBlock(blocks, request, live), signal);
   }
 
   #fromSlot(slot: SlotThread, message: SlotMessage): void {
@@ -419,23 +292,7 @@ export class WorkerShell {
   }
 
   #beat(): void {
-    const disk = this.#disk.look();
-    const running = this.#runner.held;
-    const progress = new Map(
-      this.#runner.slots.flatMap((state, slot) =>
-        state.kind === "running" ? [[state.launch.key, this.#pool.recordsRead(slot)] as const] : [],
-      ),
-    );
-    this.#send({
-      kind: "heartbeat",
-      rssBytes: process.memoryUsage.rss(),
-      cacheBytes: this.cache.usedBytes,
-      pressure: this.#pool.pressure,
-      stored: this.cache.stored,
-      running,
-      records: running.map((key) => progress.get(key) ?? 0),
-      ...(disk === null ? {} : { disk }),
-    });
+    this.#send(heartbeatOf({ runner: this.#runner, pool: this.#pool, cache: this.cache, disk: this.#disk }));
   }
 
   #send(message: WorkerToMaster): void {

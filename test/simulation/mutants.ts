@@ -14,7 +14,7 @@ interface Mutant {
 }
 
 const scheduler = "src/master/job-scheduler";
-const runner = "src/worker/attempt-runner/core.ts";
+const runner = "src/worker/attempt-runner";
 
 const mutants: readonly Mutant[] = [
   {
@@ -31,7 +31,7 @@ const mutants: readonly Mutant[] = [
     name: "a status is dropped: the death of a running slot is not reported",
     changes: [
       {
-        file: runner,
+        file: `${runner}/slot-runs.ts`,
         find: 'if (state.kind === "running") this.#end(state.launch.key, { kind: "failed"',
         put: 'if (state.kind === "running" && slot < 0) this.#end(state.launch.key, { kind: "failed"',
       },
@@ -114,7 +114,13 @@ const mutants: readonly Mutant[] = [
   },
   {
     name: "a deadline never fires: the termination of a slot that does not look at the cancel word",
-    changes: [{ file: runner, find: "now - state.sinceMs >= terminateAfterMs", put: "now < 0 * terminateAfterMs" }],
+    changes: [
+      {
+        file: `${runner}/slot-runs.ts`,
+        find: "now - state.sinceMs >= terminateAfterMs",
+        put: "now < 0 * terminateAfterMs",
+      },
+    ],
   },
   {
     name: "a deadline never fires: silent workers are not given up",
@@ -150,8 +156,8 @@ const mutants: readonly Mutant[] = [
     name: "a session is dropped while its attempts still write",
     changes: [
       {
-        file: runner,
-        find: 'if (this.#slots.some(({ state }) => "launch" in state && state.launch.key.session === session)) continue;',
+        file: `${runner}/core.ts`,
+        find: "if (this.#slots.worksFor(session)) continue;",
         put: "",
       },
     ],
@@ -160,7 +166,7 @@ const mutants: readonly Mutant[] = [
     name: "what a slot was given and did not begin is forgotten",
     changes: [
       {
-        file: runner,
+        file: `${runner}/slot-runs.ts`,
         find: 'for (const { launch, outcome } of rest) this.#end(launch.key, outcome ?? { kind: "cancelled" });',
         put: "void rest;",
       },

@@ -1,4 +1,4 @@
-// The worker's machine. Behaviour: core.ts; legal moves of a slot: state.ts.
+// The worker's machine. Behaviour: core.ts, and of slots slot-runs.ts; legal moves of a slot: state.ts.
 
 export { AttemptRunner } from "./core.js";
 export type { RunnerCommand, RunnerEvent } from "./events.js";

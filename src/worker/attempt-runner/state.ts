@@ -34,6 +34,9 @@ export type SlotState =
   /** Its thread does not end: the worker restarts once its other slots are done. */
   | { readonly kind: "writtenOff" };
 
+/** A slot with a run. */
+export type WorkingSlot = Extract<SlotState, SlotRunning>;
+
 /** Legal moves of a slot. */
 export const slotMoves = {
   starting: { ready: "idle" },
