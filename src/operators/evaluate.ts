@@ -2,16 +2,14 @@
 // inputs by the context. A chain of narrow operators above a source is not run here: it is handed out with the source, so
 // that the output compiles chain and sink into one loop.
 
-import { estimateBytes } from "../codec/estimate.js";
 import { decodePairs } from "../codec/pairs.js";
-import { decodeRecords, encodeRecords } from "../codec/records.js";
-import { SchemaTable } from "../codec/schema.js";
 import { MillraceError } from "../core/errors.js";
 import type { NodeId } from "../core/ids.js";
 import { type CallSite, formatCallSite } from "../plan/function.js";
 import { type Aggregator, isWhole } from "../plan/lineage.js";
 import type { FragmentInput, FragmentNode } from "../plan/stages.js";
-import { BATCH_RECORDS, ConcatSource, chainMaybe, drain, isPromise, LazySource } from "./batches.js";
+import { ConcatSource, chainMaybe, drain, isPromise, LazySource } from "./batches.js";
+import { CachingSource } from "./caching-source.js";
 import { cartesianSource } from "./cartesian.js";
 import type { ChainOperator, UserFunction } from "./chain/chain-code.js";
 import { chainSource, runChain, settleChain } from "./chain/settle.js";
@@ -21,7 +19,8 @@ import { batchesSource } from "./map-batches.js";
 import { partitionsSource } from "./map-partitions.js";
 import { PairSource } from "./pair-source.js";
 import { sortedPairs } from "./sort/sort-pairs.js";
-import type { BatchSource, CacheWriter, FrameSource, MapRange, MaybePromise, TaskContext } from "./task-context.js";
+import type { BatchSource, MapRange, MaybePromise, TaskContext } from "./task-context.js";
+import { countedSplit, FrameRecords } from "./task-inputs.js";
 import { notAPair } from "./user-errors.js";
 import { indexedSource, type Side, zippedSource } from "./zip.js";
 
@@ -388,27 +387,6 @@ export function pairOf(record: unknown, site: CallSite, partition: number): read
   return record as unknown as readonly [unknown, unknown];
 }
 
-/** A split's records, counted; `close` reaches it once however often it is called. */
-function countedSplit(source: BatchSource, context: TaskContext): BatchSource {
-  let closed = false;
-  let bytes = 0;
-  const count = (batch: readonly unknown[] | null) => {
-    const { metrics } = context;
-    metrics.inputRecords += batch?.length ?? 0;
-    const read = source.bytesRead ?? 0;
-    metrics.inputBytes += read - bytes;
-    bytes = read;
-    return batch;
-  };
-  return {
-    next: () => (closed ? null : chainMaybe(source.next(), count)),
-    close: () => {
-      if (!closed) source.close();
-      closed = true;
-    },
-  };
-}
-
 function closingBoth(source: BatchSource, below: BatchSource): BatchSource {
   return {
     next: () => source.next(),
@@ -417,93 +395,4 @@ function closingBoth(source: BatchSource, below: BatchSource): BatchSource {
       below.close();
     },
   };
-}
-
-/** Frames as records. */
-class FrameRecords implements BatchSource {
-  #records: readonly unknown[] = [];
-  #at = 0;
-  #closed = false;
-  constructor(
-    readonly frames: FrameSource,
-    readonly context: TaskContext,
-    readonly shuffled: boolean,
-  ) {}
-
-  next(): readonly unknown[] | null {
-    while (this.#at >= this.#records.length) {
-      const next = this.#closed ? null : this.frames.next();
-      if (next === null) return null;
-      this.#records = decodeRecords(next.frame, next.schemas, this.context.classes);
-      this.#at = 0;
-      const { metrics } = this.context;
-      if (this.shuffled) metrics.shuffleReadRecords += this.#records.length;
-      else {
-        metrics.inputRecords += this.#records.length;
-        metrics.inputBytes += next.frame.byteLength;
-      }
-    }
-    const from = this.#at;
-    this.#at = Math.min(this.#records.length, from + BATCH_RECORDS);
-    return this.#records.slice(from, this.#at);
-  }
-
-  close(): void {
-    if (!this.#closed) this.frames.close();
-    this.#closed = true;
-    this.#records = [];
-  }
-}
-
-/** A cached frame ends at so many rows or about so many bytes: large enough to read back fast. */
-const CACHE_FRAME_ROWS = 8192;
-const CACHE_FRAME_BYTES = 1024 * 1024;
-
-/** Passes records on and writes them to the cache; only a partition read to its end is committed. */
-class CachingSource implements BatchSource {
-  readonly #schemas = new SchemaTable();
-  #pending: unknown[] = [];
-  #bytes = 0;
-  #done = false;
-  constructor(
-    readonly below: BatchSource,
-    readonly writer: CacheWriter,
-    readonly context: TaskContext,
-  ) {}
-
-  next(): MaybePromise<readonly unknown[] | null> {
-    return chainMaybe(this.below.next(), (batch) => {
-      if (this.#done) return batch;
-      if (batch === null) {
-        this.#done = true;
-        this.#flush();
-        this.writer.commit(this.#schemas);
-      } else {
-        this.#keep(batch);
-      }
-      return batch;
-    });
-  }
-
-  close(): void {
-    if (!this.#done) this.writer.abort();
-    this.#done = true;
-    this.#pending = [];
-    this.below.close();
-  }
-
-  #keep(batch: readonly unknown[]): void {
-    for (const record of batch) {
-      this.#pending.push(record);
-      this.#bytes += estimateBytes(record);
-      if (this.#pending.length >= CACHE_FRAME_ROWS || this.#bytes >= CACHE_FRAME_BYTES) this.#flush();
-    }
-  }
-
-  #flush(): void {
-    const rows = this.#pending.length;
-    if (rows > 0) this.writer.write(encodeRecords(this.#pending, 0, rows, this.#schemas, this.context.classes));
-    this.#pending = [];
-    this.#bytes = 0;
-  }
 }
