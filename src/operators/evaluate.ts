@@ -12,23 +12,19 @@ import { ConcatSource, chainMaybe, drain, isPromise, LazySource } from "./batche
 import { CachingSource } from "./caching-source.js";
 import { cartesianSource } from "./cartesian.js";
 import type { ChainOperator, UserFunction } from "./chain/chain-code.js";
-import { chainSource, runChain, settleChain } from "./chain/settle.js";
+import { type OpenChain, recordsOf } from "./chain/open-chain.js";
+import { runChain, settleChain } from "./chain/settle.js";
 import { Combine, combineFunctions, type PairColumns } from "./combine/combine.js";
 import { GroupTable } from "./combine/group-table.js";
 import { batchesSource } from "./map-batches.js";
 import { partitionsSource } from "./map-partitions.js";
 import { PairSource } from "./pair-source.js";
+import { badPlan, isFusable, liveOperator, narrowInput } from "./plan-nodes.js";
 import { sortedPairs } from "./sort/sort-pairs.js";
 import type { BatchSource, MapRange, MaybePromise, TaskContext } from "./task-context.js";
 import { countedSplit, FrameRecords } from "./task-inputs.js";
 import { notAPair } from "./user-errors.js";
 import { indexedSource, type Side, zippedSource } from "./zip.js";
-
-/** A source and the operators above it that can be compiled into the consumer's loop. */
-export interface OpenChain {
-  readonly source: BatchSource;
-  readonly operators: readonly ChainOperator[];
-}
 
 /** An input of which some map outputs may be all that is read. */
 type PartialInput = FragmentInput & { readonly range?: MapRange };
@@ -63,13 +59,7 @@ export class Evaluator {
 
   /** The partition as a source of its records. */
   open(id: NodeId, partition: number): BatchSource {
-    const { source, operators } = this.openChain(id, partition);
-    if (operators.length === 0) return source;
-    const { context } = this;
-    const lazy = new LazySource(() =>
-      chainMaybe(settleChain(source, operators, context), (chain) => chainSource(chain, context)),
-    );
-    return closingBoth(lazy, source);
+    return recordsOf(this.openChain(id, partition), this.context);
   }
 
   /** Whether a function that is declared async runs in this task at the node or below it. */
@@ -90,19 +80,10 @@ export class Evaluator {
     const cached = this.context.openCached(node.id, partition);
     if (cached !== null) return new FrameRecords(cached, this.context, false);
     const plain = { ...node, storage: "NONE" as const };
-    const below = isFusable(plain) ? this.#fused(plain, partition) : this.#compute(plain, partition);
+    const below = isFusable(plain)
+      ? recordsOf(this.#chain(plain, partition), this.context)
+      : this.#compute(plain, partition);
     return new CachingSource(below, this.context.openCacheWriter(node.id, partition, node.storage), this.context);
-  }
-
-  /** One fusable node whose records are wanted as they are (it is persisted). */
-  #fused(node: FragmentNode, partition: number): BatchSource {
-    const { source, operators } = this.#chain(node, partition);
-    if (operators.length === 0) return source;
-    const { context } = this;
-    const lazy = new LazySource(() =>
-      chainMaybe(settleChain(source, operators, context), (chain) => chainSource(chain, context)),
-    );
-    return closingBoth(lazy, source);
   }
 
   #compute(node: FragmentNode, partition: number): BatchSource {
@@ -343,30 +324,6 @@ export class Evaluator {
   }
 }
 
-function isFusable(node: FragmentNode): boolean {
-  return node.kind === "narrow" && node.storage === "NONE" && !isWhole(node.operator);
-}
-
-function liveOperator(node: FragmentNode, context: TaskContext): ChainOperator {
-  const operator = node.operator;
-  if (operator === undefined || isWhole(operator))
-    throw badPlan(node, "a narrow node has no operator that can be fused");
-  const fn = "fn" in operator ? operator.fn : null;
-  return {
-    op: operator.op,
-    fn: fn === null ? null : (context.revive(fn) as UserFunction),
-    hash: fn?.hash ?? "",
-    async: fn?.async ?? false,
-    site: node.callSite,
-  };
-}
-
-function narrowInput(node: FragmentNode, at: number): NodeId {
-  const input = node.inputs[at];
-  if (input?.kind !== "narrow") throw badPlan(node, `input ${at} is not in the same stage`);
-  return input.node;
-}
-
 /** The cached partition of a cut lineage is not where the master believed it, or nowhere any more. */
 function lostBlock(node: FragmentNode, partition: number): MillraceError {
   return new MillraceError(
@@ -376,23 +333,7 @@ function lostBlock(node: FragmentNode, partition: number): MillraceError {
   );
 }
 
-function badPlan(node: FragmentNode, what: string): MillraceError {
-  return new MillraceError("INTERNAL", `node ${node.id} (${node.kind}) cannot be run: ${what}`, {
-    fields: { node: node.id, kind: node.kind },
-  });
-}
-
 export function pairOf(record: unknown, site: CallSite, partition: number): readonly [unknown, unknown] {
   if (!Array.isArray(record) || record.length !== 2) throw notAPair(record, site, partition);
   return record as unknown as readonly [unknown, unknown];
-}
-
-function closingBoth(source: BatchSource, below: BatchSource): BatchSource {
-  return {
-    next: () => source.next(),
-    close: () => {
-      source.close();
-      below.close();
-    },
-  };
 }
