@@ -2,34 +2,27 @@
 // inputs by the context. A chain of narrow operators above a source is not run here: it is handed out with the source, so
 // that the output compiles chain and sink into one loop.
 
-import { decodePairs } from "../codec/pairs.js";
 import { MillraceError } from "../core/errors.js";
 import type { NodeId } from "../core/ids.js";
-import { type CallSite, formatCallSite } from "../plan/function.js";
-import { type Aggregator, isWhole } from "../plan/lineage.js";
-import type { FragmentInput, FragmentNode } from "../plan/stages.js";
-import { ConcatSource, chainMaybe, drain, isPromise, LazySource } from "./batches.js";
+import { formatCallSite } from "../plan/function.js";
+import { isWhole } from "../plan/lineage.js";
+import type { FragmentNode } from "../plan/stages.js";
+import { ConcatSource, LazySource } from "./batches.js";
 import { CachingSource } from "./caching-source.js";
 import { cartesianSource } from "./cartesian.js";
 import type { ChainOperator, UserFunction } from "./chain/chain-code.js";
-import { type OpenChain, recordsOf } from "./chain/open-chain.js";
-import { runChain, settleChain } from "./chain/settle.js";
-import { Combine, combineFunctions, type PairColumns } from "./combine/combine.js";
-import { GroupTable } from "./combine/group-table.js";
+import { type NodeOpener, type OpenChain, recordsOf } from "./chain/open-chain.js";
+import { cogroupSource, combineSource, joinSource } from "./keyed-sources.js";
 import { batchesSource } from "./map-batches.js";
 import { partitionsSource } from "./map-partitions.js";
-import { PairSource } from "./pair-source.js";
+import { feedPairs } from "./pair-inputs.js";
 import { badPlan, isFusable, liveOperator, narrowInput } from "./plan-nodes.js";
 import { sortedPairs } from "./sort/sort-pairs.js";
-import type { BatchSource, MapRange, MaybePromise, TaskContext } from "./task-context.js";
+import type { BatchSource, TaskContext } from "./task-context.js";
 import { countedSplit, FrameRecords } from "./task-inputs.js";
-import { notAPair } from "./user-errors.js";
 import { indexedSource, type Side, zippedSource } from "./zip.js";
 
-/** An input of which some map outputs may be all that is read. */
-type PartialInput = FragmentInput & { readonly range?: MapRange };
-
-export class Evaluator {
+export class Evaluator implements NodeOpener {
   readonly #nodes: ReadonlyMap<NodeId, FragmentNode>;
   readonly #awaits = new Map<NodeId, boolean>();
   constructor(
@@ -52,7 +45,7 @@ export class Evaluator {
       node = this.#node(narrowInput(node, 0));
     }
     if (operators[0]?.op === "joinPairs" && node.kind === "cogroup" && node.storage === "NONE") {
-      return { source: this.#openJoin(node, partition), operators: operators.slice(1) };
+      return { source: joinSource(node, partition, this), operators: operators.slice(1) };
     }
     return { source: this.#openBase(node, partition), operators };
   }
@@ -96,9 +89,9 @@ export class Evaluator {
       case "coalesce":
         return this.#openCoalesce(node, partition);
       case "combine":
-        return this.#openCombine(node, partition);
+        return combineSource(node, partition, this);
       case "cogroup":
-        return this.#openCogroup(node, partition);
+        return cogroupSource(node, partition, this);
       case "exchange":
         return this.#openExchange(node, partition);
       case "narrow":
@@ -153,167 +146,18 @@ export class Evaluator {
     return new ConcatSource(Array.from({ length: to - from }, (_, i) => () => this.open(parent.id, from + i)));
   }
 
-  #openCombine(node: FragmentNode, partition: number): BatchSource {
-    const input = node.inputs[0];
-    const aggregator = node.aggregator;
-    if (input === undefined || aggregator === undefined) throw badPlan(node, "a combine has no input or aggregator");
-    return this.#lazily(() =>
-      aggregator.kind === "group"
-        ? this.#group(node, [input], 0, partition)
-        : this.#combine(node, input, aggregator, partition),
-    );
-  }
-
-  #openCogroup(node: FragmentNode, partition: number): BatchSource {
-    return this.#lazily(() => this.#group(node, node.inputs, node.inputs.length, partition));
-  }
-
-  /** A cogroup of two and the pairing of its groups in one. */
-  #openJoin(node: FragmentNode, partition: number): BatchSource {
-    const pair = (inputs: readonly PartialInput[]) => this.#lazily(() => this.#group(node, inputs, 2, partition, true));
-    const parts = this.context.joinParts ?? null;
-    if (parts === null) return pair(node.inputs);
-    const { shuffle, cuts } = parts;
-    const inputsOf = (from: number, to: number) =>
-      node.inputs.map((input) =>
-        input.kind === "shuffle" && input.shuffle === shuffle ? { ...input, range: { from, to } } : input,
-      );
-    return new ConcatSource(cuts.slice(1).map((to, i) => () => pair(inputsOf(cuts[i] as number, to))));
-  }
-
-  #combine(
-    node: FragmentNode,
-    input: FragmentInput,
-    aggregator: Exclude<Aggregator, { kind: "group" }>,
-    partition: number,
-  ): MaybePromise<BatchSource> {
-    const { context } = this;
-    const table = (combiners: boolean, operators: readonly ChainOperator[]) =>
-      new Combine({
-        context,
-        functions: combineFunctions(aggregator, combiners ? "combiners" : "values", context),
-        operators,
-        sites: [...operators.map((operator) => operator.site), node.callSite],
-        flushBytes: Infinity,
-      });
-    if (input.kind === "shuffle") {
-      const combine = table(input.combined, []);
-      return this.#collected(combine, () => {
-        this.#eachFrame(input, partition, (keys, values) => combine.addColumns(keys, values, 0, keys.length));
-        return combine.results();
-      });
-    }
-    const open = this.openChain(input.node, partition);
-    return chainMaybe(settleChain(open.source, open.operators, context), (chain) => {
-      const combine = table(false, chain.operators);
-      return this.#collected(combine, () =>
-        chainMaybe(runChain(chain, combine.runner, context), () => combine.results()),
-      );
-    });
-  }
-
-  #group(
-    node: FragmentNode,
-    inputs: readonly PartialInput[],
-    parents: number,
-    partition: number,
-    joined = false,
-  ): MaybePromise<BatchSource> {
-    const { context } = this;
-    const table = new GroupTable({ context, parents, site: node.callSite });
-    const feed = (at: number): MaybePromise<void> => {
-      const input = inputs[at];
-      if (input === undefined) return;
-      return chainMaybe(
-        this.#feedPairs(node, input, partition, (keys, values) => table.addColumns(keys, values, at)),
-        () => feed(at + 1),
-      );
-    };
-    return this.#collected({ abort: () => table.release() }, () =>
-      chainMaybe(feed(0), () => (joined ? table.joined() : table.results())),
-    );
-  }
-
   #openExchange(node: FragmentNode, partition: number): BatchSource {
     const input = node.inputs[0];
     if (input === undefined) throw badPlan(node, "an exchange has no input");
+    const { context } = this;
     const sort = node.sort ?? null;
     if (sort !== null) {
-      return this.#lazily(() =>
-        sortedPairs(this.context, sort, node.callSite, (add) => this.#feedPairs(node, input, partition, add)),
+      return new LazySource(() =>
+        sortedPairs(context, sort, node.callSite, (add) => feedPairs(node, input, partition, this, add)),
       );
     }
     if (input.kind === "narrow") return this.open(input.node, partition);
-    return new FrameRecords(this.context.openShuffle(input.shuffle, partition), this.context, true);
-  }
-
-  /** Keys and values of an input in canonical order, by columns. */
-  #feedPairs(
-    node: FragmentNode,
-    input: PartialInput,
-    partition: number,
-    add: (keys: ArrayLike<unknown>, values: ArrayLike<unknown>) => void,
-  ): MaybePromise<void> {
-    const { context } = this;
-    if (input.kind === "shuffle") {
-      this.#eachFrame(input, partition, add);
-      return;
-    }
-    const source = this.open(input.node, partition);
-    const drained = drain(
-      source,
-      () => context.checkCancelled(),
-      (batch) => {
-        const keys: unknown[] = [];
-        const values: unknown[] = [];
-        for (const record of batch) {
-          const [key, value] = pairOf(record, node.callSite, context.partition);
-          keys.push(key);
-          values.push(value);
-        }
-        add(keys, values);
-        return false;
-      },
-    );
-    return isPromise(drained) ? drained.finally(() => source.close()) : source.close();
-  }
-
-  #eachFrame(
-    input: PartialInput & { readonly kind: "shuffle" },
-    partition: number,
-    add: (keys: ArrayLike<unknown>, values: ArrayLike<unknown>) => void,
-  ): void {
-    const { context } = this;
-    const frames = context.openShuffle(input.shuffle, partition, input.range);
-    try {
-      for (let next = frames.next(); next !== null; next = frames.next()) {
-        context.checkCancelled();
-        const { keys, values } = decodePairs(next.frame, next.schemas, context.classes);
-        context.metrics.shuffleReadRecords += keys.length;
-        add(keys, values);
-      }
-    } finally {
-      frames.close();
-    }
-  }
-
-  /** Runs `body`; on failure, and when the source is closed, `owner` gives back what it holds. */
-  #collected(owner: { abort(): void }, body: () => MaybePromise<Iterator<PairColumns>>): MaybePromise<BatchSource> {
-    const failed = (error: unknown): never => {
-      owner.abort();
-      throw error;
-    };
-    try {
-      const results = body();
-      const source = (pairs: Iterator<PairColumns>) => new PairSource(pairs, () => owner.abort());
-      return isPromise(results) ? results.then(source, failed) : source(results);
-    } catch (error) {
-      return failed(error);
-    }
-  }
-
-  #lazily(open: () => MaybePromise<BatchSource>): BatchSource {
-    return new LazySource(open);
+    return new FrameRecords(context.openShuffle(input.shuffle, partition), context, true);
   }
 
   #node(id: NodeId): FragmentNode {
@@ -331,9 +175,4 @@ function lostBlock(node: FragmentNode, partition: number): MillraceError {
     `partition ${partition} of the RDD of ${formatCallSite(node.callSite)}, locally checkpointed, is gone: the worker that held it was lost, or the RDD was unpersisted. Its lineage was cut, so it cannot be computed again; checkpoint() keeps it in files`,
     { fields: { node: node.id, partition } },
   );
-}
-
-export function pairOf(record: unknown, site: CallSite, partition: number): readonly [unknown, unknown] {
-  if (!Array.isArray(record) || record.length !== 2) throw notAPair(record, site, partition);
-  return record as unknown as readonly [unknown, unknown];
 }
