@@ -7,20 +7,21 @@
 // n+1 offsets, then the elements' column; tuple, object, class their columns in turn; "null?" a bitmap (1 = present), then the
 // column: a leaf has some value in the absent rows, a composite leaves them out; any u32 length, then bytes.
 
-import { MillraceError } from "../core/errors.js";
 import type { ByteWriter } from "./byte-writer.js";
 import type { ClassRegistry } from "./class-registry.js";
 import {
+  fillerFor,
   writeBigints,
   writeBitmap,
   writeBooleans,
   writeBytes,
   writeDates,
+  writeFallback,
   writeFloat64Array,
   writeIntegers,
 } from "./encode-leaves.js";
-import { classIdOf, encodeFallback, notEncodable, throwWithPlace } from "./fallback.js";
-import { unstored } from "./stored-values.js";
+import { classIdOf, notEncodable } from "./fallback.js";
+import { type Members, takeApart } from "./object-members.js";
 import { writeStrings } from "./strings.js";
 import { objectKind } from "./value-kind.js";
 
@@ -31,87 +32,10 @@ const MAX_NESTED_ELEMENTS = 1 << 24;
 const MAX_ELEMENTS = 1 << 27;
 const TUPLE_MAX = 8;
 
-/** Thrown and caught inside the codec: this batch is no tree. */
-class NotATree extends Error {}
+/** Thrown here and caught in encode-root.ts: this batch is no tree. */
+export class NotATree extends Error {}
 
-/** Writes `values[start, end)` and returns the JSON text of the column's type. */
-export function encodeRoot(
-  w: ByteWriter,
-  given: ArrayLike<unknown>,
-  start: number,
-  end: number,
-  classes: ClassRegistry,
-): string {
-  const from = w.at;
-  const values = unstored(given, start, end);
-  try {
-    try {
-      return encodeColumn(w, values, start, end, classes, 0);
-    } catch (error) {
-      if (!(error instanceof NotATree)) throw error;
-      w.at = from;
-      return writeFallback(w, values, start, end, classes);
-    }
-  } catch (error) {
-    return throwWithPlace(error, Array.prototype.slice.call(values, start, end), classes);
-  }
-}
-
-/** The pair columns of `keys[start, end)` and `values[start, end)`. */
-export function encodePairRoot(
-  w: ByteWriter,
-  keys: ArrayLike<unknown>,
-  given: ArrayLike<unknown>,
-  start: number,
-  end: number,
-  classes: ClassRegistry,
-): string {
-  const from = w.at;
-  const values = unstored(given, start, end);
-  try {
-    try {
-      const key = encodeColumn(w, keys, start, end, classes, 1);
-      return pairText(key, encodeColumn(w, values, start, end, classes, 1));
-    } catch (error) {
-      if (!(error instanceof NotATree)) throw error;
-      w.at = from;
-      const key = writeFallback(w, keys, start, end, classes);
-      return pairText(key, writeFallback(w, values, start, end, classes));
-    }
-  } catch (error) {
-    return throwWithPlace(error, pairsOf(keys, values, start, end), classes);
-  }
-}
-
-function* pairsOf(
-  keys: ArrayLike<unknown>,
-  values: ArrayLike<unknown>,
-  start: number,
-  end: number,
-): Generator<unknown> {
-  for (let i = start; i < end; i++) yield [keys[i], values[i]];
-}
-
-const pairTexts = new Map<string, Map<string, string>>();
-
-/** Kept per pair of types: building the text anew costs as much as a frame of ten rows. */
-function pairText(key: string, value: string): string {
-  let byValue = pairTexts.get(key);
-  if (byValue === undefined) {
-    if (pairTexts.size > 1000) pairTexts.clear();
-    byValue = new Map();
-    pairTexts.set(key, byValue);
-  }
-  let text = byValue.get(value);
-  if (text === undefined) {
-    if (byValue.size > 1000) byValue.clear();
-    text = `["tuple",${key},${value}]`;
-    byValue.set(value, text);
-  }
-  return text;
-}
-
-function encodeColumn(
+export function encodeColumn(
   w: ByteWriter,
   values: ArrayLike<unknown>,
   start: number,
@@ -284,7 +208,8 @@ function writeObjects(
   depth: number,
   first: object,
 ): string | null {
-  const columns = takeApart(values, start, end, depth, first);
+  if (depth >= MAX_DEPTH) throw new NotATree();
+  const columns = takeApart(values, start, end, first);
   if (columns === null) return null;
   return `["object",${writeMembers(w, columns, classes, depth)}]`;
 }
@@ -299,54 +224,10 @@ function writeInstances(
   first: object,
 ): string | null {
   const id = classIdOf(first, classes);
-  const columns = takeApart(values, start, end, depth, first);
+  if (depth >= MAX_DEPTH) throw new NotATree();
+  const columns = takeApart(values, start, end, first);
   if (columns === null) return null;
   return `["class",${JSON.stringify(id)},${writeMembers(w, columns, classes, depth)}]`;
-}
-
-interface Members {
-  readonly names: readonly string[];
-  readonly columns: readonly unknown[][];
-}
-
-/** One array a property; null unless all rows have the first one's prototype and the same properties in the same order. */
-function takeApart(
-  values: ArrayLike<unknown>,
-  start: number,
-  end: number,
-  depth: number,
-  first: object,
-): Members | null {
-  if (depth >= MAX_DEPTH) throw new NotATree();
-  const prototype = Object.getPrototypeOf(first) as object;
-  const names = Object.keys(first);
-  if (names.includes("__proto__")) return null;
-  const plain = prototype === Object.prototype;
-  for (let i = start; i < end; i++) {
-    const row = values[i];
-    if (typeof row !== "object" || row === null || Object.getPrototypeOf(row) !== prototype) return null;
-    if (!(plain ? enumeratesAs(row, names) : ownNamesAre(row, names))) return null;
-  }
-  const columns = names.map((name) => {
-    const column: unknown[] = new Array(end - start);
-    for (let i = start; i < end; i++) column[i - start] = (values[i] as Record<string, unknown>)[name];
-    return column;
-  });
-  return { names, columns };
-}
-
-/** for-in costs a fifth of Object.keys, but lists what a prototype adds too: for plain objects only. */
-function enumeratesAs(row: object, names: readonly string[]): boolean {
-  let k = 0;
-  for (const name in row) if (name !== names[k++]) return false;
-  return k === names.length;
-}
-
-function ownNamesAre(row: object, names: readonly string[]): boolean {
-  const own = Object.keys(row);
-  if (own.length !== names.length) return false;
-  for (let k = 0; k < own.length; k++) if (own[k] !== names[k]) return false;
-  return true;
 }
 
 function writeMembers(w: ByteWriter, members: Members, classes: ClassRegistry, depth: number): string {
@@ -397,41 +278,4 @@ function isPresent(value: unknown): boolean {
 
 function isUndefined(value: unknown): boolean {
   return value === undefined;
-}
-
-/** What stands in the absent rows of a leaf column, as in Arrow; composite columns leave absent rows out. */
-function fillerFor(present: unknown): unknown {
-  switch (typeof present) {
-    case "string":
-      return "";
-    case "number":
-      return 0;
-    case "object": {
-      const kind = objectKind(present as object);
-      if (kind === "date") return present;
-      if (kind === "bytes" || kind === "buffer" || kind === "typed") return (present as Uint8Array).subarray(0, 0);
-      return undefined;
-    }
-    default:
-      return present;
-  }
-}
-
-function writeFallback(
-  w: ByteWriter,
-  values: ArrayLike<unknown>,
-  start: number,
-  end: number,
-  classes: ClassRegistry,
-): string {
-  const bytes = encodeFallback(Array.prototype.slice.call(values, start, end) as unknown[], classes);
-  if (bytes.length > 0x7fffffff) {
-    throw new MillraceError("RECORD_TOO_LARGE", `a column takes ${bytes.length} bytes serialised`);
-  }
-  w.reserve(bytes.length + 8);
-  w.align4();
-  w.i32[w.at >> 2] = bytes.length;
-  w.at += 4;
-  w.putBytes(bytes);
-  return '"any"';
 }

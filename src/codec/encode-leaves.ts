@@ -1,7 +1,11 @@
 // Writes columns of leaf values: numbers, booleans, bigints, dates, bytes. Each goes over the values once and answers the type's
-// text, or null at the first value that is of another type; what it wrote until then is the caller's to undo.
+// text, or null at the first value that is of another type; what it wrote until then is the caller's to undo. Besides: the bits
+// and fillers of absent rows, and the fallback column, which takes values of any types.
 
+import { MillraceError } from "../core/errors.js";
 import type { ByteWriter } from "./byte-writer.js";
+import type { ClassRegistry } from "./class-registry.js";
+import { encodeFallback } from "./fallback.js";
 import { objectKind } from "./value-kind.js";
 
 /** Integers in columns nested deeper keep 32 bits, so that few frames differ in schema. */
@@ -182,4 +186,42 @@ export function writeBitmap(
     for (let k = 0; k < 8 && i + k < end; k++) if (bit(values[i + k])) bits |= 1 << k;
     w.buffer[w.at++] = bits;
   }
+}
+
+/** What stands in the absent rows of a leaf column, as in Arrow; composite columns leave absent rows out. */
+export function fillerFor(present: unknown): unknown {
+  switch (typeof present) {
+    case "string":
+      return "";
+    case "number":
+      return 0;
+    case "object": {
+      const kind = objectKind(present as object);
+      if (kind === "date") return present;
+      if (kind === "bytes" || kind === "buffer" || kind === "typed") return (present as Uint8Array).subarray(0, 0);
+      return undefined;
+    }
+    default:
+      return present;
+  }
+}
+
+/** Values of any types as one: what no column of their own holds. */
+export function writeFallback(
+  w: ByteWriter,
+  values: ArrayLike<unknown>,
+  start: number,
+  end: number,
+  classes: ClassRegistry,
+): string {
+  const bytes = encodeFallback(Array.prototype.slice.call(values, start, end) as unknown[], classes);
+  if (bytes.length > 0x7fffffff) {
+    throw new MillraceError("RECORD_TOO_LARGE", `a column takes ${bytes.length} bytes serialised`);
+  }
+  w.reserve(bytes.length + 8);
+  w.align4();
+  w.i32[w.at >> 2] = bytes.length;
+  w.at += 4;
+  w.putBytes(bytes);
+  return '"any"';
 }

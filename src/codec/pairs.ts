@@ -4,7 +4,7 @@
 import { MillraceError } from "../core/errors.js";
 import type { ClassRegistry } from "./class-registry.js";
 import { decodeColumn, decodeNumbers } from "./decode-column.js";
-import { encodePairRoot } from "./encode-column.js";
+import { encodePairRoot } from "./encode-root.js";
 import { readFrameHeader } from "./frame.js";
 import { decodeRecords, type EncodeOptions, encodeFrame, openBody } from "./records.js";
 import type { SchemaTable } from "./schema.js";

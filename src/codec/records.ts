@@ -10,7 +10,7 @@ import { ByteWriter, KEEP_WRITER_BYTES } from "./byte-writer.js";
 import type { Checksum } from "./checksum.js";
 import type { ClassRegistry } from "./class-registry.js";
 import { decodeColumn } from "./decode-column.js";
-import { encodeRoot } from "./encode-column.js";
+import { encodeRoot } from "./encode-root.js";
 import { FRAME_HEADER_BYTES, type FrameHeader, frameBody, readFrameHeader, sealFrame } from "./frame.js";
 import type { SchemaTable } from "./schema.js";
 

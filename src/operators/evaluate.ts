@@ -2,39 +2,27 @@
 // inputs by the context. A chain of narrow operators above a source is not run here: it is handed out with the source, so
 // that the output compiles chain and sink into one loop.
 
-import { estimateBytes } from "../codec/estimate.js";
-import { decodePairs } from "../codec/pairs.js";
-import { decodeRecords, encodeRecords } from "../codec/records.js";
-import { SchemaTable } from "../codec/schema.js";
 import { MillraceError } from "../core/errors.js";
 import type { NodeId } from "../core/ids.js";
-import { type CallSite, formatCallSite } from "../plan/function.js";
-import { type Aggregator, isWhole } from "../plan/lineage.js";
-import type { FragmentInput, FragmentNode } from "../plan/stages.js";
-import { BATCH_RECORDS, ConcatSource, chainMaybe, drain, isPromise, LazySource } from "./batches.js";
+import { formatCallSite } from "../plan/function.js";
+import { isWhole } from "../plan/lineage.js";
+import type { FragmentNode } from "../plan/stages.js";
+import { ConcatSource, LazySource } from "./batches.js";
+import { CachingSource } from "./caching-source.js";
 import { cartesianSource } from "./cartesian.js";
 import type { ChainOperator, UserFunction } from "./chain/chain-code.js";
-import { chainSource, runChain, settleChain } from "./chain/settle.js";
-import { Combine, combineFunctions, type PairColumns } from "./combine/combine.js";
-import { GroupTable } from "./combine/group-table.js";
+import { type NodeOpener, type OpenChain, recordsOf } from "./chain/open-chain.js";
+import { cogroupSource, combineSource, joinSource } from "./keyed-sources.js";
 import { batchesSource } from "./map-batches.js";
 import { partitionsSource } from "./map-partitions.js";
-import { PairSource } from "./pair-source.js";
+import { feedPairs } from "./pair-inputs.js";
+import { badPlan, isFusable, liveOperator, narrowInput } from "./plan-nodes.js";
 import { sortedPairs } from "./sort/sort-pairs.js";
-import type { BatchSource, CacheWriter, FrameSource, MapRange, MaybePromise, TaskContext } from "./task-context.js";
-import { notAPair } from "./user-errors.js";
+import type { BatchSource, TaskContext } from "./task-context.js";
+import { countedSplit, FrameRecords } from "./task-inputs.js";
 import { indexedSource, type Side, zippedSource } from "./zip.js";
 
-/** A source and the operators above it that can be compiled into the consumer's loop. */
-export interface OpenChain {
-  readonly source: BatchSource;
-  readonly operators: readonly ChainOperator[];
-}
-
-/** An input of which some map outputs may be all that is read. */
-type PartialInput = FragmentInput & { readonly range?: MapRange };
-
-export class Evaluator {
+export class Evaluator implements NodeOpener {
   readonly #nodes: ReadonlyMap<NodeId, FragmentNode>;
   readonly #awaits = new Map<NodeId, boolean>();
   constructor(
@@ -57,20 +45,14 @@ export class Evaluator {
       node = this.#node(narrowInput(node, 0));
     }
     if (operators[0]?.op === "joinPairs" && node.kind === "cogroup" && node.storage === "NONE") {
-      return { source: this.#openJoin(node, partition), operators: operators.slice(1) };
+      return { source: joinSource(node, partition, this), operators: operators.slice(1) };
     }
     return { source: this.#openBase(node, partition), operators };
   }
 
   /** The partition as a source of its records. */
   open(id: NodeId, partition: number): BatchSource {
-    const { source, operators } = this.openChain(id, partition);
-    if (operators.length === 0) return source;
-    const { context } = this;
-    const lazy = new LazySource(() =>
-      chainMaybe(settleChain(source, operators, context), (chain) => chainSource(chain, context)),
-    );
-    return closingBoth(lazy, source);
+    return recordsOf(this.openChain(id, partition), this.context);
   }
 
   /** Whether a function that is declared async runs in this task at the node or below it. */
@@ -91,19 +73,10 @@ export class Evaluator {
     const cached = this.context.openCached(node.id, partition);
     if (cached !== null) return new FrameRecords(cached, this.context, false);
     const plain = { ...node, storage: "NONE" as const };
-    const below = isFusable(plain) ? this.#fused(plain, partition) : this.#compute(plain, partition);
+    const below = isFusable(plain)
+      ? recordsOf(this.#chain(plain, partition), this.context)
+      : this.#compute(plain, partition);
     return new CachingSource(below, this.context.openCacheWriter(node.id, partition, node.storage), this.context);
-  }
-
-  /** One fusable node whose records are wanted as they are (it is persisted). */
-  #fused(node: FragmentNode, partition: number): BatchSource {
-    const { source, operators } = this.#chain(node, partition);
-    if (operators.length === 0) return source;
-    const { context } = this;
-    const lazy = new LazySource(() =>
-      chainMaybe(settleChain(source, operators, context), (chain) => chainSource(chain, context)),
-    );
-    return closingBoth(lazy, source);
   }
 
   #compute(node: FragmentNode, partition: number): BatchSource {
@@ -116,9 +89,9 @@ export class Evaluator {
       case "coalesce":
         return this.#openCoalesce(node, partition);
       case "combine":
-        return this.#openCombine(node, partition);
+        return combineSource(node, partition, this);
       case "cogroup":
-        return this.#openCogroup(node, partition);
+        return cogroupSource(node, partition, this);
       case "exchange":
         return this.#openExchange(node, partition);
       case "narrow":
@@ -173,167 +146,18 @@ export class Evaluator {
     return new ConcatSource(Array.from({ length: to - from }, (_, i) => () => this.open(parent.id, from + i)));
   }
 
-  #openCombine(node: FragmentNode, partition: number): BatchSource {
-    const input = node.inputs[0];
-    const aggregator = node.aggregator;
-    if (input === undefined || aggregator === undefined) throw badPlan(node, "a combine has no input or aggregator");
-    return this.#lazily(() =>
-      aggregator.kind === "group"
-        ? this.#group(node, [input], 0, partition)
-        : this.#combine(node, input, aggregator, partition),
-    );
-  }
-
-  #openCogroup(node: FragmentNode, partition: number): BatchSource {
-    return this.#lazily(() => this.#group(node, node.inputs, node.inputs.length, partition));
-  }
-
-  /** A cogroup of two and the pairing of its groups in one. */
-  #openJoin(node: FragmentNode, partition: number): BatchSource {
-    const pair = (inputs: readonly PartialInput[]) => this.#lazily(() => this.#group(node, inputs, 2, partition, true));
-    const parts = this.context.joinParts ?? null;
-    if (parts === null) return pair(node.inputs);
-    const { shuffle, cuts } = parts;
-    const inputsOf = (from: number, to: number) =>
-      node.inputs.map((input) =>
-        input.kind === "shuffle" && input.shuffle === shuffle ? { ...input, range: { from, to } } : input,
-      );
-    return new ConcatSource(cuts.slice(1).map((to, i) => () => pair(inputsOf(cuts[i] as number, to))));
-  }
-
-  #combine(
-    node: FragmentNode,
-    input: FragmentInput,
-    aggregator: Exclude<Aggregator, { kind: "group" }>,
-    partition: number,
-  ): MaybePromise<BatchSource> {
-    const { context } = this;
-    const table = (combiners: boolean, operators: readonly ChainOperator[]) =>
-      new Combine({
-        context,
-        functions: combineFunctions(aggregator, combiners ? "combiners" : "values", context),
-        operators,
-        sites: [...operators.map((operator) => operator.site), node.callSite],
-        flushBytes: Infinity,
-      });
-    if (input.kind === "shuffle") {
-      const combine = table(input.combined, []);
-      return this.#collected(combine, () => {
-        this.#eachFrame(input, partition, (keys, values) => combine.addColumns(keys, values, 0, keys.length));
-        return combine.results();
-      });
-    }
-    const open = this.openChain(input.node, partition);
-    return chainMaybe(settleChain(open.source, open.operators, context), (chain) => {
-      const combine = table(false, chain.operators);
-      return this.#collected(combine, () =>
-        chainMaybe(runChain(chain, combine.runner, context), () => combine.results()),
-      );
-    });
-  }
-
-  #group(
-    node: FragmentNode,
-    inputs: readonly PartialInput[],
-    parents: number,
-    partition: number,
-    joined = false,
-  ): MaybePromise<BatchSource> {
-    const { context } = this;
-    const table = new GroupTable({ context, parents, site: node.callSite });
-    const feed = (at: number): MaybePromise<void> => {
-      const input = inputs[at];
-      if (input === undefined) return;
-      return chainMaybe(
-        this.#feedPairs(node, input, partition, (keys, values) => table.addColumns(keys, values, at)),
-        () => feed(at + 1),
-      );
-    };
-    return this.#collected({ abort: () => table.release() }, () =>
-      chainMaybe(feed(0), () => (joined ? table.joined() : table.results())),
-    );
-  }
-
   #openExchange(node: FragmentNode, partition: number): BatchSource {
     const input = node.inputs[0];
     if (input === undefined) throw badPlan(node, "an exchange has no input");
+    const { context } = this;
     const sort = node.sort ?? null;
     if (sort !== null) {
-      return this.#lazily(() =>
-        sortedPairs(this.context, sort, node.callSite, (add) => this.#feedPairs(node, input, partition, add)),
+      return new LazySource(() =>
+        sortedPairs(context, sort, node.callSite, (add) => feedPairs(node, input, partition, this, add)),
       );
     }
     if (input.kind === "narrow") return this.open(input.node, partition);
-    return new FrameRecords(this.context.openShuffle(input.shuffle, partition), this.context, true);
-  }
-
-  /** Keys and values of an input in canonical order, by columns. */
-  #feedPairs(
-    node: FragmentNode,
-    input: PartialInput,
-    partition: number,
-    add: (keys: ArrayLike<unknown>, values: ArrayLike<unknown>) => void,
-  ): MaybePromise<void> {
-    const { context } = this;
-    if (input.kind === "shuffle") {
-      this.#eachFrame(input, partition, add);
-      return;
-    }
-    const source = this.open(input.node, partition);
-    const drained = drain(
-      source,
-      () => context.checkCancelled(),
-      (batch) => {
-        const keys: unknown[] = [];
-        const values: unknown[] = [];
-        for (const record of batch) {
-          const [key, value] = pairOf(record, node.callSite, context.partition);
-          keys.push(key);
-          values.push(value);
-        }
-        add(keys, values);
-        return false;
-      },
-    );
-    return isPromise(drained) ? drained.finally(() => source.close()) : source.close();
-  }
-
-  #eachFrame(
-    input: PartialInput & { readonly kind: "shuffle" },
-    partition: number,
-    add: (keys: ArrayLike<unknown>, values: ArrayLike<unknown>) => void,
-  ): void {
-    const { context } = this;
-    const frames = context.openShuffle(input.shuffle, partition, input.range);
-    try {
-      for (let next = frames.next(); next !== null; next = frames.next()) {
-        context.checkCancelled();
-        const { keys, values } = decodePairs(next.frame, next.schemas, context.classes);
-        context.metrics.shuffleReadRecords += keys.length;
-        add(keys, values);
-      }
-    } finally {
-      frames.close();
-    }
-  }
-
-  /** Runs `body`; on failure, and when the source is closed, `owner` gives back what it holds. */
-  #collected(owner: { abort(): void }, body: () => MaybePromise<Iterator<PairColumns>>): MaybePromise<BatchSource> {
-    const failed = (error: unknown): never => {
-      owner.abort();
-      throw error;
-    };
-    try {
-      const results = body();
-      const source = (pairs: Iterator<PairColumns>) => new PairSource(pairs, () => owner.abort());
-      return isPromise(results) ? results.then(source, failed) : source(results);
-    } catch (error) {
-      return failed(error);
-    }
-  }
-
-  #lazily(open: () => MaybePromise<BatchSource>): BatchSource {
-    return new LazySource(open);
+    return new FrameRecords(context.openShuffle(input.shuffle, partition), context, true);
   }
 
   #node(id: NodeId): FragmentNode {
@@ -344,30 +168,6 @@ export class Evaluator {
   }
 }
 
-function isFusable(node: FragmentNode): boolean {
-  return node.kind === "narrow" && node.storage === "NONE" && !isWhole(node.operator);
-}
-
-function liveOperator(node: FragmentNode, context: TaskContext): ChainOperator {
-  const operator = node.operator;
-  if (operator === undefined || isWhole(operator))
-    throw badPlan(node, "a narrow node has no operator that can be fused");
-  const fn = "fn" in operator ? operator.fn : null;
-  return {
-    op: operator.op,
-    fn: fn === null ? null : (context.revive(fn) as UserFunction),
-    hash: fn?.hash ?? "",
-    async: fn?.async ?? false,
-    site: node.callSite,
-  };
-}
-
-function narrowInput(node: FragmentNode, at: number): NodeId {
-  const input = node.inputs[at];
-  if (input?.kind !== "narrow") throw badPlan(node, `input ${at} is not in the same stage`);
-  return input.node;
-}
-
 /** The cached partition of a cut lineage is not where the master believed it, or nowhere any more. */
 function lostBlock(node: FragmentNode, partition: number): MillraceError {
   return new MillraceError(
@@ -375,135 +175,4 @@ function lostBlock(node: FragmentNode, partition: number): MillraceError {
     `partition ${partition} of the RDD of ${formatCallSite(node.callSite)}, locally checkpointed, is gone: the worker that held it was lost, or the RDD was unpersisted. Its lineage was cut, so it cannot be computed again; checkpoint() keeps it in files`,
     { fields: { node: node.id, partition } },
   );
-}
-
-function badPlan(node: FragmentNode, what: string): MillraceError {
-  return new MillraceError("INTERNAL", `node ${node.id} (${node.kind}) cannot be run: ${what}`, {
-    fields: { node: node.id, kind: node.kind },
-  });
-}
-
-export function pairOf(record: unknown, site: CallSite, partition: number): readonly [unknown, unknown] {
-  if (!Array.isArray(record) || record.length !== 2) throw notAPair(record, site, partition);
-  return record as unknown as readonly [unknown, unknown];
-}
-
-/** A split's records, counted; `close` reaches it once however often it is called. */
-function countedSplit(source: BatchSource, context: TaskContext): BatchSource {
-  let closed = false;
-  let bytes = 0;
-  const count = (batch: readonly unknown[] | null) => {
-    const { metrics } = context;
-    metrics.inputRecords += batch?.length ?? 0;
-    const read = source.bytesRead ?? 0;
-    metrics.inputBytes += read - bytes;
-    bytes = read;
-    return batch;
-  };
-  return {
-    next: () => (closed ? null : chainMaybe(source.next(), count)),
-    close: () => {
-      if (!closed) source.close();
-      closed = true;
-    },
-  };
-}
-
-function closingBoth(source: BatchSource, below: BatchSource): BatchSource {
-  return {
-    next: () => source.next(),
-    close: () => {
-      source.close();
-      below.close();
-    },
-  };
-}
-
-/** Frames as records. */
-class FrameRecords implements BatchSource {
-  #records: readonly unknown[] = [];
-  #at = 0;
-  #closed = false;
-  constructor(
-    readonly frames: FrameSource,
-    readonly context: TaskContext,
-    readonly shuffled: boolean,
-  ) {}
-
-  next(): readonly unknown[] | null {
-    while (this.#at >= this.#records.length) {
-      const next = this.#closed ? null : this.frames.next();
-      if (next === null) return null;
-      this.#records = decodeRecords(next.frame, next.schemas, this.context.classes);
-      this.#at = 0;
-      const { metrics } = this.context;
-      if (this.shuffled) metrics.shuffleReadRecords += this.#records.length;
-      else {
-        metrics.inputRecords += this.#records.length;
-        metrics.inputBytes += next.frame.byteLength;
-      }
-    }
-    const from = this.#at;
-    this.#at = Math.min(this.#records.length, from + BATCH_RECORDS);
-    return this.#records.slice(from, this.#at);
-  }
-
-  close(): void {
-    if (!this.#closed) this.frames.close();
-    this.#closed = true;
-    this.#records = [];
-  }
-}
-
-/** A cached frame ends at so many rows or about so many bytes: large enough to read back fast. */
-const CACHE_FRAME_ROWS = 8192;
-const CACHE_FRAME_BYTES = 1024 * 1024;
-
-/** Passes records on and writes them to the cache; only a partition read to its end is committed. */
-class CachingSource implements BatchSource {
-  readonly #schemas = new SchemaTable();
-  #pending: unknown[] = [];
-  #bytes = 0;
-  #done = false;
-  constructor(
-    readonly below: BatchSource,
-    readonly writer: CacheWriter,
-    readonly context: TaskContext,
-  ) {}
-
-  next(): MaybePromise<readonly unknown[] | null> {
-    return chainMaybe(this.below.next(), (batch) => {
-      if (this.#done) return batch;
-      if (batch === null) {
-        this.#done = true;
-        this.#flush();
-        this.writer.commit(this.#schemas);
-      } else {
-        this.#keep(batch);
-      }
-      return batch;
-    });
-  }
-
-  close(): void {
-    if (!this.#done) this.writer.abort();
-    this.#done = true;
-    this.#pending = [];
-    this.below.close();
-  }
-
-  #keep(batch: readonly unknown[]): void {
-    for (const record of batch) {
-      this.#pending.push(record);
-      this.#bytes += estimateBytes(record);
-      if (this.#pending.length >= CACHE_FRAME_ROWS || this.#bytes >= CACHE_FRAME_BYTES) this.#flush();
-    }
-  }
-
-  #flush(): void {
-    const rows = this.#pending.length;
-    if (rows > 0) this.writer.write(encodeRecords(this.#pending, 0, rows, this.#schemas, this.context.classes));
-    this.#pending = [];
-    this.#bytes = 0;
-  }
 }

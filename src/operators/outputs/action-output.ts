@@ -16,9 +16,9 @@ import {
   type SinkCode,
   type UserFunction,
 } from "../chain/chain-code.js";
+import type { OpenChain } from "../chain/open-chain.js";
 import { chainSource, runChain, type SettledChain, settleChain } from "../chain/settle.js";
 import { Combine, countFunctions, freshValues } from "../combine/combine.js";
-import type { OpenChain } from "../evaluate.js";
 import { pullable } from "../map-partitions.js";
 import type { FragmentResult, MaybePromise, TaskContext } from "../task-context.js";
 import { isThenable, operatorFailure, settledValue } from "../user-errors.js";

@@ -7,8 +7,8 @@ import type { CallSite } from "../../plan/function.js";
 import type { FragmentOutput } from "../../plan/stages.js";
 import { chainMaybe } from "../batches.js";
 import { compileChain, type SinkCode } from "../chain/chain-code.js";
+import type { OpenChain } from "../chain/open-chain.js";
 import { runChain, settleChain } from "../chain/settle.js";
-import type { OpenChain } from "../evaluate.js";
 import type { FragmentResult, MaybePromise, TaskContext } from "../task-context.js";
 import { recordsResult } from "./action-output.js";
 
