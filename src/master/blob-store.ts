@@ -53,10 +53,10 @@ export class BlobStore {
     return this.#blobs.get(hash)?.bytes;
   }
 
-  /** One owner no longer wants one blob. */
-  remove(owner: BlobOwner, hash: BlobHash): void {
+  /** One owner no longer wants one blob. Answers whether it was dropped. */
+  remove(owner: BlobOwner, hash: BlobHash): boolean {
     const blob = this.#blobs.get(hash);
-    if (blob?.owners.delete(owner) && blob.owners.size === 0) this.#blobs.delete(hash);
+    return blob?.owners.delete(owner) === true && blob.owners.size === 0 && this.#blobs.delete(hash);
   }
 
   /** Drops what nobody else owns. Returns the hashes dropped. */

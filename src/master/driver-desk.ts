@@ -143,6 +143,10 @@ export class DriverDesk {
     const host = new SessionHost(id, settings, {
       handle,
       putBlob: (hash, bytes) => blobs.put(id, hash, bytes),
+      dropBlobs: (hashes) => {
+        const dropped = hashes.filter((hash) => blobs.remove(id, hash));
+        if (dropped.length > 0) handle({ kind: "blobsReleased", hashes: dropped });
+      },
       warn,
       refused: (job, error) => this.jobEnded(id, job, error, emptySummary),
       cached: (node) => view.storage(id).find((one) => one.node === node)?.cached ?? 0,

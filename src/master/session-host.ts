@@ -15,6 +15,7 @@ import { ShuffleTable } from "../plan/shuffle-table.js";
 import type { Split, StageGraph } from "../plan/stages.js";
 import type { DriverToMaster, SessionSettings } from "../protocol/driver.js";
 import type { MasterEvent } from "./events.js";
+import { FragmentBlobs } from "./fragment-blobs.js";
 import type { PersistedNode } from "./storage-snapshot.js";
 
 type SubmitMessage = DriverToMaster & { readonly kind: "submit" };
@@ -24,6 +25,8 @@ export interface SessionHostPorts {
   handle(event: MasterEvent): void;
   /** Keeps a fragment for the workers that will ask for it. */
   putBlob(hash: BlobHash, bytes: Uint8Array): void;
+  /** Nobody asks for them any more. */
+  dropBlobs(hashes: readonly BlobHash[]): void;
   /** A job that could not be prepared. */
   refused(job: JobId, error: WireError): void;
   /** Something that the user cannot be told any more. */
@@ -54,12 +57,15 @@ export class SessionHost {
   #queue: Promise<void> = Promise.resolve();
   #closed = false;
 
+  readonly #fragments: FragmentBlobs;
+
   constructor(
     readonly id: SessionId,
     readonly settings: SessionSettings,
     ports: SessionHostPorts,
   ) {
     this.#ports = ports;
+    this.#fragments = new FragmentBlobs((hash, bytes) => ports.putBlob(hash, bytes));
   }
 
   submit(message: SubmitMessage): void {
@@ -71,7 +77,7 @@ export class SessionHost {
         if (this.#closed || this.#cancelled.delete(message.job)) return await this.abort(message.job);
         const killed = this.#preparing.get(message.job);
         if (killed) throw killed;
-        for (const stage of graph.stages) this.#ports.putBlob(stage.fragmentHash, stage.fragment);
+        this.#fragments.begun(message.job, graph.stages);
         this.#running.add(message.job);
         this.#ports.prepared(message.job, message, graph);
         const { action } = message;
@@ -126,6 +132,8 @@ export class SessionHost {
     this.#cancelled.delete(job);
     this.#outputs.delete(job);
     this.#running.delete(job);
+    const unused = this.#fragments.ended(job);
+    if (unused.length > 0) this.#ports.dropBlobs(unused);
     for (const [node, jobs] of this.#cuts) {
       jobs.delete(job);
       if (jobs.size === 0) this.#releaseCut(node);

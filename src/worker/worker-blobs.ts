@@ -17,6 +17,7 @@ interface Held {
 export class WorkerBlobs {
   /** The longest unused first. */
   readonly #held = new Map<BlobHash, Held>();
+  #looseBytes = 0;
 
   constructor(
     private readonly fetch: (hash: BlobHash) => Promise<Uint8Array>,
@@ -42,7 +43,7 @@ export class WorkerBlobs {
   async pin(hash: BlobHash): Promise<boolean> {
     const fetched = this.get(hash);
     const held = this.#held.get(hash) as Held;
-    held.pinned = true;
+    this.#setPinned(held, true);
     await fetched;
     return this.#held.get(hash) === held;
   }
@@ -53,13 +54,22 @@ export class WorkerBlobs {
   }
 
   drop(hash: BlobHash): void {
+    const held = this.#held.get(hash);
+    if (held === undefined) return;
+    this.#looseBytes -= looseBytes(held);
     this.#held.delete(hash);
   }
 
   /** Pinned blobs that no launch names any more become a part of the cache. */
   keepPinned(isNamed: (hash: BlobHash) => boolean): void {
-    for (const [hash, held] of this.#held) if (!isNamed(hash)) held.pinned = false;
+    for (const [hash, held] of this.#held) if (!isNamed(hash)) this.#setPinned(held, false);
     this.#evict();
+  }
+
+  #setPinned(held: Held, pinned: boolean): void {
+    this.#looseBytes -= looseBytes(held);
+    held.pinned = pinned;
+    this.#looseBytes += looseBytes(held);
   }
 
   #begin(hash: BlobHash): Held {
@@ -67,6 +77,8 @@ export class WorkerBlobs {
     held.fetched.then(
       (bytes) => {
         held.bytes = bytes;
+        if (this.#held.get(hash) !== held) return;
+        this.#looseBytes += looseBytes(held);
         this.#evict();
       },
       // Whoever waits for it reports the failure.
@@ -77,13 +89,18 @@ export class WorkerBlobs {
     return held;
   }
 
+  /** Of those that are here and not pinned; the one used last stays, however large it is. */
   #evict(): void {
+    if (this.#looseBytes <= this.limitBytes) return;
     const loose = [...this.#held].filter(([, { pinned, bytes }]) => !pinned && bytes !== null);
-    let bytes = loose.reduce((sum, [, held]) => sum + (held.bytes?.byteLength ?? 0), 0);
-    for (const [hash, held] of loose.slice(0, -1)) {
-      if (bytes <= this.limitBytes) return;
-      bytes -= held.bytes?.byteLength ?? 0;
-      this.#held.delete(hash);
+    for (const [hash] of loose.slice(0, -1)) {
+      if (this.#looseBytes <= this.limitBytes) return;
+      this.drop(hash);
     }
   }
+}
+
+/** What a blob counts towards the limit. */
+function looseBytes({ pinned, bytes }: Held): number {
+  return pinned ? 0 : (bytes?.byteLength ?? 0);
 }

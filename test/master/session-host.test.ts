@@ -31,6 +31,7 @@ async function preparedHost(name: string) {
         if (event.kind === "submitted") resolve();
       },
       putBlob: () => undefined,
+      dropBlobs: () => undefined,
       warn: (message) => warnings.push(message),
       refused: (_job, error) => reject(new Error(error.message)),
       prepared: () => undefined,
@@ -95,6 +96,7 @@ describe("a lineage that is cut", () => {
     const host = new SessionHost(sessionId("s"), settings, {
       handle: (event) => events.push(event),
       putBlob: () => undefined,
+      dropBlobs: () => undefined,
       warn: () => undefined,
       refused: (_job, error) => events.push({ kind: "refused", ...error } as never),
       prepared: () => undefined,
@@ -142,6 +144,7 @@ test("a job that is killed while it is prepared is refused with that error, once
   const host = new SessionHost(sessionId("s"), settings, {
     handle: (event) => events.push(event),
     putBlob: () => undefined,
+    dropBlobs: () => undefined,
     warn: () => undefined,
     refused: (job, error) => refused.push({ job, code: error.code, message: error.message }),
     prepared: () => undefined,

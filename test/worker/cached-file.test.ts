@@ -57,6 +57,7 @@ function openCached() {
     fragment: null,
     rest: [],
     locations: [],
+    forget: null,
     cached: [{ node, partition, schemas: schemas.toBytes(), frames: { path, bytes: frame.byteLength } }],
   };
   const context = new AttemptContext(call, new SlotSession(key.session, channel, settings), environment);

@@ -19,6 +19,7 @@ const call: SlotRun = {
   ],
   fragment: new Uint8Array(1),
   locations: [],
+  forget: null,
   cached: [],
 };
 const well: SlotOutcome = {

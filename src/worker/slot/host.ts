@@ -81,6 +81,8 @@ export class SlotHost {
         this.#session = new SlotSession(key.session, ready.channel, ready.settings);
         this.#fragments.clear();
       }
+      for (const hash of call.forget?.fragments ?? []) this.#fragments.delete(hash);
+      for (const shuffle of call.forget?.shuffles ?? []) this.#session.fetchPlans.delete(shuffle);
       if (call.fragment !== null)
         this.#fragments.set(call.launch.fragment, { fragment: unpack<Fragment>(call.fragment), prepared: false });
       const known = this.#fragments.get(call.launch.fragment);

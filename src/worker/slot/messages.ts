@@ -3,7 +3,7 @@
 
 import type { MessagePort } from "node:worker_threads";
 import type { WireError } from "../../core/errors.js";
-import type { NodeId, SessionId } from "../../core/ids.js";
+import type { NodeId, SessionId, ShuffleId } from "../../core/ids.js";
 import type { StorageLevel } from "../../plan/lineage.js";
 import type {
   AccumulatorUpdate,
@@ -59,6 +59,8 @@ export interface SlotRun {
   readonly fragment: Uint8Array | null;
   /** Locations of shuffles in versions that this slot has not seen yet. */
   readonly locations: readonly MapOutputLocations[];
+  /** What will be given again where it is needed again. */
+  readonly forget: { readonly fragments: readonly string[]; readonly shuffles: readonly ShuffleId[] } | null;
   /** Cached partitions of this process that the task may read. */
   readonly cached: readonly CachedBlock[];
 }

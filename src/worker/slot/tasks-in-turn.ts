@@ -24,7 +24,15 @@ export async function runInTurn(
   for (let at = 1; at <= rest.length && last.kind === "succeeded" && control.beginNext(call.run, at); at++) {
     const key = { ...launch.key, ...rest[at - 1] };
     // What the slot did not know it was told with the first.
-    const next = { ...call, run: call.run + at, launch: { ...launch, key }, rest: [], fragment: null, locations: [] };
+    const next = {
+      ...call,
+      run: call.run + at,
+      launch: { ...launch, key },
+      rest: [],
+      fragment: null,
+      locations: [],
+      forget: null,
+    };
     last = ended(at, await runOne(next));
   }
 }

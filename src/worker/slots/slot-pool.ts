@@ -2,7 +2,7 @@
 // what comes back into the outcome that the master is told, stores what was computed for the cache, and watches memory.
 
 import { MillraceError, type WireError } from "../../core/errors.js";
-import { formatTaskKey, type SessionId, type ShuffleId, type TaskKey } from "../../core/ids.js";
+import { formatTaskKey, type ShuffleId, type TaskKey } from "../../core/ids.js";
 import { unpack } from "../../core/packed.js";
 import { formatCallSite } from "../../plan/function.js";
 import type { Fragment } from "../../plan/stages.js";
@@ -18,6 +18,7 @@ import type { CacheStore } from "../cache-store.js";
 import type { CachedBlock, SlotOutcome } from "../slot/messages.js";
 import { MemoryGuard, type SlotWork, type WatchedMemory } from "./memory-guard.js";
 import type { SlotThread } from "./slot.js";
+import { SlotKnowledge } from "./slot-knowledge.js";
 
 export interface SlotPoolOptions {
   readonly cache: CacheStore;
@@ -31,10 +32,7 @@ export interface SlotPoolOptions {
 
 interface Seat {
   readonly thread: SlotThread;
-  /** What the thread has been given, forgotten when it changes session or dies. */
-  session: SessionId | null;
-  readonly fragments: Set<string>;
-  readonly versions: Map<ShuffleId, number>;
+  readonly knowledge: SlotKnowledge;
   /** Number of the last task that it was given. */
   run: number;
   startedAtMs: number;
@@ -64,9 +62,7 @@ export class SlotPool {
     this.#options = options;
     this.#seats = threads.map((thread) => ({
       thread,
-      session: null,
-      fragments: new Set(),
-      versions: new Map(),
+      knowledge: new SlotKnowledge(),
       run: 0,
       startedAtMs: 0,
       running: null,
@@ -119,11 +115,7 @@ export class SlotPool {
     const [launch, ...rest] = tasks as readonly [TaskLaunch, ...TaskLaunch[]];
     seat.thread.control.beginTasks(seat.run + 1);
     await seat.terminating;
-    if (seat.session !== launch.key.session) this.#forget(seat, launch.key.session);
-    const fresh = locations.filter((one) => (seat.versions.get(one.shuffle) ?? -1) < one.version);
-    for (const one of fresh) seat.versions.set(one.shuffle, one.version);
-    const knows = seat.fragments.has(launch.fragment);
-    seat.fragments.add(launch.fragment);
+    const news = seat.knowledge.tell(launch.key.session, launch.fragment, fragment, locations);
     const running: SeatRun = { tasks, run: seat.run + 1, ended: 0, fragment };
     seat.run += tasks.length;
     seat.startedAtMs = Date.now();
@@ -134,8 +126,7 @@ export class SlotPool {
       run: running.run,
       launch,
       rest: rest.map(({ key: { partition, attempt } }) => ({ partition, attempt })),
-      fragment: knows ? null : fragment,
-      locations: fresh,
+      ...news,
       cached: this.#cachedHere(launch),
     } as const;
     try {
@@ -146,7 +137,7 @@ export class SlotPool {
         ended(task, this.#toOutcome(outcome, task));
       });
     } catch (error) {
-      this.#forget(seat, null);
+      seat.knowledge.clear();
       const { ending } = seat;
       // Its files are removed next: it must not write any more.
       await seat.terminating;
@@ -179,7 +170,7 @@ export class SlotPool {
   async kill(slot: number, reason: MillraceError): Promise<void> {
     const seat = this.#seat(slot);
     seat.ending ??= reason;
-    this.#forget(seat, null);
+    seat.knowledge.clear();
     seat.terminating ??= seat.thread.terminate().finally(() => {
       seat.terminating = null;
     });
@@ -204,12 +195,6 @@ export class SlotPool {
     const seat = this.#seats[slot];
     if (seat === undefined) throw new MillraceError("INTERNAL", `slot ${slot} of ${this.#seats.length} was addressed`);
     return seat;
-  }
-
-  #forget(seat: Seat, session: SessionId | null): void {
-    seat.session = session;
-    seat.fragments.clear();
-    seat.versions.clear();
   }
 
   #cachedHere(launch: TaskLaunch): CachedBlock[] {
