@@ -8,7 +8,7 @@ export const MAX_BATCH_ROWS = 65_536;
 export const MAX_BATCH_BYTES = 4 * 1024 * 1024;
 
 /** Elements of a container that are looked at; the rest count as their average. */
-const SAMPLE = 16;
+export const SAMPLE = 16;
 const MAX_DEPTH = 4;
 
 export function estimateBytes(record: unknown): number {
@@ -61,7 +61,8 @@ function estimateList(list: readonly unknown[], depth: number): number {
   return Math.ceil((bytes / SAMPLE) * count);
 }
 
-function firstOf(values: Iterable<unknown>): unknown[] {
+/** The elements that are looked at of a container without places. */
+export function firstOf(values: Iterable<unknown>): unknown[] {
   const first: unknown[] = [];
   for (const value of values) {
     first.push(value);

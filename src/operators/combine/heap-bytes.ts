@@ -2,10 +2,9 @@
 // whose process ends. Encoded sizes say too little here: a set of three short strings is 150 bytes encoded and 700 held.
 // Measured on Node 20 (64-bit, no pointer compression); it decides when to spill, never what comes out.
 
+import { firstOf, SAMPLE } from "../../codec/estimate.js";
 import { StoredValues } from "../../codec/stored-values.js";
 
-/** Elements of a container that are looked at; the rest count as their average. */
-const SAMPLE = 16;
 const MAX_DEPTH = 4;
 
 /** Strings that grew by + keep their pieces beside the joined text; others may be two bytes a character. */
@@ -53,13 +52,4 @@ function ofList(list: readonly unknown[], count: number, depth: number): number 
   let bytes = 0;
   for (let i = 0; i < looked; i++) bytes += heapBytes(list[Math.floor((i * list.length) / looked)], depth + 1);
   return Math.ceil((bytes / looked) * count);
-}
-
-function firstOf(values: Iterable<unknown>): unknown[] {
-  const first: unknown[] = [];
-  for (const value of values) {
-    first.push(value);
-    if (first.length === SAMPLE) break;
-  }
-  return first;
 }
