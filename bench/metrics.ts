@@ -7,6 +7,7 @@
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import type { Session as SessionType } from "../src/index.js";
+import { median } from "./against.js";
 import { inputFile } from "./data.js";
 
 const { values: flags } = parseArgs({
@@ -73,8 +74,6 @@ async function run(name: string): Promise<Run> {
   const { user, system } = process.cpuUsage(before);
   return { answer, elapsedMs: performance.now() - startedMs, cpuMs: (user + system) / 1000 };
 }
-
-const median = (numbers: number[]) => numbers.sort((a, b) => a - b)[numbers.length >> 1] as number;
 
 for (const name of Object.keys(variants)) await run(name);
 for (const metric of [counter, words, lengths, splitting]) metric.reset();
