@@ -1,7 +1,7 @@
 // `millrace run` and `millrace submit`: the user's program in this process. Flags become the defaults of its Session by the
 // environment, which is what a program's own Session.open may override; the exit code stays the program's.
 
-import { resolve } from "node:path";
+import { join, resolve } from "node:path";
 import { MillraceError } from "../../core/errors.js";
 import { type OptionName, parseOption, resolveOptions, variableOfOption } from "../../core/options.js";
 import { startSpareThread } from "../../session/service-thread/spare-thread.js";
@@ -27,10 +27,16 @@ export function applyFlags(flags: RunFlags): void {
   applyConf(flags.conf ?? []);
 }
 
-/** The appName of a command's own sessions, where neither a variable nor millrace.json of this folder says another one. */
-export function nameSessions(name: string): void {
+/**
+ * For a command whose sessions have no program's file: packages and millrace.json are looked for from this folder, and their
+ * appName is `appName` where neither a variable nor millrace.json says another one. Answers the path that stands for the program.
+ */
+export function standInForProgram(name: string, appName: string): string {
   const { origins } = resolveOptions({ environment: process.env, programDirectory: process.cwd() });
-  if (origins.appName.kind === "default") process.env[variableOfOption("appName")] = name;
+  if (origins.appName.kind === "default") process.env[variableOfOption("appName")] = appName;
+  const place = join(process.cwd(), `<${name}>`);
+  process.argv = [process.execPath, place];
+  return place;
 }
 
 /** Each `name=value` as the variable that a Session reads. */

@@ -18,7 +18,7 @@ import { Prompt } from "../shell/prompt.js";
 import { PromptInput } from "../shell/prompt-input.js";
 import { showValue } from "../shell/show.js";
 import { Variables } from "../shell/variables.js";
-import { applyFlags, nameSessions, showProgress } from "./run.js";
+import { applyFlags, showProgress, standInForProgram } from "./run.js";
 
 /** Of this build, which is what `import "millrace"` gives at the prompt. */
 interface OwnModule {
@@ -31,12 +31,9 @@ const PIPE_WIDTH = 120;
 export async function shell(flags: ShellFlags): Promise<void> {
   const rows = rowLimit(flags.rows);
   applyFlags(flags);
-  nameSessions("millrace shell");
+  const place = standInForProgram("shell", "millrace shell");
   // esbuild in a process of its own a call: one that stayed would be ended by the Ctrl-C that is meant for a line.
   process.env.ESBUILD_WORKER_THREADS = "0";
-  const place = join(process.cwd(), "<shell>");
-  // A session's program stands here: packages and millrace.json are looked for from this folder.
-  process.argv = [process.execPath, place];
   startSpareThread(new URL("./service.js", import.meta.url));
   const own = (await import(new URL("./index.js", import.meta.url).href)) as OwnModule;
   const opened: OpenedSession[] = [];

@@ -1,18 +1,15 @@
 // `millrace streaming`: a map/reduce job of commands, with Hadoop streaming's arguments. What Hadoop's settings say of the
 // whole job (its name, attempts, speculation) become options of the session; counters are printed at the end as Hadoop does.
 
-import { join } from "node:path";
 import type { Counters } from "../../mapreduce/counters.js";
 import { parseStreamingArguments } from "../streaming-arguments.js";
-import { applyConf, applyFlags, nameSessions, showProgress } from "./run.js";
+import { applyConf, applyFlags, showProgress, standInForProgram } from "./run.js";
 
 export async function streaming(args: readonly string[]): Promise<void> {
   const { job, master, secretFile, tls, conf, verbose, progress } = parseStreamingArguments(args);
   applyConf(sessionOptions(job.settings ?? {}));
   applyFlags({ master, secretFile, tls, conf, progress });
-  nameSessions("streaming");
-  // The job's program stands here: millrace.json is looked for in this folder.
-  process.argv = [process.execPath, join(process.cwd(), "<streaming>")];
+  standInForProgram("streaming", "streaming");
   if (progress && process.stderr.isTTY) await showProgress();
   const { Session } = (await import(new URL("./index.js", import.meta.url).href)) as typeof import("../../index.js");
   const session = await Session.open();
